@@ -1,0 +1,124 @@
+/** What a migration is asked to do. Plain JSON: it is the workflow's argument and stands in its history. */
+
+/** Azure's own words for the same things; see docs/azure.md. */
+export type MigrationMode = 'Offline' | 'Online';
+export type MigrationOption = 'Validate' | 'Migrate' | 'ValidateAndMigrate';
+export type SslMode = 'disable' | 'prefer' | 'require' | 'verify-ca' | 'verify-full';
+
+/**
+ * Where a password is found. Never the password: the worker resolves it at every connect.
+ * - `none`: the server asks for none;
+ * - `env`: an environment variable of the worker;
+ * - `file`: a file on the worker's host, its first line;
+ * - `pgpass`: the worker's `PGPASSFILE` or `~/.pgpass`;
+ * - `sealed`: encrypted by the client, opened by a worker that has the key (AES-256-GCM; the migration's id is the
+ *   additional data, so that it opens nothing elsewhere). All parts base64.
+ */
+export type PasswordReference =
+  | { kind: 'none' }
+  | { kind: 'env'; name: string }
+  | { kind: 'file'; path: string }
+  | { kind: 'pgpass' }
+  | { kind: 'sealed'; keyId: string; iv: string; tag: string; ciphertext: string };
+
+/** One PostgreSQL server, as the worker reaches it. */
+export interface ServerAddress {
+  /** Host name, IP address, or the directory of a Unix socket. */
+  host: string;
+  port: number;
+  user: string;
+  /** The database for work on the server as a whole. Default `postgres`. */
+  maintenanceDatabase: string;
+  password: PasswordReference;
+  sslMode: SslMode;
+  /** PEM file on the worker's host with the authority's certificates. Default: the system's. */
+  sslRootCert?: string;
+}
+
+export interface MigrationLimits {
+  /** Databases loaded at the same time. Default 2. */
+  databasesAtOnce: number;
+  /** Copies (parts or groups) in flight per database. Default 4. */
+  copiesAtOnce: number;
+  /** Index and constraint builds in flight per database. Default 2. */
+  indexesAtOnce: number;
+  /** A table larger than this is copied in parts of about this size, bytes. Default 1 GiB. */
+  partBytes: number;
+  /** A group of small tables holds at most so many bytes. Default 256 MiB. */
+  groupBytes: number;
+  /** A group of small tables holds at most so many tables. Default 500. */
+  groupTables: number;
+}
+
+/** All in milliseconds. */
+export interface MigrationTimeouts {
+  /** To open one connection. Default 10 s. */
+  connect: number;
+  /** For a short statement's activity. Default 5 min. */
+  short: number;
+  /** For one attempt of a long activity (copy, index, compare). Default 7 days. */
+  long: number;
+  /** A long activity that stays silent for so long is given to another worker. Default 30 s. */
+  heartbeat: number;
+  /** How long validation may retry what passes by itself before it says what is wrong. Default 30 s. */
+  validation: number;
+  /** How long the source's tables may be waited for before the lock attempt is given up and tried anew. Default 5 s. */
+  lock: number;
+  /** First pause before a retry. Default 1 s. */
+  retryInitial: number;
+  /** Longest pause before a retry. Default 1 min. */
+  retryMaximum: number;
+}
+
+/** What becomes of a target database when its migration is cancelled. */
+export type OnCancel = 'keep-target' | 'drop-target';
+
+export interface MigrationRequest {
+  /** Version of this shape. */
+  version: 1;
+  /** 12 lower-case hex digits. All that the migration makes anywhere carries it. */
+  migrationId: string;
+  /** 1 for the first run of this migration; a run that follows a failed one has the next number. */
+  generation: number;
+  /** What a person calls it; unique per target server. */
+  name: string;
+  mode: MigrationMode;
+  option: MigrationOption;
+  source: ServerAddress;
+  target: ServerAddress;
+  /** Databases to migrate; absent: all user databases of the source. */
+  databases?: string[];
+  /** Replace a target database that exists and is not empty. Default false. */
+  overwrite: boolean;
+  /** Objects belong to the target's user instead of their owners on the source. Default false. */
+  noOwner: boolean;
+  /** Leave out GRANT, REVOKE and default privileges. Default false. */
+  noPrivileges: boolean;
+  /** Prove equality before success. False ends as `SucceededUnverified`. Default true. */
+  compare: boolean;
+  onCancel: OnCancel;
+  limits: MigrationLimits;
+  timeouts: MigrationTimeouts;
+  /** Names the workers that serve this migration (`--pool`). Default `default`. */
+  pool: string;
+}
+
+export const DEFAULT_LIMITS: MigrationLimits = {
+  databasesAtOnce: 2,
+  copiesAtOnce: 4,
+  indexesAtOnce: 2,
+  partBytes: 1024 ** 3,
+  groupBytes: 256 * 1024 ** 2,
+  groupTables: 500,
+};
+
+export const DEFAULT_TIMEOUTS: MigrationTimeouts = {
+  connect: 10_000,
+  short: 5 * 60_000,
+  long: 7 * 24 * 3_600_000,
+  heartbeat: 30_000,
+  validation: 30_000,
+  lock: 5_000,
+  retryInitial: 1_000,
+  retryMaximum: 60_000,
+};

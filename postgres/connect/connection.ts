@@ -1,0 +1,115 @@
+import { readFile } from 'node:fs/promises';
+import type { Socket } from 'node:net';
+import type { ConnectionOptions } from 'node:tls';
+import { Client, type ClientConfig } from 'pg';
+import type { SslMode } from '../../contract';
+import { serverName, type Endpoint } from './endpoint';
+import { mapPostgresError } from './map-error';
+import { applySessionSettings } from './session-settings';
+
+/**
+ * The one way to get a connection: opens it, sets every session setting that the work depends on, hands it to `work`
+ * and closes it whatever happens. When `signal` fires, the running statement is cancelled on the server and the
+ * connection closed, so that `work` fails at once.
+ *
+ * @throws FlexliftError for all that the server or the network throws, with side, server and database.
+ */
+export async function withConnection<T>(
+  endpoint: Endpoint,
+  database: string,
+  signal: AbortSignal,
+  work: (client: Client) => Promise<T>,
+): Promise<T> {
+  const place = { side: endpoint.side, server: serverName(endpoint.address), database };
+  signal.throwIfAborted();
+  let client: Client | undefined;
+  const stop = () => {
+    if (client !== undefined) void cancelAndClose(endpoint, database, client);
+  };
+  try {
+    client = await open(endpoint, database);
+    signal.addEventListener('abort', stop, { once: true });
+    signal.throwIfAborted();
+    await applySessionSettings(client, endpoint.side);
+    return await work(client);
+  } catch (error) {
+    signal.throwIfAborted();
+    throw mapPostgresError(error, place);
+  } finally {
+    signal.removeEventListener('abort', stop);
+    await client?.end().catch(() => undefined);
+  }
+}
+
+/** Opens a bare connection without our session settings; the caller ends it. For tests and special sessions. */
+export async function open(endpoint: Endpoint, database: string): Promise<Client> {
+  const { sslMode } = endpoint.address;
+  if (sslMode !== 'prefer') return await connectOnce(endpoint, database, sslMode);
+  try {
+    return await connectOnce(endpoint, database, 'require');
+  } catch (error) {
+    if (error instanceof Error && /does not support SSL/i.test(error.message)) {
+      return await connectOnce(endpoint, database, 'disable');
+    }
+    throw error;
+  }
+}
+
+async function connectOnce(endpoint: Endpoint, database: string, sslMode: SslMode): Promise<Client> {
+  const { address } = endpoint;
+  const config: ClientConfig = {
+    host: address.host,
+    port: address.port,
+    user: address.user,
+    database,
+    password: await endpoint.resolvePassword(),
+    application_name: endpoint.applicationName,
+    connectionTimeoutMillis: endpoint.connectTimeout,
+    keepAlive: true,
+    keepAliveInitialDelayMillis: 10_000,
+    ssl: await tlsOptions(sslMode, address.sslRootCert, address.host),
+  };
+  const client = new Client(config);
+  // an idle session's end arrives as an event; the next query on it fails, which is where it is handled
+  client.on('error', () => undefined);
+  try {
+    await client.connect();
+  } catch (error) {
+    await client.end().catch(() => undefined);
+    throw error;
+  }
+  return client;
+}
+
+/** https://www.postgresql.org/docs/current/libpq-ssl.html#LIBPQ-SSL-PROTECTION */
+async function tlsOptions(
+  sslMode: SslMode,
+  rootCert: string | undefined,
+  host: string,
+): Promise<ConnectionOptions | false> {
+  if (sslMode === 'disable' || host.startsWith('/')) return false;
+  if (sslMode === 'require' || sslMode === 'prefer') return { rejectUnauthorized: false };
+  const ca = rootCert === undefined ? undefined : await readFile(rootCert, 'utf8');
+  if (sslMode === 'verify-full') return { rejectUnauthorized: true, ca };
+  return { rejectUnauthorized: true, ca, checkServerIdentity: () => undefined };
+}
+
+/**
+ * A closed socket alone does not stop a statement that sends nothing (an index build): the server is asked to cancel
+ * it from a second session first.
+ */
+async function cancelAndClose(endpoint: Endpoint, database: string, client: Client): Promise<void> {
+  const pid = (client as Client & { processID?: number }).processID;
+  try {
+    const second = await open(endpoint, database);
+    await second.query('SELECT pg_catalog.pg_cancel_backend($1)', [pid]).finally(() => second.end());
+  } catch {
+    // the server is gone or refuses: closing the socket is all that is left to do
+  } finally {
+    socketOf(client).destroy();
+  }
+}
+
+export function socketOf(client: Client): Socket {
+  return (client as Client & { connection: { stream: Socket } }).connection.stream;
+}

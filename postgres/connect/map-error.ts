@@ -1,0 +1,88 @@
+import { DatabaseError } from 'pg';
+import { FlexliftError, type FailureCode, type FailurePlace } from '../../contract';
+
+const NETWORK_CODES = new Set([
+  'ECONNREFUSED',
+  'ECONNRESET',
+  'ETIMEDOUT',
+  'EHOSTUNREACH',
+  'ENETUNREACH',
+  'EPIPE',
+  'ENOTFOUND',
+  'EAI_AGAIN',
+  'ENOENT',
+]);
+
+const REMEDIES: Partial<Record<FailureCode, string>> = {
+  Unreachable: 'Check host, port, firewall and that the server runs.',
+  ServerRestarting: 'Nothing to do if the server is being restarted: the work goes on by itself.',
+  TooManyConnections: 'Lower --copies or raise max_connections on that server.',
+  Contention: 'Nothing to do: it is tried again; find long transactions with pg_stat_activity if it lasts.',
+  StatementCancelled: 'Nothing to do: it is tried again.',
+  SnapshotLost: 'Nothing to do: a new snapshot is taken.',
+  ResourceExhausted: 'Free space or memory on that server; the work goes on by itself.',
+  AuthenticationFailed: 'Check user, password and pg_hba.conf of that server.',
+  DatabaseMissing: 'Create the database or correct its name.',
+  PermissionDenied: 'Grant the right to the user of this migration.',
+  DataRejected: 'Correct the row or the constraint it breaks and start again.',
+  StatementRejected: 'Correct the object on the source, or leave it out, and start again.',
+  Unexpected: 'It is tried again; look at the log of the server if it lasts.',
+};
+
+/** Turns whatever a driver or a socket threw into one failure of the vocabulary. A FlexliftError passes as it is. */
+export function mapPostgresError(error: unknown, place: FailurePlace): FlexliftError {
+  if (error instanceof FlexliftError) return error;
+  if (error instanceof DatabaseError) return fromDatabaseError(error, place);
+  const text = error instanceof Error ? error.message : String(error);
+  const network = error instanceof Error && isNetworkError(error);
+  return fail(network ? 'Unreachable' : 'Unexpected', text, place, undefined, error);
+}
+
+/** SQLSTATE to code; https://www.postgresql.org/docs/current/errcodes-appendix.html */
+export function codeOfSqlState(sqlState: string): FailureCode {
+  if (sqlState === '53300') return 'TooManyConnections';
+  if (/^57P0[1-5]$/.test(sqlState)) return 'ServerRestarting';
+  if (sqlState === '57014') return 'StatementCancelled';
+  if (['55P03', '40P01', '40001', '55006'].includes(sqlState)) return 'Contention';
+  if (sqlState === '3D000') return 'DatabaseMissing';
+  if (sqlState === '42501') return 'PermissionDenied';
+  const byClass: Record<string, FailureCode> = {
+    '08': 'Unreachable',
+    '28': 'AuthenticationFailed',
+    '53': 'ResourceExhausted',
+    '58': 'ResourceExhausted',
+    '22': 'DataRejected',
+    '23': 'DataRejected',
+    XX: 'Unexpected',
+  };
+  return byClass[sqlState.slice(0, 2)] ?? 'StatementRejected';
+}
+
+function fromDatabaseError(error: DatabaseError, place: FailurePlace): FlexliftError {
+  const sqlState = error.code ?? 'XX000';
+  const object =
+    place.object ??
+    (error.table === undefined ? undefined : [error.schema, error.table].filter(Boolean).join('.'));
+  // detail, where and the query may hold values of rows: they stay out of histories and logs
+  return fail(codeOfSqlState(sqlState), error.message, { ...place, object }, sqlState, error);
+}
+
+function fail(
+  code: FailureCode,
+  text: string,
+  place: FailurePlace,
+  sqlState: string | undefined,
+  cause: unknown,
+): FlexliftError {
+  const sentence = `${text.trim().replace(/\.$/, '')}.`;
+  const remedy = REMEDIES[code] ?? 'See the log of the server.';
+  return new FlexliftError({ code, sentence, remedy, sqlState, ...place }, { cause });
+}
+
+function isNetworkError(error: Error): boolean {
+  const code = 'code' in error ? String(error.code) : '';
+  return (
+    NETWORK_CODES.has(code) ||
+    /terminated|timeout|connection.*(closed|ended)|not queryable/i.test(error.message)
+  );
+}

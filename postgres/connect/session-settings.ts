@@ -1,0 +1,46 @@
+import type { Client } from 'pg';
+import type { Side } from './endpoint';
+
+/**
+ * Everything a result could depend on is set here and nowhere else. A setting that a server does not know (newer or
+ * older than this table) is left out by the join.
+ */
+const SETTINGS: Record<string, string> = {
+  search_path: '',
+  DateStyle: 'ISO, YMD',
+  IntervalStyle: 'postgres',
+  TimeZone: 'UTC',
+  extra_float_digits: '3',
+  bytea_output: 'hex',
+  xmloption: 'content',
+  standard_conforming_strings: 'on',
+  // a policy that would hide rows is an error, not fewer rows
+  row_security: 'off',
+  // scans from the first page on, so that ctid ranges read what they name and no more
+  synchronize_seqscans: 'off',
+  statement_timeout: '0',
+  lock_timeout: '0',
+  idle_in_transaction_session_timeout: '0',
+  idle_session_timeout: '0',
+  transaction_timeout: '0',
+  client_min_messages: 'error',
+  check_function_bodies: 'off',
+  default_table_access_method: 'heap',
+  default_tablespace: '',
+  tcp_keepalives_idle: '10',
+  tcp_keepalives_interval: '10',
+};
+
+/** The source is a guest house: nothing can be written there by mistake. */
+const SOURCE_SETTINGS = { default_transaction_read_only: 'on' };
+const TARGET_SETTINGS = { default_transaction_read_only: 'off', synchronous_commit: 'on' };
+
+export async function applySessionSettings(client: Client, side: Side): Promise<void> {
+  const settings = { ...SETTINGS, ...(side === 'source' ? SOURCE_SETTINGS : TARGET_SETTINGS) };
+  await client.query(
+    `SELECT pg_catalog.set_config(s.name, wanted.value, false)
+       FROM pg_catalog.unnest($1::text[], $2::text[]) AS wanted(name, value)
+       JOIN pg_catalog.pg_settings s ON pg_catalog.lower(s.name) = pg_catalog.lower(wanted.name)`,
+    [Object.keys(settings), Object.values(settings)],
+  );
+}

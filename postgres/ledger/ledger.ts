@@ -1,0 +1,179 @@
+import type { Client } from 'pg';
+import { FlexliftError } from '../../contract';
+import { LEDGER_DDL, LEDGER_SCHEMA_VERSION } from './ledger-schema';
+
+/** Whose ledger a piece of work expects to find. */
+export interface LedgerIdentity {
+  migrationId: string;
+  generation: number;
+}
+
+export interface LedgerRow {
+  migration_id: string;
+  generation: number;
+  schema_version: number;
+  state: 'open' | 'released';
+  database_created: boolean;
+}
+
+/** Reads the row without a lock; `undefined` where the database holds no ledger. */
+export async function readLedger(client: Client): Promise<LedgerRow | undefined> {
+  const { rows } = await client.query<{ found: boolean }>(
+    `SELECT pg_catalog.to_regclass('flexlift.migration') IS NOT NULL AS found`,
+  );
+  if (rows[0]?.found !== true) return undefined;
+  const ledger = await client.query<LedgerRow>('SELECT * FROM flexlift.migration');
+  return ledger.rows[0];
+}
+
+/**
+ * Creates the ledger, once, in one transaction. Where it stands already it must be ours and open; a higher generation
+ * takes it over, so that whatever is left of the run before is refused from then on.
+ *
+ * @throws FlexliftError LedgerForeign, LedgerReleased
+ */
+export async function createLedger(
+  client: Client,
+  identity: LedgerIdentity,
+  options: { databaseCreated: boolean },
+): Promise<void> {
+  await inTransaction(client, async () => {
+    await client.query(`SELECT pg_catalog.pg_advisory_xact_lock(pg_catalog.hashtext('flexlift ledger'))`);
+    const existing = await readLedger(client);
+    if (existing === undefined) {
+      for (const statement of LEDGER_DDL) await client.query(statement);
+      await client.query(
+        `INSERT INTO flexlift.migration (migration_id, generation, schema_version, state, database_created)
+         VALUES ($1, $2, $3, 'open', $4)`,
+        [identity.migrationId, identity.generation, LEDGER_SCHEMA_VERSION, options.databaseCreated],
+      );
+      return;
+    }
+    if (existing.migration_id === identity.migrationId && existing.generation < identity.generation) {
+      await client.query(`UPDATE flexlift.migration SET generation = $1 WHERE state = 'open'`, [
+        identity.generation,
+      ]);
+    }
+    await lockLedger(client, identity, 'SHARE');
+  });
+}
+
+/**
+ * Runs `work` in one transaction that holds the ledger's row: whatever it writes is committed together with what it
+ * notes in the ledger, and never after the release.
+ *
+ * @throws FlexliftError LedgerForeign, LedgerReleased
+ */
+export async function withLedger<T>(
+  client: Client,
+  identity: LedgerIdentity,
+  work: () => Promise<T>,
+): Promise<T> {
+  return await inTransaction(client, async () => {
+    await lockLedger(client, identity, 'SHARE');
+    return await work();
+  });
+}
+
+/**
+ * Does a piece of work at most once: its row is taken first, and with it the lock, then `work` runs, then both are
+ * committed. A second attempt waits for the first one's end and then finds the row.
+ *
+ * @returns false where it had been done before.
+ */
+export async function once(
+  client: Client,
+  identity: LedgerIdentity,
+  step: { kind: string; key: string },
+  work: () => Promise<unknown>,
+): Promise<boolean> {
+  return await withLedger(client, identity, async () => {
+    const { rowCount } = await client.query(
+      'INSERT INTO flexlift.step (kind, key) VALUES ($1, $2) ON CONFLICT DO NOTHING',
+      [step.kind, step.key],
+    );
+    if (rowCount === 0) return false;
+    await work();
+    return true;
+  });
+}
+
+/**
+ * The migration's last write: the ledger shrinks to its one row, `released`, which refuses every late attempt.
+ * Repeating it is harmless.
+ */
+export async function releaseLedger(
+  client: Client,
+  identity: LedgerIdentity,
+  report: unknown,
+): Promise<void> {
+  await inTransaction(client, async () => {
+    const state = await lockLedger(client, identity, 'UPDATE');
+    if (state === 'released') return;
+    await client.query(
+      `UPDATE flexlift.migration SET state = 'released', released_at = pg_catalog.now(), report = $1`,
+      [JSON.stringify(report)],
+    );
+    await client.query(
+      'DROP TABLE flexlift.part, flexlift.table_load, flexlift.scope, flexlift.archive_entry, flexlift.step',
+    );
+  });
+}
+
+/** Takes the row's lock for the rest of the transaction and checks that it is ours, and open unless to be updated. */
+export async function lockLedger(
+  client: Client,
+  identity: LedgerIdentity,
+  strength: 'SHARE' | 'UPDATE',
+): Promise<LedgerRow['state']> {
+  const found = await readLedger(client);
+  if (found === undefined) throw foreign('The target database holds no ledger of this migration any more.');
+  const { rows } = await client.query<LedgerRow>(`SELECT * FROM flexlift.migration FOR ${strength}`);
+  const row = rows[0];
+  if (row === undefined) throw foreign('The ledger in the target database is empty.');
+  if (row.schema_version > LEDGER_SCHEMA_VERSION) {
+    throw foreign(
+      `The ledger has version ${row.schema_version}, newer than this worker's ${LEDGER_SCHEMA_VERSION}.`,
+    );
+  }
+  if (row.migration_id !== identity.migrationId) {
+    throw foreign(
+      `The target database belongs to migration ${row.migration_id}, not to ${identity.migrationId}.`,
+    );
+  }
+  if (row.generation !== identity.generation) {
+    throw foreign(
+      `The migration is in its run ${row.generation}; this is work of run ${identity.generation}.`,
+    );
+  }
+  if (row.state === 'released' && strength === 'SHARE') {
+    throw new FlexliftError({
+      code: 'LedgerReleased',
+      sentence:
+        'The target database was released to its users; this migration writes nothing to it any more.',
+      remedy: 'Start a new migration, with --overwrite if the target is to be replaced.',
+    });
+  }
+  return row.state;
+}
+
+/** BEGIN, work, COMMIT; ROLLBACK where it throws. */
+export async function inTransaction<T>(client: Client, work: () => Promise<T>, begin = 'BEGIN'): Promise<T> {
+  await client.query(begin);
+  try {
+    const result = await work();
+    await client.query('COMMIT');
+    return result;
+  } catch (error) {
+    await client.query('ROLLBACK').catch(() => undefined);
+    throw error;
+  }
+}
+
+function foreign(sentence: string): FlexliftError {
+  return new FlexliftError({
+    code: 'LedgerForeign',
+    sentence,
+    remedy: 'Cancel this migration, or start a new one with --overwrite.',
+  });
+}

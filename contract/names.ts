@@ -40,7 +40,12 @@ export const SEARCH_ATTRIBUTES = {
   sourceType: 'FlexliftSourceType',
 } as const;
 
+/** Answered by the migration with MigrationStatus, by a database with DatabaseStatus. */
 export const STATUS_QUERY = 'status';
+/** Answered by a load with LoadProgress. */
+export const LOAD_QUERY = 'load';
+/** Sent by a database to its migration, with DatabaseStatus, at every change of its phase. */
+export const DATABASE_SIGNAL = 'databaseStatus';
 /** Takes {@link CancelRequest}. */
 export const CANCEL_UPDATE = 'cancel';
 

@@ -99,6 +99,8 @@ export interface MigrationRequest {
   onCancel: OnCancel;
   limits: MigrationLimits;
   timeouts: MigrationTimeouts;
+  /** The Temporal server knows flexlift's search attributes; else the migration goes on without them. Default true. */
+  searchAttributes: boolean;
   /** Names the workers that serve this migration (`--pool`). Default `default`. */
   pool: string;
 }

@@ -60,6 +60,8 @@ export interface TableReport {
   bytes: number;
   seconds: number;
   parts: number;
+  /** How many copies of its parts were committed; more than `parts` where a lost snapshot made it start anew. */
+  copies: number;
   /** Absent where nothing was compared. */
   sourceChecksum?: string;
   targetChecksum?: string;
@@ -90,10 +92,17 @@ export interface DatabaseStatus {
   /** Seconds per finished phase. */
   seconds: Partial<Record<Phase, number>>;
   differences: Difference[];
+  /** The largest tables and all that differ, at most {@link REPORTED_TABLES}; the ledger keeps the whole list. */
+  tables?: TableReport[];
+  /** How many tables the database has; `tables` may be shorter. */
+  tablesTotal?: number;
   failure?: FailureFields;
 }
 
-/** The result of one database's workflow; without the tables, which the ledger and the report file hold. */
+/** Bounds the report inside a workflow's result: a payload may not exceed 256 KB. */
+export const REPORTED_TABLES = 200;
+
+/** What the status query answers and what the migration's workflow returns. */
 export interface MigrationStatus {
   /** Version of this shape. */
   version: 1;
@@ -117,4 +126,11 @@ export interface HeartbeatProgress {
   what: string;
   rows: number;
   bytes: number;
+}
+
+/** What the load's workflow answers to its query. */
+export interface LoadProgress {
+  planned: Amounts;
+  copied: Amounts;
+  indexes: { total: number; built: number };
 }

@@ -1,7 +1,7 @@
 import type { Client } from 'pg';
 
 /**
- * Ends what earlier attempts of the same piece of work left running on this server: a worker that was killed leaves
+ * Ends what earlier attempts of the same piece of work left running in this database: a worker that was killed leaves
  * its sessions behind until the server notices, and they hold locks until then.
  *
  * @param prefix see `workPrefix`; sessions of `client`'s own application name are spared.
@@ -13,6 +13,7 @@ export async function endPredecessors(client: Client, prefix: string): Promise<n
        FROM pg_catalog.pg_stat_activity
       WHERE pg_catalog.starts_with(application_name, $1)
         AND application_name <> pg_catalog.current_setting('application_name')
+        AND datname = pg_catalog.current_database()
         AND pid <> pg_catalog.pg_backend_pid()`,
     [prefix],
   );

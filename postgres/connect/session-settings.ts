@@ -12,8 +12,14 @@ const SETTINGS: Record<string, string> = {
   TimeZone: 'UTC',
   extra_float_digits: '3',
   bytea_output: 'hex',
+  // money is text of this locale: the same on both sides
+  lc_monetary: 'C',
+  array_nulls: 'on',
   xmloption: 'content',
   standard_conforming_strings: 'on',
+  // a database may be set to another level; waiting for a row of the ledger must not fail with 40001
+  default_transaction_isolation: 'read committed',
+  default_transaction_deferrable: 'off',
   // a policy that would hide rows is an error, not fewer rows
   row_security: 'off',
   // scans from the first page on, so that ctid ranges read what they name and no more
@@ -39,7 +45,7 @@ export async function applySessionSettings(client: Client, side: Side): Promise<
   const settings = { ...SETTINGS, ...(side === 'source' ? SOURCE_SETTINGS : TARGET_SETTINGS) };
   await client.query(
     `SELECT pg_catalog.set_config(s.name, wanted.value, false)
-       FROM pg_catalog.unnest($1::text[], $2::text[]) AS wanted(name, value)
+       FROM unnest($1::text[], $2::text[]) AS wanted(name, value)
        JOIN pg_catalog.pg_settings s ON pg_catalog.lower(s.name) = pg_catalog.lower(wanted.name)`,
     [Object.keys(settings), Object.values(settings)],
   );

@@ -1,2 +1,4 @@
+export * from './checksums';
 export * from './ledger';
 export * from './ledger-schema';
+export * from './table-load';

@@ -30,12 +30,15 @@ export const LEDGER_DDL = [
      detail      jsonb,
      PRIMARY KEY (kind, key))`,
 
-  // the schema as pg_dump gave it, in the archive's own order; step kind 'entry' says which are executed
+  // the schema as pg_dump gave it, in the archive's own order; step kind 'entry' says which are executed. A statement
+  // that a rule leaves out is not kept.
   `CREATE TABLE flexlift.archive_entry (
      dump_id       integer PRIMARY KEY,
      position      integer NOT NULL UNIQUE,
      section       text NOT NULL,
+     phase         text NOT NULL CHECK (phase IN ('pre-data', 'table', 'post-data', 'acl', 'post-acl')),
      description   text NOT NULL,
+     object        text NOT NULL,
      catalog_class oid NOT NULL,
      catalog_oid   oid NOT NULL,
      table_oid     oid,
@@ -53,13 +56,18 @@ export const LEDGER_DDL = [
      closed_at   timestamptz)`,
   `CREATE UNIQUE INDEX scope_one_open ON flexlift.scope ((true)) WHERE state = 'open'`,
 
+  // range_column: the key its parts are ranges of; null is ctid. copy_condition: the WHERE clause of an extension's
+  // configuration table, empty for all of its rows; null for every other table
   `CREATE TABLE flexlift.table_load (
      table_oid        oid PRIMARY KEY,
      schema_name      text NOT NULL,
      table_name       text NOT NULL,
      estimated_bytes  bigint NOT NULL,
+     estimated_rows   bigint NOT NULL,
      parts            integer NOT NULL,
      group_number     integer,
+     range_column     text,
+     copy_condition   text,
      source_scope     integer REFERENCES flexlift.scope,
      source_rows      bigint,
      source_checksum  text,
@@ -80,4 +88,17 @@ export const LEDGER_DDL = [
      copied_by  text,
      copied_at  timestamptz,
      PRIMARY KEY (table_oid, part))`,
+
+  // large objects with after_oid < oid <= upto_oid; null is open-ended. As a part, copied exactly when copied_at is set
+  `CREATE TABLE flexlift.large_object_batch (
+     batch      integer PRIMARY KEY,
+     after_oid  oid,
+     upto_oid   oid,
+     scope      integer REFERENCES flexlift.scope,
+     objects    bigint,
+     bytes      bigint,
+     seconds    double precision,
+     copies     integer NOT NULL DEFAULT 0,
+     copied_by  text,
+     copied_at  timestamptz)`,
 ];

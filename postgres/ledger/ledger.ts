@@ -1,5 +1,5 @@
 import type { Client } from 'pg';
-import { FlexliftError } from '../../contract';
+import { FlexliftError, type TableReport } from "../../contract";
 import { LEDGER_DDL, LEDGER_SCHEMA_VERSION } from './ledger-schema';
 
 /** Whose ledger a piece of work expects to find. */
@@ -14,6 +14,8 @@ export interface LedgerRow {
   schema_version: number;
   state: 'open' | 'released';
   database_created: boolean;
+  /** Kept at the release. */
+  report: { tables?: TableReport[] } | null;
 }
 
 /** Reads the row without a lock; `undefined` where the database holds no ledger. */
@@ -101,21 +103,26 @@ export async function once(
 /**
  * The migration's last write: the ledger shrinks to its one row, `released`, which refuses every late attempt.
  * Repeating it is harmless.
+ *
+ * @param lastWork what has to be committed together with the release; runs once, while the ledger is still whole.
  */
 export async function releaseLedger(
   client: Client,
   identity: LedgerIdentity,
   report: unknown,
+  lastWork: () => Promise<void> = () => Promise.resolve(),
 ): Promise<void> {
   await inTransaction(client, async () => {
     const state = await lockLedger(client, identity, 'UPDATE');
     if (state === 'released') return;
+    await lastWork();
     await client.query(
       `UPDATE flexlift.migration SET state = 'released', released_at = pg_catalog.now(), report = $1`,
       [JSON.stringify(report)],
     );
     await client.query(
-      'DROP TABLE flexlift.part, flexlift.table_load, flexlift.scope, flexlift.archive_entry, flexlift.step',
+      `DROP TABLE flexlift.part, flexlift.table_load, flexlift.large_object_batch, flexlift.scope,
+                  flexlift.archive_entry, flexlift.step`,
     );
   });
 }
@@ -141,11 +148,6 @@ export async function lockLedger(
       `The target database belongs to migration ${row.migration_id}, not to ${identity.migrationId}.`,
     );
   }
-  if (row.generation !== identity.generation) {
-    throw foreign(
-      `The migration is in its run ${row.generation}; this is work of run ${identity.generation}.`,
-    );
-  }
   if (row.state === 'released' && strength === 'SHARE') {
     throw new FlexliftError({
       code: 'LedgerReleased',
@@ -153,6 +155,11 @@ export async function lockLedger(
         'The target database was released to its users; this migration writes nothing to it any more.',
       remedy: 'Start a new migration, with --overwrite if the target is to be replaced.',
     });
+  }
+  if (row.generation !== identity.generation) {
+    throw foreign(
+      `The migration is in its run ${row.generation}; this is work of run ${identity.generation}.`,
+    );
   }
   return row.state;
 }

@@ -1,0 +1,47 @@
+import type { Client } from 'pg';
+import type { CompareResult, DatabaseStep, Difference } from '../contract';
+import {
+  compareCatalogs,
+  compareMaterializedViews,
+  compareSequences,
+  readCatalog,
+  readSequences,
+} from '../postgres/compare';
+import { largeObjectsChecksum } from '../postgres/copy';
+import type { Run } from './support/run';
+
+/** Given to the database with the release, which proves them itself. */
+const RELEASE_IDENTITIES = new Set(['owner of database', 'privileges of database', 'settings of the database', 'database']);
+
+/** All but the tables' content: catalog, sequences, materialized views, large objects. */
+export async function compareCatalogStep({ database }: DatabaseStep, run: Run): Promise<CompareResult> {
+  const { signal, request } = run;
+  return await run.session('source', database, (source) =>
+    run.session('target', database, async (target) => {
+      run.progress({ what: 'compare the catalogs' });
+      const catalog = compareCatalogs(await readCatalog(source), await readCatalog(target), {
+        ignoreOwners: request.noOwner,
+        ignorePrivileges: request.noPrivileges,
+        ignoredIdentities: RELEASE_IDENTITIES,
+      });
+      run.progress({ what: 'compare the sequences' });
+      const sequences = compareSequences(await readSequences(source, signal), await readSequences(target, signal));
+      run.progress({ what: 'compare the materialized views' });
+      const views = await compareMaterializedViews({ source, target, signal });
+      run.progress({ what: 'compare the large objects' });
+      const largeObjects = await compareLargeObjects(source, target, signal);
+      return { differences: [...catalog, ...sequences, ...views.differences, ...largeObjects] };
+    }),
+  );
+}
+
+async function compareLargeObjects(source: Client, target: Client, signal: AbortSignal): Promise<Difference[]> {
+  const there = await largeObjectsChecksum(source, signal);
+  const here = await largeObjectsChecksum(target, signal);
+  if (there.count === here.count && there.checksum === here.checksum) return [];
+  const message =
+    there.count === here.count
+      ? `Both sides have ${there.count} large objects, but their content differs.`
+      : `The source has ${there.count} large objects, the target ${here.count}.`;
+  return [{ kind: 'large-object', object: 'large objects', message }];
+}

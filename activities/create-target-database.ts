@@ -1,0 +1,18 @@
+import type { DatabaseStep } from '../contract';
+import { applyDatabaseProperties, createTargetDatabase } from '../postgres/database';
+import type { Run } from './support/run';
+
+export async function createTargetDatabaseStep({ database }: DatabaseStep, run: Run): Promise<void> {
+  const { overwrite, noOwner, noPrivileges } = run.request;
+  const place = {
+    source: run.endpoint('source'),
+    target: run.endpoint('target'),
+    database,
+    identity: run.identity,
+    noOwner,
+    noPrivileges,
+    signal: run.signal,
+  };
+  await createTargetDatabase({ ...place, overwrite });
+  await applyDatabaseProperties(place);
+}

@@ -1,0 +1,24 @@
+import type { DatabaseStep } from '../contract';
+import { checksumTable } from '../postgres/compare';
+import { migrationPrefix } from '../postgres/connect';
+import { holdSnapshot } from '../postgres/copy';
+import type { Run } from './support/run';
+
+/** All activities that write rows under a snapshot have types that begin so: copyPart, copyGroup, copyLargeObjects. */
+const WRITERS = 'copy';
+
+/** The keeper: ends only when it is cancelled, when what it holds is lost, or when it is needed no more. */
+export async function holdSnapshotStep({ database }: DatabaseStep, run: Run): Promise<void> {
+  await holdSnapshot({
+    source: run.endpoint('source'),
+    target: run.endpoint('target'),
+    database,
+    identity: run.identity,
+    predecessorPrefix: run.workPrefix,
+    writersPrefix: `${migrationPrefix(run.request.migrationId)}${WRITERS}`,
+    lockTimeout: run.request.timeouts.lock,
+    checksumTable,
+    signal: run.signal,
+    onProgress: (what) => run.progress({ what }),
+  });
+}

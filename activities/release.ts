@@ -1,0 +1,37 @@
+import { REPORTED_TABLES, type Amounts, type ReleaseResult, type ReleaseStep, type TableReport } from '../contract';
+import { releaseTargetDatabase } from '../postgres/database';
+import { readLedger, tableReports } from '../postgres/ledger';
+import type { Run } from './support/run';
+
+/**
+ * Hands the target to its users: the ledger shrinks to its one row, which keeps the whole report. An attempt after the
+ * release answers from that row.
+ */
+export async function releaseStep({ database, differences }: ReleaseStep, run: Run): Promise<ReleaseResult> {
+  const { identity, signal, request } = run;
+  const target = run.endpoint('target');
+  const tables = await run.session('target', database, async (client) => {
+    const ledger = await readLedger(client);
+    const released = ledger?.state === 'released' && ledger.migration_id === identity.migrationId;
+    return released ? (ledger.report?.tables ?? []) : await tableReports(client);
+  });
+  const { noOwner, noPrivileges } = request;
+  const report = { tables, differences };
+  await releaseTargetDatabase({ target, database, identity, noOwner, noPrivileges, report, signal });
+  return { tables: reported(tables), tablesTotal: tables.length, copied: totals(tables) };
+}
+
+/** The largest, and all that differ. */
+function reported(tables: TableReport[]): TableReport[] {
+  const differing = tables.filter((table) => table.equal === false);
+  const others = tables.filter((table) => table.equal !== false);
+  return [...differing, ...others].slice(0, REPORTED_TABLES);
+}
+
+function totals(tables: TableReport[]): Amounts {
+  return {
+    tables: tables.length,
+    rows: tables.reduce((sum, table) => sum + table.rows, 0),
+    bytes: tables.reduce((sum, table) => sum + table.bytes, 0),
+  };
+}

@@ -1,0 +1,100 @@
+import { Context } from '@temporalio/activity';
+import type { Client } from 'pg';
+import type { HeartbeatProgress, MigrationRequest } from '../../contract';
+import {
+  applicationName,
+  endPredecessors,
+  withConnection,
+  workPrefix,
+  type Endpoint,
+  type SessionOwner,
+  type Side,
+} from '../../postgres/connect';
+import type { LedgerIdentity } from '../../postgres/ledger';
+import { toApplicationFailure } from './failure';
+import type { Secrets } from './secrets';
+
+/** How often progress is handed to the SDK, which throttles by itself. Milliseconds. */
+const HEARTBEAT_INTERVAL = 1_000;
+
+/** What one attempt of one step has at hand. */
+export interface Run {
+  request: MigrationRequest;
+  identity: LedgerIdentity;
+  signal: AbortSignal;
+  attempt: number;
+  /** Equal for all attempts of this piece of work; see `workPrefix`. */
+  workPrefix: string;
+  endpoint(side: Side): Endpoint;
+  /** One session on a database of that side; what earlier attempts left running there is ended first. */
+  session<T>(side: Side, database: string, work: (client: Client) => Promise<T>): Promise<T>;
+  /** Rides in the heartbeat. */
+  progress(progress: Partial<HeartbeatProgress>): void;
+}
+
+/**
+ * Makes an activity of a step: gives it its {@link Run}, heartbeats while it works, and turns what it throws into one
+ * failure of the vocabulary. A cancellation passes as it is.
+ */
+export function durableStep<Step extends { request: MigrationRequest }, Result>(
+  secrets: Secrets,
+  work: (step: Step, run: Run) => Promise<Result>,
+): (step: Step) => Promise<Result> {
+  return async (step) => {
+    const context = Context.current();
+    const progress: HeartbeatProgress = { what: context.info.activityType, rows: 0, bytes: 0 };
+    const heartbeat = setInterval(() => context.heartbeat(progress), HEARTBEAT_INTERVAL);
+    try {
+      context.heartbeat(progress);
+      return await work(step, createRun(step, secrets, context, progress));
+    } catch (error) {
+      // whatever broke because of the cancellation is the cancellation
+      context.cancellationSignal.throwIfAborted();
+      throw toApplicationFailure(error);
+    } finally {
+      clearInterval(heartbeat);
+    }
+  };
+}
+
+function createRun(
+  step: { request: MigrationRequest },
+  secrets: Secrets,
+  context: Context,
+  progress: HeartbeatProgress,
+): Run {
+  const { request } = step;
+  const { migrationId, generation, timeouts } = request;
+  const { activityType, attempt } = context.info;
+  const owner: SessionOwner = { migrationId, activity: activityType, workKey: workKey(step), attempt };
+  const signal = context.cancellationSignal;
+  const endpoint = (side: Side): Endpoint => ({
+    side,
+    address: request[side],
+    resolvePassword: () => secrets.resolve(request[side], migrationId),
+    applicationName: applicationName(owner),
+    connectTimeout: timeouts.connect,
+  });
+  return {
+    request,
+    identity: { migrationId, generation },
+    signal,
+    attempt,
+    workPrefix: workPrefix(owner),
+    endpoint,
+    async session(side, database, work) {
+      return await withConnection(endpoint(side), database, signal, async (client) => {
+        await endPredecessors(client, workPrefix(owner));
+        return await work(client);
+      });
+    },
+    progress(change) {
+      Object.assign(progress, change);
+    },
+  };
+}
+
+/** Tells one piece of work from another: the step's argument without the request. */
+function workKey(step: { request: MigrationRequest }): string {
+  return JSON.stringify({ ...step, request: undefined });
+}

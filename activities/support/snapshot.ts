@@ -1,0 +1,52 @@
+import { setTimeout as pause } from 'node:timers/promises';
+import type { Client } from 'pg';
+import { FlexliftError } from '../../contract';
+import { currentScope, importSnapshot, type Scope } from '../../postgres/copy';
+import type { Run } from './run';
+
+/** How often the ledger is asked for a keeper's snapshot. Milliseconds. */
+const POLL_INTERVAL = 250;
+
+/** How long to wait before a lost snapshot is asked for again: the next keeper needs a moment. Milliseconds. */
+const LOST_INTERVAL = 1_000;
+
+export interface SnapshotSessions {
+  /** Stands in the keeper's snapshot; read only. */
+  source: Client;
+  target: Client;
+  scope: Scope;
+}
+
+/**
+ * Runs `work` with a session on the source that stands in the keeper's snapshot and one on the target. Waits for a
+ * keeper: at the start, and after one died, it takes a while until the next has its snapshot.
+ */
+export async function withSnapshot<T>(
+  run: Run,
+  database: string,
+  work: (sessions: SnapshotSessions) => Promise<T>,
+): Promise<T> {
+  return await run.session('target', database, async (target) => {
+    for (;;) {
+      const scope = await openScope(run, target);
+      try {
+        return await run.session('source', database, async (source) => {
+          await importSnapshot(source, scope.snapshot);
+          return await work({ source, target, scope });
+        });
+      } catch (error) {
+        if (!(error instanceof FlexliftError) || error.code !== 'SnapshotLost') throw error;
+        await pause(LOST_INTERVAL, undefined, { signal: run.signal });
+      }
+    }
+  });
+}
+
+async function openScope(run: Run, target: Client): Promise<Scope> {
+  for (;;) {
+    const scope = await currentScope(target, run.identity);
+    if (scope !== undefined) return scope;
+    run.progress({ what: 'waiting for a snapshot of the source' });
+    await pause(POLL_INTERVAL, undefined, { signal: run.signal });
+  }
+}

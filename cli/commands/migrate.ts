@@ -1,0 +1,29 @@
+import type { Command } from 'commander';
+import { addMigrationFlags, type MigrationFlags } from '../options/migration-flags';
+import { withSession } from '../session';
+import { followToEnd } from './follow-to-end';
+import { startFromFlags } from './start';
+import { addJsonFlag, examples, run, type CommonFlags } from './common';
+
+export function addMigrate(program: Command): void {
+  const command = program
+    .command('migrate')
+    .description('migrate a server, show the progress, prove and report');
+  addJsonFlag(addMigrationFlags(command))
+    .addHelpText(
+      'after',
+      examples(
+        'flexlift migrate --source postgres://me@old:5432/ --target postgres://me@new:5432/',
+        'flexlift migrate --source … --target … --database shop --database crm --no-owner',
+        'FLEXLIFT_SOURCE=postgres://… FLEXLIFT_TARGET=postgres://… flexlift migrate --json > report.json',
+      ) +
+        '\nThe same command again goes on with the same migration, whatever died meanwhile. Ctrl-C only detaches.\n' +
+        'Exit codes: 0 done and equal, 1 failed, 2 usage, 3 validation failed, 4 difference found,\n' +
+        '5 no Temporal or no worker, 6 done and not compared, 130 detached.\n',
+    )
+    .action((flags: MigrationFlags & CommonFlags, self: Command) =>
+      run(self, (output) =>
+        withSession(output, async (session) => followToEnd(await startFromFlags(flags, session), session)),
+      ),
+    );
+}

@@ -1,0 +1,38 @@
+import type { MigrationHandle } from '../../client';
+import { confirmDestruction } from '../confirm';
+import { ensureWorker, webUiPage } from '../engine';
+import type { MigrationFlags } from '../options/migration-flags';
+import { migrationOptions, passwordOnCommandLine } from '../options/migration-options';
+import type { Session } from '../session';
+
+/** Starts the migration that the flags mean, or finds the one that they started before. */
+export async function startFromFlags(flags: MigrationFlags, session: Session): Promise<MigrationHandle> {
+  const { engine, client, output, signal } = session;
+  const options = migrationOptions(flags, { embeddedWorker: engine.embedded, environment: process.env });
+  if (passwordOnCommandLine()) {
+    output.warn(
+      "a password on the command line stays in the shell's history. Better: --source-password-env, " +
+        '--source-password-file, ~/.pgpass, or FLEXLIFT_SOURCE.',
+    );
+  }
+  if (flags.overwrite === true) {
+    await confirmDestruction('--overwrite', 'drops what is in the target databases', flags.yes);
+  }
+  await ensureWorker(engine, client, options.pool ?? 'default', { output, signal });
+  const handle = await client.create(options);
+  announce(handle, session);
+  return handle;
+}
+
+function announce(handle: MigrationHandle, { engine, output }: Session): void {
+  const { name, how } = handle.run;
+  const page = webUiPage(engine, handle.workflowId);
+  const where = page === undefined ? `workflow ${handle.workflowId} in namespace ${engine.namespace}` : page;
+  if (how === 'ended') {
+    output.say(
+      `Migration ${name} has succeeded before, nothing was done now. Give another --name to migrate once more.`,
+    );
+  } else {
+    output.say(`Migration ${name} ${how === 'started' ? 'has started' : 'goes on'}: ${where}`);
+  }
+}

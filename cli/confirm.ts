@@ -1,0 +1,26 @@
+import { createInterface } from 'node:readline/promises';
+import { UsageError } from './exit-code';
+
+/**
+ * Asks before something is destroyed.
+ *
+ * @param flag what asks for it, e.g. `--overwrite`
+ * @throws UsageError where there is nobody to ask, or the answer is not yes
+ */
+export async function confirmDestruction(
+  flag: string,
+  what: string,
+  yes: boolean | undefined,
+): Promise<void> {
+  if (yes === true) return;
+  if (!process.stdin.isTTY || !process.stderr.isTTY) {
+    throw new UsageError(`${flag} ${what}. Add --yes to say that this is meant.`);
+  }
+  const terminal = createInterface({ input: process.stdin, output: process.stderr });
+  try {
+    const answer = await terminal.question(`${flag} ${what}. Go on? [y/N] `);
+    if (!/^y(es)?$/i.test(answer.trim())) throw new UsageError('Nothing was done.');
+  } finally {
+    terminal.close();
+  }
+}

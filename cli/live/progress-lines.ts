@@ -1,0 +1,128 @@
+import type { createColors } from 'picocolors';
+import {
+  fractionDone,
+  type DatabaseProgress,
+  type MigrationSnapshot,
+  type RunningActivity,
+} from '../../client';
+import { formatBytes, formatCount, formatName, formatSeconds } from '../format';
+import { failureLine } from '../output';
+
+type Colors = ReturnType<typeof createColors>;
+
+export interface LineOptions {
+  colors: Colors;
+  /** At most so many databases are shown, those under way first. */
+  databases: number;
+}
+
+const BAR = 20;
+const LONGEST_NAME = 30;
+
+/** The state of a migration as lines, one per database, then what holds it up. */
+export function progressLines(
+  snapshot: MigrationSnapshot,
+  figures: DatabaseProgress[],
+  { colors, databases }: LineOptions,
+): string[] {
+  const shown = chooseShown(figures, databases);
+  const width = Math.max(0, ...shown.map(({ database }) => displayName(database).length));
+  return [
+    ...(figures.length === 0 ? [waitingLine(snapshot)] : []),
+    ...shown.map((database) => databaseLine(database, width, colors)),
+    ...hiddenLine(figures, shown),
+    ...trouble(snapshot).map((line) => colors.yellow(line)),
+  ];
+}
+
+/** What holds a migration up: steps that wait for their next try, no worker, no Temporal. */
+export function trouble({ activities, notice, takenAt }: MigrationSnapshot): string[] {
+  const retrying = activities.filter(isRetrying).map((activity) => {
+    const { database, what, attempt, failure, nextTryAt } = activity;
+    const where = database === undefined ? '' : `${displayName(database)}: `;
+    const wait = nextTryAt === undefined ? 0 : (Date.parse(nextTryAt) - Date.parse(takenAt)) / 1_000;
+    const next = wait > 0 ? `, next try in ${formatSeconds(wait)}` : '';
+    const story = failure === undefined ? '' : failureLine(failure);
+    return `${where}${formatName(what)}: ${story} (attempt ${attempt}${next})`;
+  });
+  return [...new Set(retrying), ...(notice === undefined ? [] : [notice])];
+}
+
+/** One database in one line of plain text. */
+export function databaseText(progress: DatabaseProgress): string {
+  return `${displayName(progress.database)} ${progress.phase} ${amounts(progress)}`.trimEnd();
+}
+
+/** A step that failed and has shown no progress since. */
+function isRetrying({ failure, state, bytes, rows }: RunningActivity): boolean {
+  return failure !== undefined && (state === 'waiting' || bytes + rows === 0);
+}
+
+function waitingLine({ status }: MigrationSnapshot): string {
+  return status === undefined ? 'Waiting for a worker' : 'Validating';
+}
+
+function databaseLine(progress: DatabaseProgress, width: number, colors: Colors): string {
+  const name = displayName(progress.database).padEnd(width);
+  const phase = progress.phase.padEnd('MaterializedViews'.length);
+  if (progress.state === 'Failed') return `${name}  ${colors.red(phase)}  failed`;
+  if (progress.state === 'Canceled') return `${name}  ${colors.yellow(phase)}  canceled`;
+  if (progress.phase === 'Done') return `${name}  ${colors.green(phase)}  ${amounts(progress)}`;
+  if (progress.phase !== 'Load') return `${name}  ${phase}  ${amounts(progress)}`.trimEnd();
+  return `${name}  ${phase}  ${bar(fractionDone(progress))}  ${amounts(progress)}`;
+}
+
+function bar(fraction: number): string {
+  const full = Math.floor(fraction * BAR);
+  const percent = `${Math.floor(fraction * 100)}%`.padStart(4);
+  return `${'█'.repeat(full)}${'░'.repeat(BAR - full)} ${percent}`;
+}
+
+function amounts({
+  phase,
+  tables,
+  rows,
+  bytes,
+  indexes,
+  bytesPerSecond,
+  secondsLeft,
+}: DatabaseProgress): string {
+  if (tables.total === 0 && bytes.done === 0) return '';
+  const loading = phase === 'Load';
+  const parts = [
+    loading ? `${tables.done}/${tables.total} tables` : `${formatCount(tables.done)} tables`,
+    `${formatCount(rows)} rows`,
+    loading && bytes.total > bytes.done
+      ? `${formatBytes(bytes.done)} of about ${formatBytes(bytes.total)}`
+      : formatBytes(bytes.done),
+    indexes === undefined || indexes.total === 0 ? '' : `${indexes.done}/${indexes.total} indexes`,
+    bytesPerSecond === undefined ? '' : `${formatBytes(bytesPerSecond)}/s`,
+    secondsLeft === undefined ? '' : `${formatSeconds(secondsLeft)} left`,
+  ];
+  return parts.filter((part) => part !== '').join(', ');
+}
+
+function chooseShown(figures: DatabaseProgress[], most: number): DatabaseProgress[] {
+  if (figures.length <= most) return figures;
+  const interest = ({ phase, state }: DatabaseProgress): number => {
+    if (state === 'Failed') return 1;
+    return phase === 'Done' ? 3 : phase === 'Queued' ? 2 : 0;
+  };
+  const chosen = new Set([...figures].sort((a, b) => interest(a) - interest(b)).slice(0, most));
+  return figures.filter((progress) => chosen.has(progress));
+}
+
+function hiddenLine(figures: DatabaseProgress[], shown: DatabaseProgress[]): string[] {
+  const hidden = figures.filter((progress) => !shown.includes(progress));
+  if (hidden.length === 0) return [];
+  const done = hidden.filter(({ phase }) => phase === 'Done').length;
+  const queued = hidden.filter(({ phase }) => phase === 'Queued').length;
+  return [
+    `and ${hidden.length} more: ${done} done, ${queued} queued, ${hidden.length - done - queued} others`,
+  ];
+}
+
+function displayName(name: string): string {
+  const visible = formatName(name);
+  return visible.length <= LONGEST_NAME ? visible : `${visible.slice(0, LONGEST_NAME - 1)}…`;
+}

@@ -1,0 +1,116 @@
+import { Option, type Command } from 'commander';
+import type { MigrationTimeouts, OnCancel, SslMode } from '../../client';
+import { parseCount, parseDuration, parseSize } from './sizes';
+
+/** What commander makes of the flags of `migrate` and `create`. */
+export interface MigrationFlags {
+  source?: string;
+  sourcePasswordEnv?: string;
+  sourcePasswordFile?: string;
+  sourceSslMode?: SslMode;
+  sourceSslRootCert?: string;
+  target?: string;
+  targetPasswordEnv?: string;
+  targetPasswordFile?: string;
+  targetSslMode?: SslMode;
+  targetSslRootCert?: string;
+  database?: string[];
+  name?: string;
+  validateOnly?: boolean;
+  overwrite?: boolean;
+  yes?: boolean;
+  owner: boolean;
+  privileges: boolean;
+  compare: boolean;
+  onCancel?: OnCancel;
+  pool?: string;
+  databasesAtOnce?: number;
+  copies?: number;
+  indexes?: number;
+  partSize?: number;
+  groupSize?: number;
+  timeout?: Partial<MigrationTimeouts>;
+}
+
+/** Which flag sets an option of the program interface: an error of the client names the flag. */
+export const FLAG_OF_OPTION: Record<string, string> = {
+  source: '--source',
+  target: '--target',
+  name: '--name',
+  databases: '--database',
+  option: '--validate-only',
+  overwrite: '--overwrite',
+  noOwner: '--no-owner',
+  noPrivileges: '--no-privileges',
+  compare: '--no-compare',
+  onCancel: '--on-cancel',
+  pool: '--pool',
+  'limits.databasesAtOnce': '--databases-at-once',
+  'limits.copiesAtOnce': '--copies',
+  'limits.indexesAtOnce': '--indexes',
+  'limits.partBytes': '--part-size',
+  'limits.groupBytes': '--group-size',
+  'source.sslMode': '--source-ssl-mode',
+  'target.sslMode': '--target-ssl-mode',
+  'source.sslRootCert': '--source-ssl-root-cert',
+  'target.sslRootCert': '--target-ssl-root-cert',
+};
+
+/** `undefined`: no flag sets it. */
+export function flagOf(option: string): string | undefined {
+  if (option.startsWith('timeouts.')) return `--timeout ${option.slice('timeouts.'.length)}=…`;
+  return FLAG_OF_OPTION[option] ?? FLAG_OF_OPTION[option.split('.')[0] ?? ''];
+}
+
+const SSL_MODES: SslMode[] = ['disable', 'prefer', 'require', 'verify-ca', 'verify-full'];
+const URI = 'postgres://user@host:port/database?sslmode=… (the database is only where to log in)';
+
+export function addMigrationFlags(command: Command): Command {
+  addServerFlags(command, 'source', 'FLEXLIFT_SOURCE');
+  addServerFlags(command, 'target', 'FLEXLIFT_TARGET');
+  return command
+    .option('--database <name>', 'a database to migrate; repeatable (default: all)', collect)
+    .option('--name <name>', 'what to call the migration (default: from source and target)')
+    .option('--validate-only', 'say what would stand in the way, change nothing')
+    .option('--overwrite', 'replace target databases that are not empty')
+    .option('-y, --yes', 'do not ask before something is destroyed')
+    .option('--no-owner', "objects belong to the target's user")
+    .option('--no-privileges', 'leave out GRANT and REVOKE')
+    .option('--no-compare', 'do not prove equality; ends with code 6')
+    .addOption(choice('--on-cancel <what>', 'of the target databases', ['keep-target', 'drop-target']))
+    .addOption(
+      new Option('--pool <name>', 'the workers that serve it (default: "default")').env('FLEXLIFT_POOL'),
+    )
+    .option('--databases-at-once <n>', 'databases loaded at a time (default: 2)', parseCount)
+    .option('--copies <n>', 'copies at a time per database (default: 4)', parseCount)
+    .option('--indexes <n>', 'index builds at a time per database (default: 2)', parseCount)
+    .option('--part-size <size>', 'cut larger tables into parts of this size (default: 1GB)', parseSize)
+    .option('--group-size <size>', 'copy small tables together up to this size (default: 256MB)', parseSize)
+    .addOption(
+      new Option('--timeout <name=duration>', 'e.g. connect=10s; repeatable')
+        .argParser(collectTimeout)
+        .hideHelp(),
+    );
+}
+
+function addServerFlags(command: Command, side: 'source' | 'target', variable: string): void {
+  command
+    .addOption(new Option(`--${side} <uri>`, URI).env(variable))
+    .option(`--${side}-password-env <name>`, 'an environment variable with the password')
+    .option(`--${side}-password-file <path>`, 'a file whose first line is the password')
+    .addOption(choice(`--${side}-ssl-mode <mode>`, 'default: prefer', SSL_MODES))
+    .option(`--${side}-ssl-root-cert <path>`, 'certificates of the authority, PEM');
+}
+
+function choice(flags: string, description: string, values: string[]): Option {
+  return new Option(flags, description).choices(values);
+}
+
+function collect(value: string, earlier: string[] = []): string[] {
+  return [...earlier, value];
+}
+
+function collectTimeout(value: string, earlier: Record<string, number> = {}): Record<string, number> {
+  const [name = '', duration = ''] = value.split('=');
+  return { ...earlier, [name]: parseDuration(duration) };
+}

@@ -1,0 +1,12 @@
+export * from '../contract';
+export type { MigrationSummary } from './find-migration';
+export * from './migration-client';
+export { MigrationHandle, type WatchOptions } from './migration-handle';
+export type { MigrationOptions, ServerOptions } from './migration-options';
+export type { MigrationSnapshot } from './migration-snapshot';
+export { NameTakenError } from './next-run';
+export type { RunningActivity } from './pending-activities';
+export { fractionDone, ProgressMeter, RateMeter, type DatabaseProgress } from './progress';
+export { RequestError } from './request-error';
+export type { StartedRun } from './start-migration';
+export type { TemporalOptions } from './temporal-connection';

@@ -1,0 +1,141 @@
+import type { CancelRequest, MigrationStatus } from '../contract';
+import { currentSealKey } from '../contract/sealing';
+import { findMigration, listMigrations, type MigrationSummary } from './find-migration';
+import { MigrationHandle, type WatchOptions } from './migration-handle';
+import type { MigrationOptions } from './migration-options';
+import { wantedMigration } from './migration-request';
+import type { MigrationSnapshot } from './migration-snapshot';
+import { memoOf } from './run-memo';
+import { startMigration } from './start-migration';
+import { connectTemporal, type TemporalConnection, type TemporalOptions } from './temporal-connection';
+import { describeTemporalFailure } from './temporal-failure';
+import { assertWorkersPoll, isPoolServed } from './worker-presence';
+
+export interface MigrationClientOptions extends TemporalOptions {
+  /** Where the key lies that passwords are sealed with. Default `FLEXLIFT_KEY_DIRECTORY`; `FLEXLIFT_KEY` wins. */
+  keyDirectory?: string;
+  /** Told when something goes another way than usual, one sentence. */
+  onNotice?: (sentence: string) => void;
+}
+
+/**
+ * Migrations, for programs.
+ *
+ * ```ts
+ * const client = await MigrationClient.connect();
+ * const status = await client.migrate({ source: 'postgres://me@old/', target: 'postgres://me@new/' });
+ * await client.close();
+ * ```
+ */
+export class MigrationClient {
+  private constructor(
+    private readonly temporal: TemporalConnection,
+    private readonly options: MigrationClientOptions,
+  ) {}
+
+  /** @throws FlexliftError TemporalUnreachable */
+  static async connect(options: MigrationClientOptions = {}): Promise<MigrationClient> {
+    return new MigrationClient(await connectTemporal(options), options);
+  }
+
+  /** `host:port` of Temporal. */
+  get address(): string {
+    return this.temporal.address;
+  }
+
+  get namespace(): string {
+    return this.temporal.namespace;
+  }
+
+  /**
+   * Starts a migration and returns. The same name with the same options finds the migration that runs or has
+   * succeeded (`handle.run.how`); after a failure or a cancellation it starts the next run, which goes on where the
+   * other stopped.
+   *
+   * @throws RequestError, FlexliftError NoWorker, NameTaken, TemporalUnreachable: nothing was started
+   */
+  async create(options: MigrationOptions): Promise<MigrationHandle> {
+    const wanted = wantedMigration(options);
+    return await this.inOurWords(async () => {
+      const run = await startMigration(this.temporal, wanted, {
+        key: () => this.sealKey(),
+        beforeStart: () => assertWorkersPoll(this.temporal, wanted.pool),
+        onNotice: this.options.onNotice,
+      });
+      return new MigrationHandle(this.temporal, { ...run, name: wanted.name, pool: wanted.pool });
+    });
+  }
+
+  /** {@link create}, then waits for the end. */
+  async migrate(options: MigrationOptions): Promise<MigrationStatus> {
+    return await (await this.create(options)).result();
+  }
+
+  /** Newest first. */
+  async list(): Promise<MigrationSummary[]> {
+    return await this.inOurWords(() => listMigrations(this.temporal));
+  }
+
+  /**
+   * The latest run of a migration.
+   *
+   * @param name its name, or its workflow id where several targets have one of that name
+   * @throws FlexliftError MigrationUnknown
+   */
+  async find(name: string): Promise<MigrationHandle> {
+    return await this.inOurWords(async () => {
+      const workflowId = await findMigration(this.temporal, name);
+      const description = await this.temporal.client.workflow.getHandle(workflowId).describe();
+      const { runId, status } = description;
+      const how = status.name === 'RUNNING' || status.name === 'PAUSED' ? 'running' : 'ended';
+      const { name: itsName = name, pool = 'default' } = memoOf(description) ?? {};
+      return new MigrationHandle(this.temporal, { name: itsName, pool, workflowId, runId, how });
+    });
+  }
+
+  /** @throws FlexliftError MigrationUnknown */
+  async show(name: string): Promise<MigrationSnapshot> {
+    return await (await this.find(name)).snapshot();
+  }
+
+  /** @throws FlexliftError MigrationUnknown */
+  async *watch(name: string, options: WatchOptions = {}): AsyncGenerator<MigrationSnapshot, void, undefined> {
+    yield* (await this.find(name)).watch(options);
+  }
+
+  /**
+   * Cancels a migration, waits for the end of its clean-up, and returns its status.
+   *
+   * @throws FlexliftError MigrationUnknown, NoWorker
+   */
+  async cancel(name: string, request: CancelRequest = {}): Promise<MigrationStatus> {
+    const handle = await this.find(name);
+    await handle.cancel(request);
+    return await handle.result();
+  }
+
+  /**
+   * Whether workers serve a pool; with `pid`, the worker of that process on this machine. One that was killed a minute
+   * ago may still count.
+   */
+  async isPoolServed(pool: string, pid?: number): Promise<boolean> {
+    return await this.inOurWords(() => isPoolServed(this.temporal, pool, pid));
+  }
+
+  async close(): Promise<void> {
+    await this.temporal.connection.close();
+  }
+
+  private async sealKey(): Promise<Buffer> {
+    const directory = this.options.keyDirectory ?? process.env.FLEXLIFT_KEY_DIRECTORY;
+    return await currentSealKey({ directory, environment: process.env });
+  }
+
+  private async inOurWords<T>(work: () => Promise<T>): Promise<T> {
+    try {
+      return await work();
+    } catch (error) {
+      throw describeTemporalFailure(error, this.temporal) ?? error;
+    }
+  }
+}

@@ -1,0 +1,103 @@
+/** Arguments and results of the durable steps: what stands in a history between workflow and activity. */
+import type { MigrationRequest, OnCancel } from './request';
+import type { Amounts, Difference, Finding, TableReport } from './status';
+
+/** The argument of every step on one database. */
+export interface DatabaseStep {
+  request: MigrationRequest;
+  database: string;
+}
+
+export interface ValidationResult {
+  findings: Finding[];
+  /** The databases to migrate, resolved from the request or from the source. */
+  databases: string[];
+}
+
+/** One table that has activities of its own. */
+export interface LargeTable {
+  /** On the source. */
+  oid: number;
+  /** Quoted, schema-qualified; for people. */
+  name: string;
+  bytes: number;
+  /** Numbers of the parts that are not copied yet. */
+  parts: number[];
+  /** The source's checksum is still to be taken. */
+  checksum: boolean;
+  /** Archive entries of indexes and constraints that are not built yet. */
+  indexes: IndexEntry[];
+}
+
+export interface IndexEntry {
+  dumpId: number;
+  /** For people. */
+  name: string;
+}
+
+/** Small tables copied by one activity. */
+export interface TableGroup {
+  number: number;
+  tables: number;
+  bytes: number;
+}
+
+/** What is left to load, largest first. Empty lists: nothing. */
+export interface LoadPlan {
+  planned: Amounts;
+  /** Committed on the target already. */
+  copied: Amounts;
+  largeTables: LargeTable[];
+  groups: TableGroup[];
+  /** Batches of large objects that are not copied yet, by their number. */
+  largeObjectBatches: number[];
+}
+
+export interface PartStep extends DatabaseStep {
+  table: { oid: number; name: string };
+  part: number;
+}
+
+export interface TableStep extends DatabaseStep {
+  table: { oid: number; name: string };
+}
+
+export interface GroupStep extends DatabaseStep {
+  group: number;
+}
+
+export interface LargeObjectStep extends DatabaseStep {
+  batch: number;
+}
+
+export interface IndexStep extends DatabaseStep {
+  entry: IndexEntry;
+}
+
+/** The tables one comparison works through. */
+export interface CompareStep extends DatabaseStep {
+  tableOids: number[];
+}
+
+export interface CompareResult {
+  differences: Difference[];
+}
+
+/** The tables to compare, in batches of one activity each. */
+export interface ComparePlan {
+  batches: { summary: string; tableOids: number[] }[];
+}
+
+export interface ReleaseStep extends DatabaseStep {
+  differences: Difference[];
+}
+
+export interface ReleaseResult {
+  tables: TableReport[];
+  tablesTotal: number;
+  copied: Amounts;
+}
+
+export interface CleanUpStep extends DatabaseStep {
+  onCancel: OnCancel;
+}

@@ -1,0 +1,2 @@
+export * from './load-sample';
+export { createSampleRoles, type SampleServer } from './sample-databases';

@@ -1,0 +1,64 @@
+import { createHash } from 'node:crypto';
+import type { Client } from 'pg';
+import { DATABASE_SECTIONS } from './database-objects';
+import { OPERATOR_SECTIONS } from './operators';
+import { COMMENT_SECTIONS, OWNER_SECTIONS, PRIVILEGE_SECTIONS } from './owners-and-comments';
+import { RELATION_SECTIONS } from './relations';
+import { ROUTINE_AND_TYPE_SECTIONS } from './routines-and-types';
+
+/** The properties of one object by name; absent: the default. A name that begins with `~` holds deparsed SQL. */
+export type Properties = Record<string, string>;
+
+export interface Catalog {
+  major: number;
+  /**
+   * What a person calls an object (`table "public"."orders"`) to its properties. Owners (`owner of …`), privileges
+   * (`privileges of …`) and comments (`comment on …`) are entries of their own.
+   */
+  objects: Map<string, Properties>;
+}
+
+const SECTIONS = [
+  ...DATABASE_SECTIONS,
+  ...RELATION_SECTIONS,
+  ...ROUTINE_AND_TYPE_SECTIONS,
+  ...OPERATOR_SECTIONS,
+  ...COMMENT_SECTIONS,
+  ...OWNER_SECTIONS,
+  ...PRIVILEGE_SECTIONS,
+];
+
+/**
+ * Everything about a database that is not rows: all objects of its users, without those of extensions, of the server
+ * and of ours. Roles stand by their names, never by their oids. The session needs the settings of `withConnection`; in a
+ * transaction all of it is of one snapshot.
+ */
+export async function readCatalog(client: Client): Promise<Catalog> {
+  const major = await serverMajor(client);
+  const objects = new Map<string, Properties>();
+  for (const section of SECTIONS) {
+    const { rows } = await client.query<{ identity: string; definition: Properties }>(section(major));
+    for (const row of rows) objects.set(row.identity, row.definition);
+  }
+  return { major, objects };
+}
+
+/** Equal for equal catalogs of one server: tells whether a schema changed between two looks. Hex, 64 digits. */
+export async function catalogFingerprint(client: Client): Promise<string> {
+  const { objects } = await readCatalog(client);
+  const entries = [...objects].map(([identity, properties]) =>
+    JSON.stringify([identity, Object.entries(properties).sort(byName)]),
+  );
+  return createHash('sha256').update(entries.sort().join('\n')).digest('hex');
+}
+
+function byName([a]: [string, string], [b]: [string, string]): number {
+  return a < b ? -1 : 1;
+}
+
+async function serverMajor(client: Client): Promise<number> {
+  const { rows } = await client.query<{ version: string }>(
+    `SELECT pg_catalog.current_setting('server_version_num') AS version`,
+  );
+  return Math.floor(Number(rows[0]?.version) / 10_000);
+}

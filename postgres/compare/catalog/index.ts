@@ -1,0 +1,2 @@
+export * from './catalog-snapshot';
+export * from './compare-catalogs';

@@ -1,0 +1,96 @@
+import type { Client } from 'pg';
+import type { Difference } from '../../contract';
+import { quoteQualified } from '../connect';
+import { readMaterializedViews, type MaterializedView } from './materialized-views';
+import { checksumRelation, type TableChecksum } from './table-checksum';
+import { describeTable } from './table-description';
+
+export interface CompareViewsRequest {
+  source: Client;
+  target: Client;
+  signal: AbortSignal;
+}
+
+export interface ViewComparison {
+  differences: Difference[];
+  /** Views whose rows differ as they must: the query asks for the time, the session or chance. Quoted names. */
+  notComparable: string[];
+}
+
+/**
+ * Compares the rows of every populated materialized view. The source's may be older than its tables while the target's
+ * was just refreshed; so where the two differ, the target is held against what the view's query gives on the source
+ * now. A view whose query depends on more than its tables is listed instead of compared.
+ */
+export async function compareMaterializedViews(request: CompareViewsRequest): Promise<ViewComparison> {
+  const { source, target, signal } = request;
+  const onTarget = new Map((await readMaterializedViews(target)).map((view) => [view.quotedName, view]));
+  const result: ViewComparison = { differences: [], notComparable: [] };
+  for (const view of await readMaterializedViews(source)) {
+    signal.throwIfAborted();
+    const twin = onTarget.get(view.quotedName);
+    // a missing view is a difference of the catalog
+    if (twin === undefined) continue;
+    if (twin.populated !== view.populated) {
+      const [populated, other] = view.populated ? ['source', 'target'] : ['target', 'source'];
+      result.differences.push(
+        difference(view, `It is populated on the ${populated} and not on the ${other}.`),
+      );
+    } else if (view.populated) {
+      await compareRows(source, target, view, result);
+    }
+  }
+  return result;
+}
+
+async function compareRows(
+  source: Client,
+  target: Client,
+  view: MaterializedView,
+  result: ViewComparison,
+): Promise<void> {
+  const columns = await describeTable(source, view.schema, view.name);
+  const relation = `ONLY ${quoteQualified(view.schema, view.name)}`;
+  const found = await checksumRelation(target, relation, columns);
+  if (equal(found, await checksumRelation(source, relation, columns))) return;
+  const expected = await checksumRelation(source, `(${view.query}) AS evaluated`, columns);
+  if (equal(found, expected)) return;
+  if (await dependsOnMoment(source, view)) {
+    result.notComparable.push(view.quotedName);
+    return;
+  }
+  const sides = `source ${expected.rows} rows, checksum ${expected.checksum}; target ${found.rows} rows, checksum ${found.checksum}`;
+  result.differences.push(
+    difference(view, `Its rows differ from what its query gives on the source: ${sides}.`),
+  );
+}
+
+/**
+ * A function that is volatile, or stable without an argument (now(), current_schema()), or age() with one, which
+ * takes today's date for the other. CURRENT_DATE and its like are no functions. All stand in the stored parse tree, for
+ * no dependency is kept on what comes with the server.
+ */
+async function dependsOnMoment(client: Client, view: MaterializedView): Promise<boolean> {
+  const { rows } = await client.query<{ found: boolean }>(
+    `SELECT pg_catalog.bool_or(r.ev_action::pg_catalog.text LIKE '%{SQLVALUEFUNCTION %') OR EXISTS (
+              SELECT FROM pg_catalog.pg_proc p
+               WHERE p.oid IN (SELECT (m.found)[1]::pg_catalog.oid
+                                 FROM pg_catalog.pg_rewrite own
+                                CROSS JOIN LATERAL pg_catalog.regexp_matches(
+                                        own.ev_action::pg_catalog.text, ':(?:funcid|opfuncid) (\\d+)', 'g') AS m(found)
+                                WHERE own.ev_class = $1)
+                 AND (p.provolatile = 'v' OR p.provolatile = 's' AND (p.pronargs = 0 OR p.proname = 'age'))) AS found
+       FROM pg_catalog.pg_rewrite r
+      WHERE r.ev_class = $1`,
+    [view.oid],
+  );
+  return rows[0]?.found === true;
+}
+
+function equal(a: TableChecksum, b: TableChecksum): boolean {
+  return a.rows === b.rows && a.checksum === b.checksum;
+}
+
+function difference(view: MaterializedView, message: string): Difference {
+  return { kind: 'materialized-view', object: view.quotedName, message };
+}

@@ -1,0 +1,58 @@
+import type { Client } from 'pg';
+import { quoteQualified } from '../connect';
+
+export interface MaterializedView {
+  oid: number;
+  schema: string;
+  name: string;
+  /** Quoted, schema-qualified. */
+  quotedName: string;
+  populated: boolean;
+  /** Without the final semicolon. */
+  query: string;
+}
+
+/** All materialized views of the users, each behind those that it reads, straight or through plain views. */
+export async function readMaterializedViews(client: Client): Promise<MaterializedView[]> {
+  const views = await client.query<Omit<MaterializedView, 'quotedName'> & { materialized: boolean }>(
+    `SELECT c.oid, n.nspname AS schema, c.relname AS name, c.relkind = 'm' AS materialized,
+            c.relispopulated AS populated,
+            CASE WHEN c.relkind = 'm' THEN pg_catalog.rtrim(pg_catalog.pg_get_viewdef(c.oid), ';') END AS query
+       FROM pg_catalog.pg_class c
+       JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+      WHERE c.relkind IN ('v', 'm') AND n.nspname NOT IN ('pg_catalog', 'information_schema', 'flexlift')
+      ORDER BY n.nspname, c.relname`,
+  );
+  const readBy = await readDependencies(client);
+  const byOid = new Map(views.rows.map((view) => [view.oid, view]));
+  const ordered: MaterializedView[] = [];
+  const visited = new Set<number>();
+  const visit = (oid: number): void => {
+    const view = byOid.get(oid);
+    if (view === undefined || visited.has(oid)) return;
+    visited.add(oid);
+    for (const used of readBy.get(oid) ?? []) visit(used);
+    const { materialized, ...rest } = view;
+    if (materialized) ordered.push({ ...rest, quotedName: quoteQualified(view.schema, view.name) });
+  };
+  for (const view of views.rows) visit(view.oid);
+  return ordered;
+}
+
+/** The quoted names of the populated ones in the order in which they can be refreshed. */
+export async function refreshOrder(client: Client): Promise<string[]> {
+  const views = await readMaterializedViews(client);
+  return views.filter((view) => view.populated).map((view) => view.quotedName);
+}
+
+async function readDependencies(client: Client): Promise<Map<number, number[]>> {
+  const { rows } = await client.query<{ view: number; used: number[] }>(
+    `SELECT r.ev_class AS view, pg_catalog.array_agg(DISTINCT d.refobjid) AS used
+       FROM pg_catalog.pg_rewrite r
+       JOIN pg_catalog.pg_depend d
+         ON d.classid = 'pg_catalog.pg_rewrite'::pg_catalog.regclass AND d.objid = r.oid
+        AND d.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass AND d.refobjid <> r.ev_class
+      GROUP BY r.ev_class`,
+  );
+  return new Map(rows.map((row) => [row.view, row.used.map(Number)]));
+}

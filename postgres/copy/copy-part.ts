@@ -1,0 +1,131 @@
+import type { Client } from 'pg';
+import { quoteQualified } from '../connect';
+import { withLedger, type LedgerIdentity } from '../ledger';
+import { atSide } from './at-side';
+import { copyStatements, type RowRange } from './copy-sql';
+import { relayCopy, type CopiedAmount } from './frame-relay';
+import { snapshotLost } from './scope';
+import { sourceTable, targetTable, type CopyTable } from './table-columns';
+
+export interface CopyPartArguments {
+  /** In a transaction that stands in the scope's snapshot. */
+  source: Client;
+  target: Client;
+  identity: LedgerIdentity;
+  /** The number of the scope whose snapshot `source` stands in. */
+  scope: number;
+  /** The oid is the source's; the names are for failures. */
+  table: { oid: number; schema: string; name: string };
+  /** From 1 on. */
+  part: number;
+  signal: AbortSignal;
+  onProgress?: (progress: CopiedAmount) => void;
+}
+
+export interface CopiedPart extends CopiedAmount {
+  seconds: number;
+  /** It had been copied before; the amounts are the ledger's. */
+  alreadyDone: boolean;
+}
+
+interface PartRow {
+  parts: number;
+  range_column: string | null;
+  range_from: string | null;
+  range_to: string | null;
+  copy_condition: string | null;
+  copied: boolean;
+  rows: string | null;
+  bytes: string | null;
+  seconds: number | null;
+}
+
+/**
+ * Copies one part of a table and notes it in the ledger, in one transaction of the target: it is either copied or never
+ * happened. Another attempt at the same part waits for this one's end and then finds it done.
+ *
+ * @throws FlexliftError SnapshotLost where the scope is not open any more, SchemaDrift, and what either server throws
+ */
+export async function copyPart(args: CopyPartArguments): Promise<CopiedPart> {
+  const { source, target, identity, table } = args;
+  const object = quoteQualified(table.schema, table.name);
+  const work = () =>
+    withLedger(target, identity, async () => {
+      const part = await lockPart(args);
+      if (part.copied) return { ...amountOf(part), alreadyDone: true };
+      const started = performance.now();
+      const from = await atSide('source', source, () => sourceTable(source, table.oid), object);
+      const into = await targetTable(target, from);
+      const copied = await copyRows(args, part, from, into, object);
+      const seconds = (performance.now() - started) / 1000;
+      await markCopied(args, copied, seconds);
+      return { ...copied, seconds, alreadyDone: false };
+    });
+  return await atSide('target', target, work, object);
+}
+
+/**
+ * The scope's row is held too: as long as this transaction runs, the scope cannot be declared dead and its tables
+ * reset.
+ */
+async function lockPart({ target, table, part, scope }: CopyPartArguments): Promise<PartRow> {
+  const open = await target.query(
+    `SELECT FROM flexlift.scope WHERE scope = $1 AND state = 'open' FOR SHARE`,
+    [scope],
+  );
+  if (open.rowCount === 0) throw snapshotLost('The snapshot this part is to be copied from was given up.');
+  const { rows } = await target.query<PartRow>(
+    `SELECT t.parts, t.range_column, p.range_from, p.range_to, t.copy_condition,
+            p.copied_at IS NOT NULL AS copied, p.rows, p.bytes, p.seconds
+       FROM flexlift.part p JOIN flexlift.table_load t USING (table_oid)
+      WHERE p.table_oid = $1 AND p.part = $2
+        FOR UPDATE OF p`,
+    [table.oid, part],
+  );
+  if (rows[0] === undefined)
+    throw new Error(`the ledger knows no part ${part} of the table with oid ${table.oid}`);
+  return rows[0];
+}
+
+async function copyRows(
+  { source, target, signal, onProgress }: CopyPartArguments,
+  part: PartRow,
+  from: CopyTable,
+  into: CopyTable,
+  object: string,
+): Promise<CopiedAmount> {
+  // an extension put rows of its own there, and its table may be referenced: no TRUNCATE
+  const isConfiguration = part.copy_condition !== null;
+  const isWhole = part.parts === 1 && !isConfiguration;
+  if (isWhole) await target.query(`TRUNCATE ONLY ${object}`);
+  if (isConfiguration) await target.query(`DELETE FROM ONLY ${object} ${part.copy_condition}`);
+  const rows = part.copy_condition ?? (part.parts === 1 ? undefined : rangeOf(part));
+  const { copyTo, copyFrom } = copyStatements(from, into, rows, isWhole);
+  return await relayCopy({ source, target, copyTo, copyFrom, object, signal, onProgress });
+}
+
+function rangeOf(part: PartRow): RowRange {
+  return {
+    column: part.range_column ?? undefined,
+    from: part.range_from ?? undefined,
+    to: part.range_to ?? undefined,
+  };
+}
+
+function amountOf(part: PartRow): CopiedAmount & { seconds: number } {
+  return { rows: Number(part.rows), bytes: Number(part.bytes), seconds: part.seconds ?? 0 };
+}
+
+async function markCopied(
+  { target, table, part, scope }: CopyPartArguments,
+  { rows, bytes }: CopiedAmount,
+  seconds: number,
+): Promise<void> {
+  await target.query(
+    `UPDATE flexlift.part
+        SET scope = $3, rows = $4, bytes = $5, seconds = $6, copies = copies + 1,
+            copied_by = pg_catalog.current_setting('application_name'), copied_at = pg_catalog.clock_timestamp()
+      WHERE table_oid = $1 AND part = $2`,
+    [table.oid, part, scope, rows, bytes, seconds],
+  );
+}

@@ -1,0 +1,106 @@
+import type { Socket } from 'node:net';
+import type { Connection, Submittable } from 'pg';
+import type { FrameWalker } from './frame-walker';
+
+/**
+ * A COPY statement that runs on a `pg` Client; the handlers are what the Client calls for each message.
+ * https://www.postgresql.org/docs/current/protocol-flow.html#PROTOCOL-COPY
+ */
+abstract class CopyStatement implements Submittable {
+  /** The `n` of `COPY n`, once the server is ready for the next statement. Rejects with what the server or socket threw. */
+  readonly finished: Promise<number>;
+  settled = false;
+
+  private rows = 0;
+  private resolve!: (rows: number) => void;
+  private reject!: (error: Error) => void;
+
+  constructor(protected readonly text: string) {
+    this.finished = new Promise((resolve, reject) => {
+      this.resolve = resolve;
+      this.reject = reject;
+    });
+    this.finished.catch(() => undefined);
+  }
+
+  submit(connection: Connection): void {
+    connection.query(this.text);
+  }
+
+  handleCommandComplete(message: { text: string }): void {
+    this.rows = Number(/^COPY (\d+)$/.exec(message.text)?.[1]);
+  }
+
+  handleReadyForQuery(): void {
+    this.settled = true;
+    this.resolve(this.rows);
+  }
+
+  handleError(error: Error): void {
+    this.settled = true;
+    this.reject(error);
+  }
+}
+
+/** `COPY … TO STDOUT`: its CopyData messages go to the walker and never through pg's parser. */
+export class CopyOut extends CopyStatement {
+  constructor(
+    text: string,
+    private readonly walker: FrameWalker,
+  ) {
+    super(text);
+  }
+
+  override submit(connection: Connection): void {
+    const socket = connection.stream as Socket;
+    const parsers = socket.listeners('data') as ((chunk: Buffer) => void)[];
+    const walk = (chunk: Buffer) => {
+      let rest: Buffer | undefined;
+      try {
+        rest = this.walker.push(chunk);
+      } catch (error) {
+        socket.destroy(error instanceof Error ? error : undefined);
+        return;
+      }
+      if (rest === undefined) return;
+      socket.off('data', walk);
+      for (const parser of parsers) {
+        socket.on('data', parser);
+        parser(rest);
+      }
+    };
+    for (const parser of parsers) socket.off('data', parser);
+    socket.on('data', walk);
+    super.submit(connection);
+  }
+}
+
+/** `COPY … FROM STDIN`: the server's side of the socket stays with pg's parser, ours is free once it is accepted. */
+export class CopyIn extends CopyStatement {
+  /** The server takes data from now on. */
+  readonly accepted: Promise<void>;
+
+  private accept!: () => void;
+
+  constructor(text: string) {
+    super(text);
+    this.accepted = new Promise((resolve, reject) => {
+      this.accept = resolve;
+      this.finished.catch(reject);
+    });
+    this.accepted.catch(() => undefined);
+  }
+
+  handleCopyInResponse(): void {
+    this.accept();
+  }
+}
+
+export const COPY_DONE = Buffer.from([0x63, 0, 0, 0, 4]);
+
+export function copyFail(reason: string): Buffer {
+  const text = Buffer.from(`${reason}\0`);
+  const header = Buffer.from([0x66, 0, 0, 0, 0]);
+  header.writeUInt32BE(text.length + 4, 1);
+  return Buffer.concat([header, text]);
+}

@@ -1,0 +1,98 @@
+/** Type byte and int32 length; https://www.postgresql.org/docs/current/protocol-message-formats.html */
+const HEADER_LENGTH = 5;
+const EMPTY = Buffer.alloc(0);
+
+const COPY_DATA = 'd'.charCodeAt(0);
+
+/** What a server may send beside the data until the copy's end: CopyOutResponse and the asynchronous messages. */
+const SKIPPED = new Set(['H', 'N', 'S', 'A'].map((code) => code.charCodeAt(0)));
+
+/**
+ * Walks the messages of a `COPY … TO STDOUT` from header to header and hands on contiguous runs of CopyData messages,
+ * headers included, exactly as they came; their contents are never looked at nor gathered. A message may be spread over
+ * any number of chunks.
+ */
+export class FrameWalker {
+  /** Payload of the CopyData messages seen so far. */
+  bytes = 0;
+  /** CopyData messages so far: the server sends one for each row, and one more at the end of the binary format. */
+  frames = 0;
+
+  private headerStart = EMPTY;
+  private payloadLeft = 0;
+  private forwarding = false;
+
+  constructor(private readonly forward: (run: Buffer) => void) {}
+
+  /** A CopyData message was handed on in part: nothing else may be written to its receiver yet. */
+  get insideFrame(): boolean {
+    return this.forwarding && this.payloadLeft > 0;
+  }
+
+  /**
+   * @returns what begins with the first message that does not belong to the stream (CopyDone, ErrorResponse…);
+   * `undefined` while the stream goes on. Not to be called again after its end.
+   */
+  push(chunk: Buffer): Buffer | undefined {
+    let position = 0;
+    if (this.headerStart.length > 0) {
+      const header = Buffer.concat([
+        this.headerStart,
+        chunk.subarray(0, HEADER_LENGTH - this.headerStart.length),
+      ]);
+      position = header.length - this.headerStart.length;
+      this.headerStart = EMPTY;
+      if (header.length < HEADER_LENGTH) {
+        this.headerStart = header;
+        return undefined;
+      }
+      if (!this.enter(header, 0)) return Buffer.concat([header, chunk.subarray(position)]);
+      if (this.forwarding) this.forward(header);
+    }
+    return this.walk(chunk, position);
+  }
+
+  private walk(chunk: Buffer, start: number): Buffer | undefined {
+    let position = start;
+    let runStart = start;
+    const endRun = (end: number) => {
+      if (end > runStart) this.forward(chunk.subarray(runStart, end));
+    };
+    for (;;) {
+      const step = Math.min(this.payloadLeft, chunk.length - position);
+      this.payloadLeft -= step;
+      position += step;
+      if (!this.forwarding) runStart = position;
+      if (chunk.length - position < HEADER_LENGTH) {
+        endRun(position);
+        this.headerStart = Buffer.from(chunk.subarray(position));
+        return undefined;
+      }
+      const runEnd = position;
+      const wasForwarding = this.forwarding;
+      const stays = this.enter(chunk, position);
+      if (!stays || !this.forwarding) endRun(runEnd);
+      if (!stays) return chunk.subarray(runEnd);
+      if (!wasForwarding) runStart = runEnd;
+      position += HEADER_LENGTH;
+    }
+  }
+
+  /** Reads the header at `at`; false where its message does not belong to the stream. */
+  private enter(buffer: Buffer, at: number): boolean {
+    const code = buffer[at] ?? 0;
+    if (code !== COPY_DATA && !SKIPPED.has(code)) {
+      this.forwarding = false;
+      return false;
+    }
+    const length = buffer.readUInt32BE(at + 1);
+    if (length < 4) throw new Error('the server sent a message with an impossible length');
+    this.payloadLeft = length - 4;
+    this.forwarding = code === COPY_DATA;
+    if (this.forwarding) {
+      this.frames += 1;
+      this.bytes += this.payloadLeft;
+    }
+    return true;
+  }
+}

@@ -1,0 +1,39 @@
+import type { Client } from 'pg';
+
+/** Large objects with `after` < oid <= `upTo`; absent is open-ended. */
+export interface LargeObjectRange {
+  after?: number;
+  upTo?: number;
+}
+
+const OBJECTS_PER_BATCH = 1_000;
+
+/**
+ * Ranges of OIDs with about as many objects each. Never none: together they cover every OID, so that objects made
+ * between two snapshots have their batch too.
+ *
+ * @param source in a transaction that stands in the scope's snapshot
+ */
+export async function planLargeObjects(
+  source: Client,
+  objectsPerBatch = OBJECTS_PER_BATCH,
+): Promise<LargeObjectRange[]> {
+  const { rows } = await source.query<{ oid: number }>(
+    `SELECT oid
+       FROM (SELECT oid, pg_catalog.row_number() OVER (ORDER BY oid) AS number
+               FROM pg_catalog.pg_largeobject_metadata) numbered
+      WHERE number % $1 = 0
+      ORDER BY oid`,
+    [objectsPerBatch],
+  );
+  const bounds = rows.map((row) => row.oid);
+  return [...bounds, undefined].map((upTo, index) => ({ after: bounds[index - 1], upTo }));
+}
+
+/** Numbers of the batches that are not copied yet. */
+export async function remainingLargeObjectBatches(target: Client): Promise<number[]> {
+  const { rows } = await target.query<{ batch: number }>(
+    'SELECT batch FROM flexlift.large_object_batch WHERE copied_at IS NULL ORDER BY batch',
+  );
+  return rows.map((row) => row.batch);
+}

@@ -1,0 +1,69 @@
+import type { Client } from 'pg';
+import { quoteIdentifier, quoteLiteral } from '../connect';
+import { atSide } from './at-side';
+
+interface PropertiesRow {
+  oid: number;
+  owner: string;
+  comment: string | null;
+  /** Null where nothing was ever granted or revoked. */
+  grants: { grantee: string | null; privilege: string; grantable: boolean }[] | null;
+}
+
+export interface PropertyChoice {
+  /** The objects stay with the target's user. */
+  noOwner: boolean;
+  /** Nothing is granted. */
+  noPrivileges: boolean;
+}
+
+const PROPERTIES_QUERY = `
+  SELECT m.oid, pg_catalog.pg_get_userbyid(m.lomowner) AS owner,
+        pg_catalog.obj_description(m.oid, 'pg_largeobject') AS comment,
+        CASE WHEN m.lomacl IS NOT NULL THEN COALESCE(
+          (SELECT pg_catalog.jsonb_agg(pg_catalog.jsonb_build_object(
+                    'grantee', CASE WHEN a.grantee <> 0 THEN pg_catalog.pg_get_userbyid(a.grantee) END,
+                    'privilege', a.privilege_type, 'grantable', a.is_grantable))
+             FROM pg_catalog.aclexplode(m.lomacl) a), '[]') END AS grants
+   FROM pg_catalog.pg_largeobject_metadata m
+  WHERE m.oid = ANY ($1::oid[])
+  ORDER BY m.oid`;
+
+/** Owner, comment and privileges of the objects; one statement for all that have any. */
+export async function copyLargeObjectProperties(
+  { source, target }: { source: Client; target: Client },
+  oids: number[],
+  choice: PropertyChoice,
+): Promise<void> {
+  const { rows } = await atSide('source', source, () =>
+    source.query<PropertiesRow>(PROPERTIES_QUERY, [oids]),
+  );
+  const owner = await currentUser(target);
+  const statements = rows.flatMap((row) => propertyStatements(row, choice, owner));
+  if (statements.length > 0) await target.query(statements.join(';\n'));
+}
+
+async function currentUser(client: Client): Promise<string> {
+  const { rows } = await client.query<{ name: string }>('SELECT current_user AS name');
+  return rows[0]?.name ?? '';
+}
+
+/** The owner changes last: afterwards the privileges may not be ours to grant. */
+function propertyStatements(row: PropertiesRow, choice: PropertyChoice, creator: string): string[] {
+  const object = `LARGE OBJECT ${row.oid}`;
+  const statements: string[] = [];
+  if (row.comment !== null) statements.push(`COMMENT ON ${object} IS ${quoteLiteral(row.comment)}`);
+  if (row.grants !== null && !choice.noPrivileges) {
+    // what the owner holds follows the object to its next owner
+    const roleOf = (name: string) => quoteIdentifier(name === row.owner ? creator : name);
+    statements.push(`REVOKE ALL ON ${object} FROM ${quoteIdentifier(creator)}`);
+    for (const { grantee, privilege, grantable } of row.grants) {
+      const role = grantee === null ? 'PUBLIC' : roleOf(grantee);
+      statements.push(`GRANT ${privilege} ON ${object} TO ${role}${grantable ? ' WITH GRANT OPTION' : ''}`);
+    }
+  }
+  if (!choice.noOwner && row.owner !== creator) {
+    statements.push(`ALTER ${object} OWNER TO ${quoteIdentifier(row.owner)}`);
+  }
+  return statements;
+}

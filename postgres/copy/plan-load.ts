@@ -1,0 +1,135 @@
+import type { Client } from 'pg';
+import type { MigrationLimits } from '../../contract';
+import { atSide } from './at-side';
+import { planLargeObjects, type LargeObjectRange } from './large-object-batches';
+import { ctidRanges, keyRanges, type PartRange, type TableRanges } from './part-ranges';
+import { SOURCE_TABLES, type SourceTable } from './source-tables';
+
+/** More parts of one table than this would only lengthen histories; its parts grow instead. */
+const MOST_PARTS = 200;
+
+/** `ctid` ranges read only their pages from this major on; below it each would scan the whole table. */
+const FIRST_MAJOR_WITH_RANGE_SCAN = 14;
+
+export type LoadLimits = Pick<MigrationLimits, 'partBytes' | 'groupBytes' | 'groupTables'>;
+
+export interface PlannedTable extends SourceTable {
+  /** Of the table itself with its TOAST, without indexes and children. */
+  estimatedBytes: number;
+  /** 0 where the source has never analyzed it. */
+  estimatedRows: number;
+  /** From 1 on; absent: a large table, with activities of its own. */
+  group?: number;
+  /** The key that its parts are ranges of; absent: ctid. */
+  rangeColumn?: string;
+  /** One without bounds: the whole table. */
+  parts: PartRange[];
+}
+
+export interface PlannedLoad {
+  /** Largest first. */
+  tables: PlannedTable[];
+  largeObjects: LargeObjectRange[];
+}
+
+interface TableSize extends SourceTable {
+  bytes: number;
+  rows: number;
+  pages: number;
+  /** Stored in the heap access method: the only one known to have ctids that follow its pages. */
+  heap: boolean;
+}
+
+/**
+ * Divides the load: tables larger than `groupBytes` are large, those larger than `partBytes` in parts; all others go in
+ * groups of similar size.
+ *
+ * @param args.source in a transaction that stands in the scope's snapshot
+ */
+export async function planLoad(args: { source: Client; limits: LoadLimits }): Promise<PlannedLoad> {
+  return await atSide('source', args.source, () => divide(args.source, args.limits));
+}
+
+async function divide(source: Client, limits: LoadLimits): Promise<PlannedLoad> {
+  const major = await majorOf(source);
+  const sizes = await tableSizes(source);
+  const isSmall = (table: TableSize) => table.bytes <= Math.min(limits.groupBytes, limits.partBytes);
+  const tables: PlannedTable[] = [];
+  for (const table of sizes.filter((each) => !isSmall(each))) {
+    const { column, ranges } = await rangesOf(source, major, table, limits.partBytes);
+    tables.push({ ...planned(table), rangeColumn: column, parts: ranges });
+  }
+  const groups = groupNumbers(sizes.filter(isSmall), limits);
+  for (const [table, group] of groups) tables.push({ ...planned(table), group, parts: [{}] });
+  return { tables, largeObjects: await planLargeObjects(source) };
+}
+
+/** Tables in their order, each with the number of its group. */
+export function groupNumbers<Table extends { bytes: number }>(
+  tables: Table[],
+  limits: Pick<LoadLimits, 'groupBytes' | 'groupTables'>,
+): [Table, number][] {
+  let group = 1;
+  let inGroup = { bytes: 0, tables: 0 };
+  return tables.map((table) => {
+    const isFull = inGroup.tables >= limits.groupTables || inGroup.bytes + table.bytes > limits.groupBytes;
+    if (isFull && inGroup.tables > 0) {
+      group += 1;
+      inGroup = { bytes: 0, tables: 0 };
+    }
+    inGroup.bytes += table.bytes;
+    inGroup.tables += 1;
+    return [table, group];
+  });
+}
+
+async function majorOf(client: Client): Promise<number> {
+  const { rows } = await client.query<{ version: number }>(
+    `SELECT pg_catalog.current_setting('server_version_num')::int AS version`,
+  );
+  return Math.floor((rows[0]?.version ?? 0) / 10_000);
+}
+
+async function tableSizes(client: Client): Promise<TableSize[]> {
+  const { rows } = await client.query<
+    Record<'schema' | 'name' | 'bytes' | 'rows' | 'pages', string> & {
+      oid: number;
+      condition: string | null;
+      heap: boolean;
+    }
+  >(`
+    WITH ${SOURCE_TABLES}
+    SELECT t.oid, t.schema, t.name, t.condition,
+           COALESCE(pg_catalog.pg_table_size(t.oid), 0) AS bytes,
+           GREATEST(c.reltuples, 0)::int8 AS rows,
+           COALESCE(pg_catalog.pg_relation_size(t.oid), 0)
+             / pg_catalog.current_setting('block_size')::int8 AS pages,
+           COALESCE(am.amname, 'heap') = 'heap' AS heap
+      FROM tables t
+      JOIN pg_catalog.pg_class c ON c.oid = t.oid
+      LEFT JOIN pg_catalog.pg_am am ON am.oid = c.relam
+     ORDER BY 5 DESC, t.oid`);
+  return rows.map((row) => ({
+    ...row,
+    condition: row.condition ?? undefined,
+    bytes: Number(row.bytes),
+    rows: Number(row.rows),
+    pages: Number(row.pages),
+  }));
+}
+
+async function rangesOf(
+  client: Client,
+  major: number,
+  table: TableSize,
+  partBytes: number,
+): Promise<TableRanges> {
+  const parts = Math.min(MOST_PARTS, Math.ceil(table.bytes / partBytes));
+  if (parts < 2 || table.condition !== undefined) return { ranges: [{}] };
+  if (major >= FIRST_MAJOR_WITH_RANGE_SCAN && table.heap) return ctidRanges(table.pages, parts);
+  return await keyRanges(client, table, parts);
+}
+
+function planned({ oid, schema, name, condition, bytes, rows }: TableSize): Omit<PlannedTable, 'parts'> {
+  return { oid, schema, name, condition, estimatedBytes: bytes, estimatedRows: rows };
+}

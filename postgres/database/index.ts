@@ -1,0 +1,7 @@
+export * from './create-target-database';
+export * from './database-settings';
+export * from './drop-target-database';
+export * from './early-properties';
+export * from './maintenance';
+export * from './release-target-database';
+export * from './sessions';

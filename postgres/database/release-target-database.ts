@@ -1,0 +1,73 @@
+import type { Client } from 'pg';
+import type { DatabaseGrant } from '../catalog';
+import { quoteIdentifier, withConnection, type Endpoint } from '../connect';
+import { releaseLedger, type LedgerIdentity } from '../ledger';
+import { applySetting, onThisDatabase } from './database-settings';
+import { isLateSetting, ownsDatabase, readPropertiesDetail } from './early-properties';
+
+export interface OwnershipOptions {
+  /** The database stays the target user's. */
+  noOwner: boolean;
+  /** No rights are granted or revoked. */
+  noPrivileges: boolean;
+}
+
+/**
+ * The migration's last write to a database: what would have locked us out earlier (rights, owner, connection limit,
+ * settings that bind every session) and the ledger's release, in one transaction, so that no attempt can be left
+ * outside a database that is not released yet. Repeating it is harmless.
+ *
+ * @param report what the ledger's row keeps, as JSON.
+ */
+export async function releaseTargetDatabase(
+  args: OwnershipOptions & {
+    target: Endpoint;
+    database: string;
+    identity: LedgerIdentity;
+    report: unknown;
+    signal: AbortSignal;
+  },
+): Promise<void> {
+  const { target, database, identity, report, signal } = args;
+  await withConnection(target, database, signal, (client) =>
+    releaseLedger(client, identity, report, () => applyFinalProperties(client, args)),
+  );
+}
+
+/** Must run inside the release's transaction; reads from the ledger what the source was like. */
+export async function applyFinalProperties(client: Client, options: OwnershipOptions): Promise<void> {
+  const detail = await readPropertiesDetail(client);
+  if (detail === undefined || !(await ownsDatabase(client))) return;
+  const { properties, skipped } = detail;
+  const isSkipped = (name: string, role?: string) =>
+    skipped.some(({ setting }) => setting.name === name && setting.role === role);
+  for (const setting of properties.settings.filter(isLateSetting)) {
+    if (!isSkipped(setting.name, setting.role)) await applySetting(client, setting);
+  }
+  await onThisDatabase(client, 'ALTER DATABASE ', ` CONNECTION LIMIT ${properties.connectionLimit}`);
+  if (!options.noOwner) {
+    await onThisDatabase(client, 'ALTER DATABASE ', ` OWNER TO ${quoteIdentifier(properties.owner)}`);
+  }
+  if (!options.noPrivileges && properties.grants !== undefined) {
+    // only the owner may, and we may have become a member that does not inherit its rights
+    if (!options.noOwner) await client.query(`SET LOCAL ROLE ${quoteIdentifier(properties.owner)}`);
+    await applyGrants(client, properties.grants, properties.owner);
+    await client.query('SET LOCAL ROLE NONE');
+  }
+}
+
+/**
+ * Makes the rights the source's, as the database's present owner. What the source's owner had is the present owner's,
+ * who is another one under --no-owner.
+ */
+async function applyGrants(client: Client, grants: DatabaseGrant[], sourceOwner: string): Promise<void> {
+  await onThisDatabase(client, 'REVOKE ALL ON DATABASE ', ' FROM PUBLIC, CURRENT_USER');
+  for (const { grantee, privilege, grantable } of grants) {
+    const role = grantee === undefined ? 'PUBLIC' : quoteIdentifier(grantee);
+    await onThisDatabase(
+      client,
+      `GRANT ${privilege} ON DATABASE `,
+      ` TO ${grantee === sourceOwner ? 'CURRENT_USER' : role}${grantable ? ' WITH GRANT OPTION' : ''}`,
+    );
+  }
+}

@@ -1,0 +1,184 @@
+import type { Client } from 'pg';
+import type { ComparePlan, LoadPlan, TableReport } from '../../contract';
+import { quoteQualified } from '../connect';
+
+/** One table as the ledger knows it. */
+export interface TableLoad {
+  /** On the source. */
+  oid: number;
+  schema: string;
+  name: string;
+  /** Chooses the rows to copy and compare of an extension's configuration table; absent: all. */
+  condition?: string;
+}
+
+interface TableRow {
+  table_oid: number;
+  schema_name: string;
+  table_name: string;
+  copy_condition: string | null;
+}
+
+interface LoadRow extends TableRow {
+  estimated_bytes: string;
+  group_number: number | null;
+  parts_left: number[];
+  checksum_left: boolean;
+  indexes_left: { dumpId: number; name: string }[];
+}
+
+/** Post-data entries that belong to one loaded table and wait for nothing but its rows. */
+const INDEX_ENTRIES = `
+  SELECT e.table_oid, e.dump_id, e.position, e.object
+    FROM flexlift.archive_entry e
+   WHERE e.phase = 'table' AND e.skipped_by IS NULL
+     AND NOT EXISTS (SELECT FROM flexlift.step s WHERE s.kind = 'entry' AND s.key = e.dump_id::text)`;
+
+const TABLES_LEFT = `
+  WITH parts AS (
+    SELECT table_oid, pg_catalog.array_agg(part ORDER BY part) FILTER (WHERE copied_at IS NULL) AS parts_left
+      FROM flexlift.part GROUP BY table_oid),
+  indexes AS (
+    SELECT table_oid, pg_catalog.jsonb_agg(pg_catalog.jsonb_build_object('dumpId', dump_id, 'name', object)
+                                           ORDER BY position) AS indexes_left
+      FROM (${INDEX_ENTRIES}) entries GROUP BY table_oid)
+  SELECT t.table_oid AS table_oid, t.schema_name, t.table_name, t.estimated_bytes, t.copy_condition, t.group_number,
+         COALESCE(parts_left, '{}') AS parts_left,
+         $1 AND t.source_checksum IS NULL AS checksum_left,
+         COALESCE(indexes_left, '[]') AS indexes_left
+    FROM flexlift.table_load t
+    JOIN parts USING (table_oid)
+    LEFT JOIN indexes USING (table_oid)
+   WHERE parts_left IS NOT NULL OR ($1 AND t.source_checksum IS NULL) OR indexes_left IS NOT NULL
+   ORDER BY t.estimated_bytes DESC, t.table_oid`;
+
+/** What is left to load, as the ledger stands. */
+export async function remainingLoad(client: Client, options: { checksums: boolean }): Promise<LoadPlan> {
+  const totals = await client.query<Record<'planned_tables' | 'planned_bytes' | 'tables' | 'rows' | 'bytes', string>>(`
+    SELECT (SELECT pg_catalog.count(*) FROM flexlift.table_load) AS planned_tables,
+           (SELECT COALESCE(pg_catalog.sum(estimated_bytes), 0) FROM flexlift.table_load) AS planned_bytes,
+           (SELECT pg_catalog.count(*) FROM flexlift.table_load t WHERE NOT EXISTS
+              (SELECT FROM flexlift.part p WHERE p.table_oid = t.table_oid AND copied_at IS NULL)) AS tables,
+           (SELECT COALESCE(pg_catalog.sum(rows), 0) FROM flexlift.part WHERE copied_at IS NOT NULL) AS rows,
+           (SELECT COALESCE(pg_catalog.sum(bytes), 0) FROM flexlift.part WHERE copied_at IS NOT NULL) AS bytes`);
+  const { rows } = await client.query<LoadRow>(TABLES_LEFT, [options.checksums]);
+  const batches = await client.query<{ batch: number }>(
+    'SELECT batch FROM flexlift.large_object_batch WHERE copied_at IS NULL ORDER BY batch',
+  );
+  const [total] = totals.rows;
+  return {
+    planned: { tables: Number(total?.planned_tables), rows: 0, bytes: Number(total?.planned_bytes) },
+    copied: { tables: Number(total?.tables), rows: Number(total?.rows), bytes: Number(total?.bytes) },
+    largeTables: rows.filter((row) => row.group_number === null).map(largeTable),
+    groups: groupsOf(rows),
+    largeObjectBatches: batches.rows.map((row) => row.batch),
+  };
+}
+
+/** Everything was copied under one snapshot, which is needed no more. */
+export async function isLoadComplete(client: Client): Promise<boolean> {
+  const { rowCount } = await client.query(`SELECT FROM flexlift.scope WHERE state = 'complete'`);
+  return rowCount !== 0;
+}
+
+function largeTable(row: LoadRow): LoadPlan['largeTables'][number] {
+  return {
+    oid: row.table_oid,
+    name: quoteQualified(row.schema_name, row.table_name),
+    bytes: Number(row.estimated_bytes),
+    parts: row.parts_left,
+    checksum: row.checksum_left,
+    indexes: row.indexes_left,
+  };
+}
+
+function groupsOf(rows: LoadRow[]): LoadPlan['groups'] {
+  const groups = new Map<number, LoadPlan['groups'][number]>();
+  for (const row of rows) {
+    if (row.group_number === null) continue;
+    const group = groups.get(row.group_number) ?? { number: row.group_number, tables: 0, bytes: 0 };
+    group.tables += 1;
+    group.bytes += Number(row.estimated_bytes);
+    groups.set(row.group_number, group);
+  }
+  return [...groups.values()].sort((a, b) => b.bytes - a.bytes);
+}
+
+/** The tables of a group that are not finished, largest first. */
+export async function unfinishedTablesOfGroup(
+  client: Client,
+  group: number,
+  options: { checksums: boolean },
+): Promise<(TableLoad & { copied: boolean; checksum: boolean; indexes: number[] })[]> {
+  const { rows } = await client.query<LoadRow>(TABLES_LEFT, [options.checksums]);
+  return rows
+    .filter((row) => row.group_number === group)
+    .map((row) => ({
+      ...tableOf(row),
+      copied: row.parts_left.length === 0,
+      checksum: row.checksum_left,
+      indexes: row.indexes_left.map((entry) => entry.dumpId),
+    }));
+}
+
+export async function tableLoad(client: Client, oid: number): Promise<TableLoad> {
+  const { rows } = await client.query<TableRow>(
+    'SELECT table_oid, schema_name, table_name, copy_condition FROM flexlift.table_load WHERE table_oid = $1',
+    [oid],
+  );
+  const [row] = rows;
+  if (row === undefined) throw new Error(`the ledger knows no table with oid ${oid}`);
+  return tableOf(row);
+}
+
+function tableOf(row: TableRow): TableLoad {
+  // an extension may register a table without a condition, which it writes as an empty one
+  const condition = row.copy_condition?.replace(/^\s*WHERE\b/i, '').trim();
+  return { oid: row.table_oid, schema: row.schema_name, name: row.table_name, condition: condition || undefined };
+}
+
+/** One line for each table; the largest first. */
+export async function tableReports(client: Client): Promise<TableReport[]> {
+  const { rows } = await client.query<
+    Record<'schema_name' | 'table_name' | 'rows' | 'bytes', string> & {
+      seconds: number;
+      parts: number;
+      copies: number;
+      source_checksum: string | null;
+      target_checksum: string | null;
+      equal: boolean | null;
+    }
+  >(`
+    SELECT t.schema_name, t.table_name, COALESCE(pg_catalog.sum(p.rows), 0) AS rows,
+           COALESCE(pg_catalog.sum(p.bytes), 0) AS bytes, COALESCE(pg_catalog.sum(p.seconds), 0) AS seconds,
+           pg_catalog.count(*)::int AS parts, pg_catalog.sum(p.copies)::int AS copies, t.source_checksum, t.target_checksum,
+           (t.source_checksum = t.target_checksum AND t.source_rows = t.target_rows) AS equal
+      FROM flexlift.table_load t JOIN flexlift.part p USING (table_oid)
+     GROUP BY t.table_oid
+     ORDER BY 4 DESC, 1, 2`);
+  return rows.map((row) => ({
+    table: quoteQualified(row.schema_name, row.table_name),
+    rows: Number(row.rows),
+    bytes: Number(row.bytes),
+    seconds: Math.round(row.seconds * 1000) / 1000,
+    parts: row.parts,
+    copies: row.copies,
+    sourceChecksum: row.source_checksum ?? undefined,
+    targetChecksum: row.target_checksum ?? undefined,
+    equal: row.equal ?? undefined,
+  }));
+}
+
+/** Tables of one comparison: each large table alone, small ones by their groups. */
+export async function compareBatches(client: Client): Promise<ComparePlan['batches']> {
+  const { rows } = await client.query<{ oids: number[]; name: string }>(`
+    SELECT pg_catalog.array_agg(table_oid ORDER BY table_oid) AS oids,
+           pg_catalog.min(pg_catalog.format('%I.%I', schema_name, table_name)) AS name
+      FROM flexlift.table_load
+     GROUP BY group_number, CASE WHEN group_number IS NULL THEN table_oid END
+     ORDER BY pg_catalog.sum(estimated_bytes) DESC`);
+  return rows.map(({ oids, name }) => ({
+    summary: oids.length === 1 ? `compare ${name}` : `compare ${oids.length} small tables`,
+    tableOids: oids,
+  }));
+}

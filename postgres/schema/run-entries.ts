@@ -1,0 +1,151 @@
+import type { Client } from 'pg';
+import { FlexliftError } from '../../contract';
+import { mapPostgresError, serverName } from '../connect';
+import { withLedger, type LedgerIdentity } from '../ledger';
+import type { EntryPhase } from './entry-phase';
+
+export interface RunTask {
+  /** A session on the target. */
+  client: Client;
+  identity: LedgerIdentity;
+  signal: AbortSignal;
+  /** Called before each entry and at the end. */
+  onProgress?: (progress: EntryProgress) => void;
+}
+
+export interface EntryProgress {
+  /** Entries of this run that are committed. */
+  done: number;
+  total: number;
+  /** What is being executed, for people; absent at the end. */
+  object?: string;
+}
+
+export interface StoredEntry {
+  dumpId: number;
+  phase: EntryPhase;
+  /** E.g. `INDEX`. */
+  description: string;
+  /** For people: the kind and the quoted name. */
+  object: string;
+}
+
+/** Which entries are meant; absent: all. */
+export interface EntryFilter {
+  phases?: EntryPhase[];
+  tableOids?: number[];
+  dumpIds?: number[];
+}
+
+/**
+ * The entries that are neither executed nor left out by a rule, in the order in which they are to be executed.
+ *
+ * @throws FlexliftError LedgerForeign where no archive is stored
+ */
+export async function pendingEntries(client: Client, filter: EntryFilter = {}): Promise<StoredEntry[]> {
+  const { rows } = await client.query<
+    { stored: boolean; dump_id: number | null } & Omit<StoredEntry, 'dumpId'>
+  >(PENDING_ENTRIES, [filter.phases ?? null, filter.tableOids ?? null, filter.dumpIds ?? null]);
+  if (rows[0]?.stored !== true) {
+    throw new FlexliftError({
+      code: 'LedgerForeign',
+      sentence: 'The ledger in the target database holds no schema yet.',
+      remedy: 'Cancel this migration and start it again.',
+    });
+  }
+  return rows.flatMap(({ dump_id: dumpId, phase, description, object }) =>
+    dumpId === null ? [] : [{ dumpId, phase, description, object }],
+  );
+}
+
+const PENDING_ENTRIES = `
+  SELECT stored, e.dump_id, e.phase, e.description, e.object
+    FROM (SELECT EXISTS (SELECT FROM flexlift.step WHERE kind = 'phase' AND key = 'dump-schema')) AS s(stored)
+    LEFT JOIN flexlift.archive_entry e
+      ON e.skipped_by IS NULL
+     AND ($1::pg_catalog.text[] IS NULL OR e.phase = ANY ($1))
+     AND ($2::pg_catalog.oid[] IS NULL OR e.table_oid = ANY ($2))
+     AND ($3::pg_catalog.int4[] IS NULL OR e.dump_id = ANY ($3))
+     AND NOT EXISTS (SELECT FROM flexlift.step d WHERE d.kind = 'entry' AND d.key = e.dump_id::pg_catalog.text)
+   ORDER BY CASE e.phase WHEN 'acl' THEN 1 WHEN 'post-acl' THEN 2 ELSE 0 END, e.position`;
+
+/** So many small entries share a transaction. */
+const BATCH = 100;
+
+/** What reads a table; each has a transaction of its own, so that an hour's work is not lost with its neighbour. */
+const LONG = ['INDEX', 'CONSTRAINT', 'CHECK CONSTRAINT', 'FK CONSTRAINT'];
+
+/**
+ * Executes entries in the given order, each in one transaction with its row in the ledger. What another attempt has
+ * executed is passed over; where one is still at it, this one waits for its end.
+ *
+ * @throws FlexliftError naming the object; its whole batch is rolled back
+ */
+export async function runEntries(task: RunTask, entries: StoredEntry[]): Promise<void> {
+  let done = 0;
+  const total = entries.length;
+  for (const batch of batches(entries)) {
+    task.signal.throwIfAborted();
+    await withLedger(task.client, task.identity, async () => {
+      for (const entry of await takeEntries(task.client, batch)) {
+        task.signal.throwIfAborted();
+        task.onProgress?.({ done, total, object: entry.object });
+        await execute(task.client, entry);
+      }
+    });
+    done += batch.length;
+  }
+  task.onProgress?.({ done, total });
+}
+
+function* batches(entries: StoredEntry[]): Generator<StoredEntry[]> {
+  let batch: StoredEntry[] = [];
+  for (const entry of entries) {
+    const long = LONG.includes(entry.description);
+    if (batch.length > 0 && (long || batch.length === BATCH)) {
+      yield batch;
+      batch = [];
+    }
+    if (long) yield [entry];
+    else batch.push(entry);
+  }
+  if (batch.length > 0) yield batch;
+}
+
+interface TakenEntry {
+  dumpId: number;
+  object: string;
+  statement: string;
+}
+
+/** Writes the rows, and with them takes the locks, of those that nobody has executed. */
+async function takeEntries(client: Client, batch: StoredEntry[]): Promise<TakenEntry[]> {
+  const { rows } = await client.query<TakenEntry>(
+    `WITH taken AS (
+       INSERT INTO flexlift.step (kind, key)
+       SELECT 'entry', dump_id::pg_catalog.text
+         FROM pg_catalog.unnest($1::pg_catalog.int4[]) WITH ORDINALITY AS b(dump_id, place) ORDER BY place
+           ON CONFLICT DO NOTHING
+       RETURNING key)
+     SELECT e.dump_id AS "dumpId", e.object, e.statement
+       FROM pg_catalog.unnest($1::pg_catalog.int4[]) WITH ORDINALITY AS b(dump_id, place)
+       JOIN taken ON taken.key = b.dump_id::pg_catalog.text
+       JOIN flexlift.archive_entry e ON e.dump_id = b.dump_id
+      ORDER BY b.place`,
+    [batch.map(({ dumpId }) => dumpId)],
+  );
+  return rows;
+}
+
+async function execute(client: Client, entry: TakenEntry): Promise<void> {
+  try {
+    await client.query(entry.statement);
+  } catch (error) {
+    throw mapPostgresError(error, {
+      side: 'target',
+      server: serverName(client),
+      database: client.database,
+      object: entry.object,
+    });
+  }
+}

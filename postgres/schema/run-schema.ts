@@ -1,0 +1,44 @@
+import type { Client } from 'pg';
+import { pendingEntries, runEntries, type RunTask, type StoredEntry } from './run-entries';
+
+/**
+ * Creates all that stands before data: schemas, types, functions, tables without indexes, views. Resumable: what is
+ * done stays done.
+ *
+ * @throws FlexliftError StatementRejected, PermissionDenied… naming the object
+ */
+export async function runPreData(task: RunTask): Promise<void> {
+  await runEntries(task, await pendingEntries(task.client, { phases: ['pre-data'] }));
+}
+
+/**
+ * The indexes and constraints of one table that are not built yet, foreign keys excepted. They may be built in any
+ * order and side by side, each with `runEntry`, once the table's data is there.
+ *
+ * @param tableOid on the source
+ */
+export async function entriesOfTable(client: Client, tableOid: number): Promise<StoredEntry[]> {
+  return await pendingEntries(client, { phases: ['table'], tableOids: [tableOid] });
+}
+
+/** Builds all of `entriesOfTable` for these tables, one after the other. */
+export async function runTableEntries(task: RunTask & { tableOids: number[] }): Promise<void> {
+  const filter = { phases: ['table' as const], tableOids: task.tableOids };
+  await runEntries(task, await pendingEntries(task.client, filter));
+}
+
+/** Executes one entry; nothing happens where it is done or left out. */
+export async function runEntry(task: RunTask & { dumpId: number }): Promise<void> {
+  await runEntries(task, await pendingEntries(task.client, { dumpIds: [task.dumpId] }));
+}
+
+/**
+ * Executes all that remains: what no `runTableEntries` has built (of partitioned tables, materialized views), attached
+ * partition indexes, foreign keys, triggers, rules, policies, publications, statistics, then privileges, then event
+ * triggers. Afterwards `pendingEntries` is empty.
+ *
+ * @throws FlexliftError StatementRejected, DataRejected… naming the object
+ */
+export async function runPostData(task: RunTask): Promise<void> {
+  await runEntries(task, await pendingEntries(task.client));
+}

@@ -1,0 +1,96 @@
+import type { Client } from 'pg';
+import { once, type LedgerIdentity } from '../ledger';
+import { entryPhases } from './entry-phase';
+import { leftOutEntries, type EntryOptions } from './entry-rules';
+import { entryObject, entryStatement } from './entry-statement';
+import type { SchemaArchive } from './read-archive';
+import { tablesOfEntries } from './tables-of-entries';
+
+/** The ledger's step that says that the archive is stored. */
+const STORED = { kind: 'phase', key: 'dump-schema' };
+
+/** Characters of statements sent to the target at once. */
+const CHUNK = 4 * 1024 * 1024;
+
+export interface StoreArchive {
+  /** A session on the source, best within the snapshot of the dump. */
+  source: Client;
+  target: Client;
+  identity: LedgerIdentity;
+  archive: SchemaArchive;
+  options: EntryOptions;
+}
+
+/**
+ * Writes the archive's entries to the ledger, all in one transaction, with what was decided for each: its statement,
+ * its phase, its table, the rule that leaves it out. From then on the ledger alone is asked.
+ *
+ * @returns false where an archive is stored already; it stays as it is
+ * @throws FlexliftError LedgerForeign, LedgerReleased
+ */
+export async function storeArchive(task: StoreArchive): Promise<boolean> {
+  const rows = await ledgerRows(task);
+  return await once(task.target, task.identity, STORED, async () => {
+    for (const chunk of chunks(rows)) await task.target.query(INSERT_ENTRIES, [`[${chunk.join(',')}]`]);
+  });
+}
+
+/** Whether a dump is needed at all. */
+export async function isArchiveStored(target: Client): Promise<boolean> {
+  const { rowCount } = await target.query('SELECT FROM flexlift.step WHERE kind = $1 AND key = $2', [
+    STORED.kind,
+    STORED.key,
+  ]);
+  return rowCount === 1;
+}
+
+/** One JSON text per entry, with the columns of `flexlift.archive_entry`. */
+async function ledgerRows({ source, archive, options }: StoreArchive): Promise<string[]> {
+  const { entries } = archive;
+  const tables = await tablesOfEntries(source, entries);
+  const phases = entryPhases(entries, tables);
+  const leftOut = leftOutEntries(entries, options);
+  return entries.map((entry, position) => {
+    const skippedBy = leftOut.get(entry.dumpId);
+    return JSON.stringify({
+      dump_id: entry.dumpId,
+      position,
+      section: entry.section,
+      phase: phases.get(entry.dumpId),
+      description: entry.description,
+      object: entryObject(entry),
+      catalog_class: entry.catalogClass,
+      catalog_oid: entry.catalogOid,
+      table_oid: tables.get(entry.dumpId) ?? null,
+      dependencies: entry.dependencies,
+      // a subscription's holds a password
+      statement: skippedBy === undefined ? entryStatement(entry, { owner: !options.noOwner }) : '',
+      skipped_by: skippedBy ?? null,
+    });
+  });
+}
+
+const INSERT_ENTRIES = `
+  INSERT INTO flexlift.archive_entry
+         (dump_id, position, section, phase, description, object, catalog_class, catalog_oid, table_oid,
+          dependencies, statement, skipped_by)
+  SELECT dump_id, position, section, phase, description, object, catalog_class, catalog_oid, table_oid,
+         dependencies, statement, skipped_by
+    FROM pg_catalog.json_to_recordset($1::pg_catalog.json)
+         AS e(dump_id pg_catalog.int4, position pg_catalog.int4, section pg_catalog.text, phase pg_catalog.text,
+              description pg_catalog.text, object pg_catalog.text, catalog_class pg_catalog.oid,
+              catalog_oid pg_catalog.oid, table_oid pg_catalog.oid, dependencies pg_catalog.int4[],
+              statement pg_catalog.text, skipped_by pg_catalog.text)`;
+
+function* chunks(texts: string[]): Generator<string[]> {
+  let chunk: string[] = [];
+  let size = 0;
+  for (const text of texts) {
+    chunk.push(text);
+    size += text.length;
+    if (size < CHUNK) continue;
+    yield chunk;
+    [chunk, size] = [[], 0];
+  }
+  if (chunk.length > 0) yield chunk;
+}

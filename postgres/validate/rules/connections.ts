@@ -1,0 +1,51 @@
+import { failed, warning, type Rule, type ServerContext, type ServerSide, type Verdict } from '../rule';
+
+/** Per database beside its copies: keeper, lock, schema dump on the source; ledger and short statements on the target. */
+const BESIDE_COPIES = 3;
+
+export const connections: Rule<ServerContext> = {
+  id: 'connections',
+  holds: 'Both servers have enough free connections.',
+  async check({ request, source, target, databases }) {
+    const { databasesAtOnce, copiesAtOnce, indexesAtOnce } = request.limits;
+    const atOnce = Math.min(databasesAtOnce, databases.length);
+    const onSource = atOnce * (copiesAtOnce + BESIDE_COPIES);
+    const onTarget = atOnce * (Math.max(copiesAtOnce, indexesAtOnce) + BESIDE_COPIES);
+    return [...(await checkServer(source, onSource)), ...(await checkServer(target, onTarget))];
+  },
+};
+
+async function checkServer(side: ServerSide, needed: number): Promise<Verdict[]> {
+  const free = await freeConnections(side);
+  const name = side.endpoint.side;
+  const remedy = `Lower --copies, or raise max_connections or the user's connection limit on the ${name}.`;
+  if (free <= BESIDE_COPIES) {
+    return [failed(`The ${name} has ${free} free connections for this user; ${needed} are wanted.`, remedy)];
+  }
+  if (free >= needed) return [];
+  return [
+    warning(`The ${name} has ${free} free connections for this user; up to ${needed} are wanted.`, remedy),
+  ];
+}
+
+/** What `max_connections` and the role's own limit leave; our own sessions of now will be free by then. */
+async function freeConnections({ client, user }: ServerSide): Promise<number> {
+  const { rows } = await client.query<{ free: number }>(
+    `WITH session AS (SELECT usesysid, application_name FROM pg_catalog.pg_stat_activity
+                       WHERE usesysid IS NOT NULL AND pid <> pg_catalog.pg_backend_pid())
+     SELECT LEAST(
+              limits.total - (SELECT pg_catalog.count(*) FROM session),
+              CASE WHEN me.rolconnlimit >= 0 AND NOT me.rolsuper
+                   THEN me.rolconnlimit - (SELECT pg_catalog.count(*) FROM session WHERE usesysid = me.oid)
+              END)::integer AS free
+       FROM pg_catalog.pg_roles me,
+            (SELECT pg_catalog.sum(setting::integer *
+                      CASE WHEN name = 'max_connections' THEN 1 WHEN $2 THEN 0 ELSE -1 END) AS total
+               FROM pg_catalog.pg_settings
+              WHERE name IN ('max_connections', 'superuser_reserved_connections', 'reserved_connections')
+            ) AS limits
+      WHERE me.rolname = $1`,
+    [user.name, user.superuser],
+  );
+  return rows[0]?.free ?? 0;
+}

@@ -1,0 +1,52 @@
+import type { DatabaseContext, Rule, ServerContext } from '../rule';
+import { activeSessions } from './active-sessions';
+import { clientTools } from './client-tools';
+import { collations } from './collations';
+import { connections } from './connections';
+import { databasesExist } from './databases-exist';
+import { encoding, locale } from './encoding-and-locale';
+import { extensions } from './extensions';
+import { largeObjects } from './large-objects';
+import { preparedTransactions } from './prepared-transactions';
+import { removedFeatures } from './removed-features';
+import { rolesPresent } from './roles-present';
+import { rowLevelSecurity } from './row-level-security';
+import { sameServer } from './same-server';
+import { settings } from './settings';
+import { sourceRights } from './source-rights';
+import { specialObjects } from './special-objects';
+import { languages, superuserObjects } from './superuser-objects';
+import { targetEmpty } from './target-empty';
+import { targetRights } from './target-rights';
+import { sourceVersion, targetVersion } from './versions';
+
+/** About the two servers; in the order of the report. */
+export const SERVER_RULES: Rule<ServerContext>[] = [
+  sourceVersion,
+  targetVersion,
+  sameServer,
+  databasesExist,
+  clientTools,
+  connections,
+];
+
+/** About one database; in the order of the report. */
+export const DATABASE_RULES: Rule<DatabaseContext>[] = [
+  sourceRights,
+  rowLevelSecurity,
+  targetEmpty,
+  targetRights,
+  encoding,
+  locale,
+  collations,
+  extensions,
+  rolesPresent,
+  languages,
+  superuserObjects,
+  removedFeatures,
+  settings,
+  preparedTransactions,
+  activeSessions,
+  specialObjects,
+  largeObjects,
+];

@@ -1,0 +1,39 @@
+import { quoteIdentifier } from '../../connect';
+import { enumerate, failed, type DatabaseContext, type Rule, type Verdict } from '../rule';
+import { readSourceRoles } from '../source-roles';
+
+export const rolesPresent: Rule<DatabaseContext> = {
+  id: 'roles-present',
+  holds: 'Every role that the schema names exists on the target.',
+  async check({ request, sourceClient, target }) {
+    const { rows } = await target.client.query<{ rolname: string }>(
+      'SELECT rolname FROM pg_catalog.pg_roles',
+    );
+    const present = new Set(rows.map((row) => row.rolname));
+    const roles = await readSourceRoles(sourceClient);
+    const absent = (names: string[]) => names.filter((name) => !present.has(name));
+    return [
+      ...(request.noOwner ? [] : missing(absent(roles.owners), 'owners', 'or use --no-owner')),
+      ...(request.noPrivileges
+        ? []
+        : missing(absent(roles.grantees), 'receivers or givers of rights', 'or use --no-privileges')),
+      ...missing(
+        absent(roles.others),
+        'named by policies, user mappings or settings',
+        'or drop what names it on the source',
+      ),
+    ];
+  },
+};
+
+function missing(names: string[], what: string, otherwise: string): Verdict[] {
+  const [first] = names;
+  if (first === undefined) return [];
+  const quoted = names.map(quoteIdentifier);
+  return [
+    failed(
+      `Roles absent on the target, ${what} on the source: ${enumerate(quoted)}.`,
+      `Create them on the target (CREATE ROLE ${quoteIdentifier(first)}…), ${otherwise}.`,
+    ),
+  ];
+}

@@ -1,0 +1,52 @@
+import { isUserMade } from '../../catalog';
+import { enumerate, warning, type DatabaseContext, type Rule, type Verdict } from '../rule';
+
+interface Notice {
+  query: string;
+  message: (names: string) => string;
+  remedy: string;
+}
+
+/** Nothing is wrong with these, but a person should know what becomes of them. Each query gives one name a row. */
+const NOTICES: Notice[] = [
+  {
+    query: `SELECT o.oid::pg_catalog.regclass::text AS name FROM pg_catalog.pg_class o
+             WHERE o.relkind = 'f' AND ${isUserMade('o')} ORDER BY 1`,
+    message: (names) => `Foreign tables come without rows, which stay where they are: ${names}.`,
+    remedy: 'See that the target reaches the foreign servers.',
+  },
+  {
+    query: `SELECT o.oid::pg_catalog.regclass::text AS name FROM pg_catalog.pg_class o
+             WHERE o.relkind = 'r' AND o.relpersistence = 'u' AND ${isUserMade('o')} ORDER BY 1`,
+    message: (names) => `Unlogged tables are migrated with their rows and stay unlogged: ${names}.`,
+    remedy: 'Nothing to do, unless their rows need not move: TRUNCATE them on the source then.',
+  },
+  {
+    query: `SELECT pg_catalog.quote_ident(o.subname) AS name FROM pg_catalog.pg_subscription o
+             WHERE o.subdbid = (SELECT d.oid FROM pg_catalog.pg_database d
+                                 WHERE d.datname = pg_catalog.current_database()) ORDER BY 1`,
+    message: (names) =>
+      `Subscriptions go on writing to the source, and are not started on the target: ${names}.`,
+    remedy:
+      'Disable them on the source before the migration, and create or enable them on the target after it.',
+  },
+  {
+    query: `SELECT pg_catalog.quote_ident(o.evtname) AS name FROM pg_catalog.pg_event_trigger o
+             WHERE o.evtenabled <> 'D' AND ${isUserMade('o')} ORDER BY 1`,
+    message: (names) => `Event triggers are made last, and fire on the target from then on: ${names}.`,
+    remedy: 'Nothing to do, unless they should not.',
+  },
+];
+
+export const specialObjects: Rule<DatabaseContext> = {
+  id: 'special-objects',
+  holds: 'The database has no foreign or unlogged tables, subscriptions or event triggers.',
+  async check({ sourceClient }) {
+    const verdicts: Verdict[] = [];
+    for (const { query, message, remedy } of NOTICES) {
+      const { rows } = await sourceClient.query<{ name: string }>(query);
+      if (rows.length > 0) verdicts.push(warning(message(enumerate(rows.map((row) => row.name))), remedy));
+    }
+    return verdicts;
+  },
+};

@@ -1,0 +1,116 @@
+import type { Client } from 'pg';
+import { LEDGER_SCHEMA } from '../../contract';
+import { isUserMade } from '../catalog';
+
+/** What the schema needs a role for. */
+export interface SourceRoles {
+  /** Owners of objects and of the database. */
+  owners: string[];
+  /** Receivers and givers of rights, and those whose default privileges are set. */
+  grantees: string[];
+  /** Those whose default privileges are set. */
+  defaultPrivileges: string[];
+  /** Roles of policies, user mappings and settings of the database. */
+  others: string[];
+}
+
+const OWNERS: Record<string, { owner: string; schema?: string }> = {
+  pg_class: { owner: 'relowner', schema: 'relnamespace' },
+  pg_proc: { owner: 'proowner', schema: 'pronamespace' },
+  pg_type: { owner: 'typowner', schema: 'typnamespace' },
+  pg_operator: { owner: 'oprowner', schema: 'oprnamespace' },
+  pg_opclass: { owner: 'opcowner', schema: 'opcnamespace' },
+  pg_opfamily: { owner: 'opfowner', schema: 'opfnamespace' },
+  pg_collation: { owner: 'collowner', schema: 'collnamespace' },
+  pg_conversion: { owner: 'conowner', schema: 'connamespace' },
+  pg_statistic_ext: { owner: 'stxowner', schema: 'stxnamespace' },
+  pg_ts_config: { owner: 'cfgowner', schema: 'cfgnamespace' },
+  pg_ts_dict: { owner: 'dictowner', schema: 'dictnamespace' },
+  pg_language: { owner: 'lanowner' },
+  pg_foreign_data_wrapper: { owner: 'fdwowner' },
+  pg_foreign_server: { owner: 'srvowner' },
+  pg_publication: { owner: 'pubowner' },
+  pg_event_trigger: { owner: 'evtowner' },
+};
+
+const ACLS: Record<string, { acl: string; owner: string }> = {
+  pg_class: { acl: 'relacl', owner: 'relowner' },
+  pg_proc: { acl: 'proacl', owner: 'proowner' },
+  pg_type: { acl: 'typacl', owner: 'typowner' },
+  pg_namespace: { acl: 'nspacl', owner: 'nspowner' },
+  pg_language: { acl: 'lanacl', owner: 'lanowner' },
+  pg_foreign_data_wrapper: { acl: 'fdwacl', owner: 'fdwowner' },
+  pg_foreign_server: { acl: 'srvacl', owner: 'srvowner' },
+  pg_largeobject_metadata: { acl: 'lomacl', owner: 'lomowner' },
+  pg_default_acl: { acl: 'defaclacl', owner: 'defaclrole' },
+};
+
+export async function readSourceRoles(client: Client): Promise<SourceRoles> {
+  return {
+    owners: await roleNames(client, ownersSql()),
+    grantees: await roleNames(client, granteesSql()),
+    defaultPrivileges: await roleNames(client, 'SELECT defaclrole FROM pg_catalog.pg_default_acl'),
+    others: await roleNames(client, OTHERS),
+  };
+}
+
+async function roleNames(client: Client, oids: string): Promise<string[]> {
+  const { rows } = await client.query<{ rolname: string }>(
+    `SELECT rolname FROM pg_catalog.pg_roles WHERE oid IN (${oids}) ORDER BY rolname COLLATE "C"`,
+  );
+  return rows.map((row) => row.rolname);
+}
+
+function ownersSql(): string {
+  const objects = Object.entries(OWNERS).map(([catalog, { owner, schema }]) => {
+    const inSchema = schema === undefined ? '' : `AND ${isMigratedSchema(`o.${schema}`)}`;
+    return `SELECT o.${owner} FROM pg_catalog.${catalog} o WHERE ${isUserMade('o')} ${inSchema}`;
+  });
+  // the public schema's owner is dumped only where it is not the one that initdb gave it
+  const schemas = `SELECT o.nspowner FROM pg_catalog.pg_namespace o
+                    WHERE ${isUserMade('o')} AND ${isMigratedSchema('o.oid')}
+                       OR o.nspname = 'public' AND o.nspowner <> 10
+                          AND pg_catalog.pg_get_userbyid(o.nspowner) <> 'pg_database_owner'`;
+  const rest = [
+    schemas,
+    'SELECT lomowner FROM pg_catalog.pg_largeobject_metadata',
+    'SELECT datdba FROM pg_catalog.pg_database WHERE datname = pg_catalog.current_database()',
+  ];
+  return [...objects, ...rest].join(' UNION ');
+}
+
+/** Rights that initdb or an extension's script gave are not dumped, nor are an owner's own. */
+function granteesSql(): string {
+  const objects = Object.entries(ACLS).map(
+    ([catalog, { acl, owner }]) => `
+      SELECT role FROM pg_catalog.${catalog} o
+       CROSS JOIN LATERAL pg_catalog.aclexplode(o.${acl}) AS entry
+       CROSS JOIN LATERAL (VALUES (entry.grantee), (entry.grantor)) AS party(role)
+       WHERE party.role <> o.${owner} AND NOT EXISTS (
+         SELECT FROM pg_catalog.pg_init_privs i
+          CROSS JOIN LATERAL pg_catalog.aclexplode(i.initprivs) AS initial
+          WHERE i.objoid = o.oid AND i.classoid = o.tableoid AND i.objsubid = 0
+            AND initial.grantee = entry.grantee AND initial.privilege_type = entry.privilege_type)`,
+  );
+  const columns = `SELECT entry.grantee FROM pg_catalog.pg_attribute a
+                     JOIN pg_catalog.pg_class o ON o.oid = a.attrelid
+                    CROSS JOIN LATERAL pg_catalog.aclexplode(a.attacl) AS entry
+                    WHERE ${isUserMade('o')}`;
+  const database = `SELECT entry.grantee FROM pg_catalog.pg_database d
+                     CROSS JOIN LATERAL pg_catalog.aclexplode(d.datacl) AS entry
+                     WHERE d.datname = pg_catalog.current_database() AND entry.grantee <> d.datdba`;
+  const defaults = 'SELECT defaclrole FROM pg_catalog.pg_default_acl';
+  return [...objects, columns, database, defaults].join(' UNION ');
+}
+
+const OTHERS = `
+  SELECT pg_catalog.unnest(polroles) FROM pg_catalog.pg_policy
+  UNION SELECT umuser FROM pg_catalog.pg_user_mappings
+  UNION SELECT s.setrole FROM pg_catalog.pg_db_role_setting s
+          JOIN pg_catalog.pg_database d ON d.oid = s.setdatabase
+         WHERE d.datname = pg_catalog.current_database()`;
+
+function isMigratedSchema(oid: string): string {
+  return `${oid} NOT IN (SELECT s.oid FROM pg_catalog.pg_namespace s
+                          WHERE s.nspname = '${LEDGER_SCHEMA}' OR s.nspname ~ '^pg_(toast|temp)')`;
+}

@@ -1,0 +1,69 @@
+import { CANCEL_UPDATE, DEFAULT_LIMITS, type MigrationStatus } from '../../contract';
+import { eventually } from '../support/eventually';
+import { Migrations, testRequest } from '../support/migration';
+import { dropTestDatabase, testAddress, withSession, type Major } from '../support/servers';
+import { createShopLike, SMALL_PARTS } from '../support/shop-like';
+import { WorkerProcess } from '../support/worker-process';
+
+const SOURCE = 14;
+const TARGET = 17;
+
+let migrations: Migrations;
+let database: string;
+const workers: WorkerProcess[] = [];
+
+beforeAll(async () => {
+  migrations = await Migrations.connect();
+  database = await createShopLike(SOURCE);
+});
+afterEach(async () => {
+  await Promise.all(workers.splice(0).map((worker) => worker.kill()));
+  await dropTestDatabase(TARGET, database);
+});
+afterAll(async () => {
+  await dropTestDatabase(SOURCE, database);
+  await migrations.close();
+});
+
+async function sessions(major: Major, pattern: string): Promise<number> {
+  return await withSession(major, 'postgres', async (client) => {
+    const { rowCount } = await client.query('SELECT FROM pg_stat_activity WHERE application_name LIKE $1', [pattern]);
+    return rowCount ?? 0;
+  });
+}
+
+async function targetExists(): Promise<boolean> {
+  return await withSession(TARGET, 'postgres', async (client) => {
+    const { rowCount } = await client.query('SELECT FROM pg_database WHERE datname = $1', [database]);
+    return rowCount === 1;
+  });
+}
+
+describe('cancel', () => {
+  it.each([
+    ['dumpSchema', 'drop-target'],
+    ['runPreData', 'keep-target'],
+    ['copyPart', 'drop-target'],
+    ['buildIndex', 'keep-target'],
+    ['compareTables', 'drop-target'],
+  ] as const)('during %s with %s leaves no session, and the target as asked', async (activity, onCancel) => {
+    const request = testRequest(testAddress(SOURCE), testAddress(TARGET), {
+      databases: [database],
+      limits: { ...DEFAULT_LIMITS, partBytes: SMALL_PARTS, copiesAtOnce: 1 },
+    });
+    const handle = await migrations.start(request);
+    workers.push(WorkerProcess.start({ pool: request.pool }));
+    const mine = `flexlift:${request.migrationId}:`;
+    await eventually(`a session of ${activity}`, async () => {
+      return (await sessions(TARGET, `${mine}${activity}:%`)) + (await sessions(SOURCE, `${mine}${activity}:%`)) > 0;
+    });
+    const status = await handle.executeUpdate<MigrationStatus, [{ onCancel: typeof onCancel }]>(CANCEL_UPDATE, {
+      args: [{ onCancel }],
+    });
+    expect(status.state).toBe('Canceled');
+    expect(await handle.result()).toMatchObject({ state: 'Canceled' });
+    expect(await sessions(SOURCE, `${mine}%`)).toBe(0);
+    expect(await sessions(TARGET, `${mine}%`)).toBe(0);
+    expect(await targetExists()).toBe(onCancel === 'keep-target');
+  });
+});

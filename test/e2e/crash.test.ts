@@ -1,0 +1,111 @@
+import { Client } from 'pg';
+import type { TableReport } from '../../contract';
+import { DEFAULT_LIMITS } from '../../contract';
+import { eventually } from '../support/eventually';
+import { Migrations, testRequest, type MigrationHandle } from '../support/migration';
+import { replay } from '../support/replay';
+import { dropTestDatabase, testAddress, withSession } from '../support/servers';
+import { createShopLike, SMALL_PARTS } from '../support/shop-like';
+import { WorkerProcess } from '../support/worker-process';
+
+const SOURCE = 14;
+const TARGET = 17;
+const LIMITS = { ...DEFAULT_LIMITS, partBytes: SMALL_PARTS, copiesAtOnce: 2 };
+
+let migrations: Migrations;
+let database: string;
+const workers: WorkerProcess[] = [];
+
+beforeAll(async () => {
+  migrations = await Migrations.connect();
+  database = await createShopLike(SOURCE);
+});
+afterEach(async () => {
+  await Promise.all(workers.splice(0).map((worker) => worker.kill()));
+  await dropTestDatabase(TARGET, database);
+});
+afterAll(async () => {
+  await dropTestDatabase(SOURCE, database);
+  await migrations.close();
+});
+
+function startWorker(pool: string, queues?: string[]): WorkerProcess {
+  const worker = WorkerProcess.start({ pool, queues });
+  workers.push(worker);
+  return worker;
+}
+
+async function start(): Promise<{ handle: MigrationHandle; pool: string; migrationId: string }> {
+  const request = testRequest(testAddress(SOURCE), testAddress(TARGET), { databases: [database], limits: LIMITS });
+  return { handle: await migrations.start(request), pool: request.pool, migrationId: request.migrationId };
+}
+
+/** Waits until a session of that activity does something on either server. */
+async function untilActive(migrationId: string, activity: string): Promise<void> {
+  const look = async (major: typeof SOURCE | typeof TARGET) =>
+    await withSession(major, 'postgres', async (client: Client) => {
+      const { rowCount } = await client.query(
+        `SELECT FROM pg_stat_activity WHERE application_name LIKE $1`,
+        [`flexlift:${migrationId}:${activity}:%`],
+      );
+      return rowCount !== 0;
+    });
+  await eventually(`a session of ${activity}`, async () => (await look(TARGET)) || (await look(SOURCE)));
+}
+
+async function expectEqual(handle: MigrationHandle): Promise<TableReport[]> {
+  const status = await handle.result();
+  expect(status).toMatchObject({ state: 'Succeeded', databases: [{ database, state: 'Succeeded', differences: [] }] });
+  await replay(migrations, handle);
+  const tables = status.databases[0]?.tables ?? [];
+  expect(tables).toHaveLength(13);
+  expect(tables.filter((table) => table.equal !== true)).toEqual([]);
+  const count = await withSession(TARGET, database, (client) => client.query<{ n: string }>('SELECT count(*) AS n FROM big'));
+  expect(count.rows[0]?.n).toBe('60000');
+  return tables;
+}
+
+describe('SIGKILL of the only worker', () => {
+  it.each([
+    'createTargetDatabase',
+    'dumpSchema',
+    'runPreData',
+    'copyPart',
+    'copyGroup',
+    'checksumSourceTable',
+    'buildIndex',
+    'runPostData',
+    'compareTables',
+  ])('during %s: the next worker ends it, equal', async (activity) => {
+    const { handle, pool, migrationId } = await start();
+    const first = startWorker(pool);
+    await untilActive(migrationId, activity);
+    await first.kill();
+    startWorker(pool);
+    await expectEqual(handle);
+  });
+});
+
+describe('one role dies alone', () => {
+  it('a copy worker: the parts in flight are done again, no part is committed twice', async () => {
+    const { handle, pool, migrationId } = await start();
+    startWorker(pool, ['control', 'stream']);
+    const copier = startWorker(pool, ['copy']);
+    await untilActive(migrationId, 'copyPart');
+    await copier.kill();
+    startWorker(pool, ['copy']);
+    const tables = await expectEqual(handle);
+    expect(tables.map(({ copies }) => copies)).toEqual(tables.map(({ parts }) => parts));
+    expect(Math.max(...tables.map(({ parts }) => parts))).toBeGreaterThan(3);
+  });
+
+  it('the keeper: its snapshot is replaced, and no table mixes two', async () => {
+    const { handle, pool, migrationId } = await start();
+    startWorker(pool, ['control', 'copy']);
+    const keeper = startWorker(pool, ['stream']);
+    await untilActive(migrationId, 'copyPart');
+    await keeper.kill();
+    startWorker(pool, ['stream']);
+    await expectEqual(handle);
+  });
+});

@@ -1,0 +1,153 @@
+import Long from "long";
+import type { Client } from "pg";
+import { DEFAULT_LIMITS, type MigrationRequest } from '../../contract';
+import { eventually } from '../support/eventually';
+import { Migrations, testRequest } from '../support/migration';
+import { dropTestDatabase, testAddress, withSession } from '../support/servers';
+import { createShopLike, SMALL_PARTS } from '../support/shop-like';
+import { WorkerProcess } from '../support/worker-process';
+
+const SOURCE = 14;
+const TARGET = 17;
+const LIMITS = { ...DEFAULT_LIMITS, partBytes: SMALL_PARTS, copiesAtOnce: 2 };
+
+let migrations: Migrations;
+let database: string;
+const workers: WorkerProcess[] = [];
+
+beforeAll(async () => {
+  migrations = await Migrations.connect();
+  database = await createShopLike(SOURCE, 30_000);
+});
+afterEach(async () => {
+  await Promise.all(workers.splice(0).map((worker) => worker.kill()));
+  await dropTestDatabase(TARGET, database);
+});
+afterAll(async () => {
+  await dropTestDatabase(SOURCE, database);
+  await migrations.close();
+});
+
+function startWorker(pool: string, queues?: string[]): WorkerProcess {
+  const worker = WorkerProcess.start({ pool, queues });
+  workers.push(worker);
+  return worker;
+}
+
+function request(change: Partial<MigrationRequest> = {}): MigrationRequest {
+  return testRequest(testAddress(SOURCE), testAddress(TARGET), { databases: [database], limits: LIMITS, ...change });
+}
+
+/** A statement holds this table on the target, so that the migration stops there until `release`. */
+async function whileHeld<T>(sql: string, work: () => Promise<T>, release: (client: Client) => Promise<unknown>) {
+  return await withSession(TARGET, database, async (client) => {
+    await client.query('BEGIN');
+    await client.query(sql);
+    const result = await work();
+    await release(client);
+    await client.query('COMMIT');
+    return result;
+  });
+}
+
+async function tableExists(): Promise<boolean> {
+  return await withSession(TARGET, 'postgres', async (client) => {
+    const { rowCount } = await client.query('SELECT FROM pg_database WHERE datname = $1', [database]);
+    return rowCount === 1;
+  }).then(
+    async (exists) =>
+      exists &&
+      (await withSession(TARGET, database, async (client) => {
+        const { rows } = await client.query<{ found: boolean }>(`SELECT to_regclass('public.big') IS NOT NULL AS found`);
+        return rows[0]?.found === true;
+      })),
+  );
+}
+
+async function activity(migrationId: string, name: string): Promise<boolean> {
+  return await withSession(TARGET, 'postgres', async (client) => {
+    const { rowCount } = await client.query('SELECT FROM pg_stat_activity WHERE application_name LIKE $1', [
+      `flexlift:${migrationId}:${name}:%`,
+    ]);
+    return rowCount !== 0;
+  });
+}
+
+describe('late attempts', () => {
+  it('a worker that wakes up after the release cannot touch the target', async () => {
+    const asked = request();
+    const handle = await migrations.start(asked);
+    startWorker(asked.pool, ['control', 'stream']);
+    const sleeper = startWorker(asked.pool, ['copy']);
+    await eventually('the table on the target', tableExists);
+    await whileHeld(
+      'LOCK TABLE public.big IN SHARE MODE',
+      async () => {
+        await eventually('a copy that waits', () => activity(asked.migrationId, 'copyPart'));
+        sleeper.freeze();
+        startWorker(asked.pool, ['copy']);
+      },
+      () => Promise.resolve(),
+    );
+    const status = await handle.result();
+    expect(status.state).toBe('Succeeded');
+    await withSession(TARGET, database, (client) => client.query(`INSERT INTO big VALUES (-1, now(), 'live', 'row')`));
+    sleeper.thaw();
+    await new Promise((resume) => setTimeout(resume, 3_000));
+    const { rows } = await withSession(TARGET, database, (client) =>
+      client.query<{ n: string; live: string }>(`SELECT count(*) AS n, count(*) FILTER (WHERE id = -1) AS live FROM big`),
+    );
+    expect(rows[0]).toEqual({ n: '30001', live: '1' });
+  });
+
+  it.each([false, true])('a workflow reset after the release is refused (overwrite: %s)', async (overwrite) => {
+    const asked = request({ overwrite });
+    const handle = await migrations.start(asked);
+    startWorker(asked.pool);
+    expect(await handle.result()).toMatchObject({ state: 'Succeeded' });
+    await withSession(TARGET, database, (client) => client.query(`INSERT INTO big VALUES (-1, now(), 'live', 'row')`));
+
+    const { runId } = await handle.describe();
+    await migrations.client.workflowService.resetWorkflowExecution({
+      namespace: 'default',
+      workflowExecution: { workflowId: handle.workflowId, runId },
+      reason: 'test',
+      requestId: asked.migrationId,
+      workflowTaskFinishEventId: Long.fromNumber(4),
+    });
+    const again = await migrations.client.workflow.getHandle<typeof import('../../workflows').migration>(handle.workflowId).result();
+    expect(again.state).not.toBe('Succeeded');
+    const { rows } = await withSession(TARGET, database, (client) =>
+      client.query<{ live: string }>('SELECT count(*) AS live FROM big WHERE id = -1'),
+    );
+    expect(rows[0]?.live).toBe('1');
+  });
+});
+
+describe('the comparison fails', () => {
+  it.each([
+    ['a changed value', `UPDATE big SET body = 'x' WHERE id = 77`, { kind: 'checksum', object: '"public"."big"' }],
+    ['a lost row', `DELETE FROM big WHERE id = 78`, { kind: 'rows', object: '"public"."big"' }],
+    ['a missing index', `DROP INDEX big_kind`, { kind: 'catalog' }],
+    [
+      'a changed function',
+      `CREATE OR REPLACE FUNCTION touch() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RETURN NEW; END $$`,
+      { kind: 'catalog' },
+    ],
+    ['a sequence behind', `SELECT setval('numbers', 4710)`, { kind: 'sequence', object: '"public"."numbers"' }],
+  ])('on %s, and names it', async (_what, change, difference) => {
+    const asked = request();
+    const handle = await migrations.start(asked);
+    startWorker(asked.pool);
+    await eventually('the table on the target', tableExists);
+    await whileHeld(
+      // ANALYZE waits for it, a copy does not
+      'LOCK TABLE public."Small 1" IN SHARE UPDATE EXCLUSIVE MODE',
+      () => eventually('ANALYZE', () => activity(asked.migrationId, 'analyze'), 60_000),
+      (client) => client.query(change),
+    );
+    const status = await handle.result();
+    expect(status).toMatchObject({ state: 'Failed', failure: { code: 'DifferenceFound' } });
+    expect(status.databases[0]?.differences).toEqual([expect.objectContaining(difference)]);
+  });
+});

@@ -1,0 +1,188 @@
+import type { Client } from 'pg';
+import {
+  analyzeDatabase,
+  compareMaterializedViews,
+  compareSequences,
+  copySequences,
+  readSequences,
+  refreshMaterializedViews,
+  refreshOrder,
+} from '../../../postgres/compare';
+import { withConnection } from '../../../postgres/connect';
+import { createLedger, releaseLedger } from '../../../postgres/ledger';
+import { createTestDatabase, dropTestDatabase, testEndpoint } from '../../support/servers';
+
+const { signal } = new AbortController();
+const identity = { migrationId: 'aaaabbbbcccc', generation: 1 };
+
+const SCHEMA = `
+  CREATE SCHEMA "S ""x"".🙂";
+  CREATE SEQUENCE "S ""x"".🙂"."Odd
+name" INCREMENT -2 MINVALUE -100 MAXVALUE 100 START 50;
+  CREATE SEQUENCE public.never MINVALUE 671;
+  CREATE SEQUENCE public.set_only;
+  CREATE TABLE public.t (id serial PRIMARY KEY, other bigint GENERATED ALWAYS AS IDENTITY, v int);
+  CREATE TABLE public.tree (id int) PARTITION BY RANGE (id);
+  CREATE TABLE public.leaf PARTITION OF public.tree DEFAULT;
+  CREATE MATERIALIZED VIEW public.z_first AS SELECT v, pg_catalog.count(*) AS n FROM public.t GROUP BY v WITH NO DATA;
+  CREATE VIEW public.between AS SELECT n FROM public.z_first;
+  CREATE MATERIALIZED VIEW public.a_second AS SELECT pg_catalog.sum(n) AS total FROM public.between WITH NO DATA;
+  CREATE MATERIALIZED VIEW public.empty AS SELECT 1 AS one WITH NO DATA;
+  CREATE MATERIALIZED VIEW public."at now" AS SELECT pg_catalog.now() AS moment WITH NO DATA;
+  CREATE MATERIALIZED VIEW public.today AS SELECT CURRENT_TIMESTAMP AS moment WITH NO DATA;`;
+
+describe('sequences, materialized views, statistics: 11 to 18', () => {
+  let databases: [string, string];
+  beforeEach(async () => {
+    databases = [await createTestDatabase(11, 'cmp_finish'), await createTestDatabase(18, 'cmp_finish')];
+    await both(async (source, target) => {
+      for (const client of [source, target]) await client.query(SCHEMA);
+      await source.query(`
+        SELECT pg_catalog.nextval('"S ""x"".🙂"."Odd
+name"'), pg_catalog.nextval('"S ""x"".🙂"."Odd
+name"'), pg_catalog.setval('public.set_only', 77, false);`);
+      for (const client of [source, target]) {
+        await client.query(`INSERT INTO public.t (v) SELECT n % 3 FROM pg_catalog.generate_series(1, 10) n`);
+      }
+      await source.query(`INSERT INTO public.t (v) VALUES (1); DELETE FROM public.t WHERE id > 10`);
+      await source.query(`REFRESH MATERIALIZED VIEW public.z_first; REFRESH MATERIALIZED VIEW public.a_second;
+        REFRESH MATERIALIZED VIEW public."at now"; REFRESH MATERIALIZED VIEW public.today`);
+      await createLedger(target, identity, { databaseCreated: true });
+    });
+  });
+  afterEach(async () => {
+    await dropTestDatabase(11, databases[0]);
+    await dropTestDatabase(18, databases[1]);
+  });
+
+  function both<T>(work: (source: Client, target: Client) => Promise<T>): Promise<T> {
+    // as a target, for the tests write on both
+    return withConnection(testEndpoint(11, 'target'), databases[0], signal, (source) =>
+      withConnection(testEndpoint(18, 'target'), databases[1], signal, (target) => work(source, target)),
+    );
+  }
+
+  test('sequences are copied once, and a difference is named with its direction', () =>
+    both(async (source, target) => {
+      const compare = async () =>
+        compareSequences(await readSequences(source, signal), await readSequences(target, signal));
+      const behind = (await compare()).map(({ object, message }) => [
+        object,
+        / (behind|ahead) /.exec(message)?.[1],
+      ]);
+      expect(behind).toEqual([
+        ['"S ""x"".🙂"."Odd\nname"', 'behind'],
+        ['"public"."set_only"', 'behind'],
+        ['"public"."t_id_seq"', 'behind'],
+        ['"public"."t_other_seq"', 'behind'],
+      ]);
+      expect(await copySequences({ source, target, identity, signal })).toBe(5);
+      expect(await compare()).toEqual([]);
+      const next = await target.query(
+        `SELECT pg_catalog.nextval('public.never') AS n, pg_catalog.nextval('public.set_only') AS s`,
+      );
+      expect(next.rows).toEqual([{ n: '671', s: '77' }]);
+
+      // a late attempt rewinds nothing
+      expect(await copySequences({ source, target, identity, signal })).toBe(0);
+      expect((await compare()).map((difference) => difference.message)).toEqual([
+        'The sequence is ahead on the target: source 671 (not called), target 671.',
+        'The sequence is ahead on the target: source 77 (not called), target 77.',
+      ]);
+      await target.query(
+        `ALTER SEQUENCE public.never CYCLE; DROP SEQUENCE public.set_only; CREATE SEQUENCE public.extra`,
+      );
+      expect((await compare()).map(({ object, message }) => `${object} ${message}`)).toEqual([
+        expect.stringMatching(/"never" The sequence's parameters differ: .* CYCLE\.$/),
+        expect.stringContaining('"never" The sequence is ahead'),
+        '"public"."set_only" The sequence is missing on the target.',
+        '"public"."extra" The sequence exists on the target only.',
+      ]);
+    }));
+
+  test('nothing is set after the release', () =>
+    both(async (source, target) => {
+      await releaseLedger(target, identity, {});
+      await expect(copySequences({ source, target, identity, signal })).rejects.toMatchObject({
+        code: 'LedgerReleased',
+      });
+      await expect(refreshMaterializedViews({ source, target, identity, signal })).rejects.toMatchObject({
+        code: 'LedgerReleased',
+      });
+      expect(
+        (await readSequences(target, signal)).find(({ name }) => name.includes('set_only'))?.lastValue,
+      ).toBe('1');
+    }));
+
+  test('materialized views are refreshed in order, once, and compared', () =>
+    both(async (source, target) => {
+      const order = await refreshOrder(source);
+      expect([...order].sort()).toEqual([
+        '"public"."a_second"',
+        '"public"."at now"',
+        '"public"."today"',
+        '"public"."z_first"',
+      ]);
+      expect(order.indexOf('"public"."z_first"')).toBeLessThan(order.indexOf('"public"."a_second"'));
+
+      const compare = () => compareMaterializedViews({ source, target, signal });
+      expect((await compare()).differences.map(({ object }) => object)).toEqual(order);
+      expect(await refreshMaterializedViews({ source, target, identity, signal })).toBe(4);
+      expect(await refreshMaterializedViews({ source, target, identity, signal })).toBe(0);
+      const moving = ['"public"."at now"', '"public"."today"'];
+      expect(await compare()).toEqual({ differences: [], notComparable: moving });
+
+      // stale on the source, fresh on the target
+      for (const client of [source, target]) await client.query(`INSERT INTO public.t (v) VALUES (5)`);
+      await target.query(`REFRESH MATERIALIZED VIEW public.z_first`);
+      expect(await compare()).toEqual({ differences: [], notComparable: moving });
+
+      await target.query(`DELETE FROM public.t WHERE v = 5; INSERT INTO public.t (v) VALUES (6);
+        REFRESH MATERIALIZED VIEW public.z_first; REFRESH MATERIALIZED VIEW public.a_second WITH NO DATA`);
+      expect((await compare()).differences).toEqual([
+        {
+          kind: 'materialized-view',
+          object: '"public"."z_first"',
+          message: expect.stringContaining('Its rows differ') as string,
+        },
+        {
+          kind: 'materialized-view',
+          object: '"public"."a_second"',
+          message: 'It is populated on the source and not on the target.',
+        },
+      ]);
+    }));
+
+  test('every table is analyzed once', () =>
+    both(async (_source, target) => {
+      const progress: string[] = [];
+      const analyze = () =>
+        analyzeDatabase({ client: target, identity, signal, onProgress: (what) => progress.push(what) });
+      expect(await analyze()).toBe(7);
+      expect(await analyze()).toBe(0);
+      expect(progress).toEqual(['ANALYZE 1 to 1 of 7 tables', 'ANALYZE 2 to 7 of 7 tables']);
+      const { rows } = await target.query(
+        `SELECT relname, reltuples FROM pg_catalog.pg_class WHERE relname IN ('t', 'leaf', 'empty') ORDER BY relname`,
+      );
+      expect(rows).toEqual([
+        { relname: 'empty', reltuples: 0 },
+        { relname: 'leaf', reltuples: 0 },
+        { relname: 't', reltuples: 10 },
+      ]);
+    }));
+
+  test('3,000 sequences take seconds', () =>
+    both(async (source, target) => {
+      const create = `DO $$ BEGIN FOR n IN 1..3000 LOOP EXECUTE 'CREATE SEQUENCE public.many_' || n; END LOOP; END $$`;
+      for (const client of [source, target]) await client.query(create);
+      await source.query(
+        `SELECT pg_catalog.setval(c.oid::pg_catalog.regclass, 5) FROM pg_catalog.pg_class c WHERE relname LIKE 'many%'`,
+      );
+      const started = Date.now();
+      expect(await copySequences({ source, target, identity, signal })).toBe(3005);
+      expect(Date.now() - started).toBeLessThan(5000);
+      expect(
+        compareSequences(await readSequences(source, signal), await readSequences(target, signal)),
+      ).toEqual([]);
+    }));
+});

@@ -1,0 +1,134 @@
+import type { Client } from 'pg';
+import { checksumTable, describeTable, type TableChecksum } from '../../../postgres/compare';
+import { quoteQualified, withConnection } from '../../../postgres/connect';
+import { createTestDatabase, dropTestDatabase, testEndpoint } from '../../support/servers';
+
+const { signal } = new AbortController();
+
+describe.each([11, 18] as const)('checksum of a table, PostgreSQL %i', (major) => {
+  let database: string;
+  beforeAll(async () => {
+    database = await createTestDatabase(major, 'cmp_sum');
+  });
+  afterAll(() => dropTestDatabase(major, database));
+
+  function inDatabase<T>(work: (client: Client) => Promise<T>): Promise<T> {
+    return withConnection(testEndpoint(major, 'target'), database, signal, work);
+  }
+
+  test('sees every change of one row, and no change of order', () =>
+    inDatabase(async (client) => {
+      const table = { schema: 'public', name: 'The "table"\n.🙂' };
+      const name = quoteQualified(table.schema, table.name);
+      await client.query(`CREATE TABLE ${name} (id int PRIMARY KEY, "A b" text, c text, "t" numeric)`);
+      await client.query(
+        `INSERT INTO ${name} VALUES (1, 'x', 'y', 1.0), (2, NULL, '', NULL), (3, 'x', 'x', 2)`,
+      );
+      const checksum = () => checksumTable({ client, table, signal });
+      const original = await checksum();
+      expect(original.rows).toBe('3');
+
+      const changes = [
+        `UPDATE ${name} SET "A b" = 'x ' WHERE id = 1`,
+        `UPDATE ${name} SET "A b" = c, c = "A b" WHERE id = 1`,
+        `UPDATE ${name} SET "A b" = '' WHERE id = 2`,
+        `UPDATE ${name} SET "A b" = c, c = "A b" WHERE id = 2`,
+        `UPDATE ${name} SET "t" = 1.00 WHERE id = 1`,
+        `UPDATE ${name} SET "t" = 0 WHERE id = 2`,
+        `UPDATE ${name} SET id = -1 WHERE id = 1`,
+        `UPDATE ${name} SET c = (SELECT c FROM ${name} WHERE id = 4 - n.id) FROM ${name} n WHERE n.id = ${name}.id AND n.id <> 2`,
+        `DELETE FROM ${name} WHERE id = 3`,
+        `ALTER TABLE ${name} DROP CONSTRAINT ${quoteQualified('', table.name).slice(3).replace(/"$/, '_pkey"')};
+         DELETE FROM ${name} WHERE id = 3; INSERT INTO ${name} SELECT * FROM ${name} WHERE id = 1`,
+      ];
+      const seen = new Set([original.checksum]);
+      for (const change of changes) {
+        await client.query(`BEGIN; ${change}`);
+        seen.add((await checksum()).checksum);
+        await client.query('ROLLBACK');
+      }
+      expect(seen.size).toBe(changes.length + 1);
+
+      await client.query(
+        `CREATE TABLE sorted AS SELECT * FROM ${name} ORDER BY id DESC`.replace('sorted', 'public.sorted'),
+      );
+      await client.query(`ALTER TABLE public.sorted DROP COLUMN c, ADD COLUMN c text`);
+      await client.query(`UPDATE public.sorted s SET c = t.c FROM ${name} t WHERE t.id = s.id`);
+      const sorted = await checksumTable({ client, table: { schema: 'public', name: 'sorted' }, signal });
+      expect(sorted).toEqual(original);
+    }));
+
+  test('takes the rows of the table alone, and those of the condition', () =>
+    inDatabase(async (client) => {
+      await client.query(`
+        CREATE TABLE public.parent (id int);
+        CREATE TABLE public.child () INHERITS (public.parent);
+        INSERT INTO public.parent SELECT pg_catalog.generate_series(1, 5);
+        INSERT INTO public.child VALUES (6)`);
+      const of = (name: string, condition?: string) =>
+        checksumTable({ client, table: { schema: 'public', name }, condition, signal });
+      expect((await of('parent')).rows).toBe('5');
+      expect((await of('parent', 'id > 2')).rows).toBe('3');
+      expect(await of('parent', 'id > 5')).toEqual({ rows: '0', checksum: '0' });
+    }));
+
+  test('needs no column', () =>
+    inDatabase(async (client) => {
+      await client.query(`CREATE TABLE public.bare (); INSERT INTO public.bare DEFAULT VALUES`);
+      const bare = () => checksumTable({ client, table: { schema: 'public', name: 'bare' }, signal });
+      const one = await bare();
+      await client.query(`INSERT INTO public.bare DEFAULT VALUES`);
+      expect(await bare()).toEqual({ rows: '2', checksum: (BigInt(one.checksum) * 2n).toString() });
+    }));
+
+  test.each(['int', 'text', 'float8', 'public.point3'])('takes 1,600 columns of %s', (type) =>
+    inDatabase(async (client) => {
+      await client.query(`DROP TABLE IF EXISTS public.wide; DROP TYPE IF EXISTS public.point3;
+        CREATE TYPE public.point3 AS (x float4)`);
+      const columns = Array.from(
+        { length: type === 'public.point3' ? 1500 : 1600 },
+        (_, index) => `c${index} ${type}`,
+      );
+      await client.query(`CREATE TABLE public.wide (${columns.join(', ')})`);
+      await client.query(`INSERT INTO public.wide DEFAULT VALUES`);
+      const wide = () => checksumTable({ client, table: { schema: 'public', name: 'wide' }, signal });
+      const sums = new Set([(await wide()).checksum]);
+      for (const column of ['c0', 'c63', 'c64', `c${columns.length - 1}`]) {
+        await client.query(
+          `UPDATE public.wide SET ${column} = ${type === 'public.point3' ? `'(1)'` : `'0'`}`,
+        );
+        sums.add((await wide()).checksum);
+      }
+      expect(sums.size).toBe(5);
+    }),
+  );
+
+  test('says which table is missing', async () => {
+    const missing = inDatabase((client) => describeTable(client, 'public', 'no "table"'));
+    await expect(missing).rejects.toMatchObject({
+      fields: { code: 'StatementRejected', object: '"public"."no ""table"""' },
+    });
+  });
+});
+
+describe('large values', () => {
+  test('a row of three values of 900 MB', async () => {
+    const database = await createTestDatabase(15, 'cmp_large');
+    try {
+      await withConnection(testEndpoint(15, 'target'), database, signal, async (client) => {
+        // compressed by the server, so that the test writes little
+        await client.query(`
+          CREATE TABLE public.large (a text, b bytea, c bpchar);
+          INSERT INTO public.large VALUES (pg_catalog.repeat('x', 900000000), NULL, NULL);
+          UPDATE public.large SET b = pg_catalog.convert_to(a, 'UTF8');`);
+        const large = () => checksumTable({ client, table: { schema: 'public', name: 'large' }, signal });
+        const first: TableChecksum = await large();
+        expect(first.rows).toBe('1');
+        await client.query(`UPDATE public.large SET a = pg_catalog.left(a, -1)`);
+        expect((await large()).checksum).not.toBe(first.checksum);
+      });
+    } finally {
+      await dropTestDatabase(15, database);
+    }
+  });
+});

@@ -1,0 +1,348 @@
+import { setTimeout as pause } from 'node:timers/promises';
+import type { Client } from 'pg';
+import { completeScope, currentScope, holdSnapshot, type Scope } from '../../../postgres/copy';
+import { saveSourceChecksum, type TableChecksum } from '../../../postgres/ledger';
+import { eventually } from '../../support/eventually';
+import { testEndpoint } from '../../support/servers';
+import { identity, Pair, tableNamed } from './fixture';
+
+let pair: Pair;
+let keepers: AbortController[] = [];
+
+beforeEach(async () => {
+  pair = await Pair.create(14, 17);
+});
+
+afterEach(async () => {
+  for (const keeper of keepers) keeper.abort(new Error('test over'));
+  keepers = [];
+  await pair.drop();
+});
+
+interface Keeper {
+  held: Promise<Scope>;
+  ended: Promise<unknown>;
+  said: string[];
+  controller: AbortController;
+}
+
+const KEEPER = 'flexlift:0123456789ab:holdSnapshot:keeper:';
+let attempts = 0;
+
+/** Rows and sum of `id` or, without one, of nothing. */
+async function checksumTable({
+  client,
+  table,
+}: {
+  client: Client;
+  table: { schema: string; name: string };
+}): Promise<TableChecksum> {
+  const { rows } = await client.query<TableChecksum>(
+    `SELECT count(*)::text AS rows, COALESCE(sum(hashtext(t::text)), 0)::text AS checksum FROM "${table.schema}"."${table.name}" t`,
+  );
+  return rows[0] ?? { rows: '0', checksum: '0' };
+}
+
+function startKeeper(change: Partial<Parameters<typeof holdSnapshot>[0]> = {}): Keeper {
+  const controller = new AbortController();
+  keepers.push(controller);
+  attempts += 1;
+  const said: string[] = [];
+  let ended: Promise<unknown> = Promise.resolve();
+  const held = new Promise<Scope>((resolve, reject) => {
+    ended = holdSnapshot({
+      source: testEndpoint(14, 'source', `${KEEPER}${attempts}`),
+      target: testEndpoint(17, 'target', `${KEEPER}${attempts}`),
+      database: pair.databases.source,
+      identity,
+      predecessorPrefix: KEEPER,
+      writersPrefix: 'flexlift:0123456789ab:copy',
+      lockTimeout: 200,
+      checksumTable,
+      signal: controller.signal,
+      onHeld: resolve,
+      onProgress: (what) => said.push(what),
+      ...change,
+    }).then(
+      () => 'returned',
+      (error: unknown) => error,
+    );
+    void ended.then(reject);
+  });
+  held.catch(() => undefined);
+  return { held, ended, said, controller };
+}
+
+async function terminate(application: string): Promise<void> {
+  await pair.sql(
+    'source',
+    'SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = $1 AND datname = $2',
+    [application, pair.databases.source],
+  );
+}
+
+async function ledger(): Promise<
+  { name: string; parts: string; scopes: number[]; copies: string; checksum: string | null }[]
+> {
+  return await pair.sql(
+    'target',
+    `SELECT table_name AS name, count(copied_at) || '/' || count(*) AS parts, array_agg(DISTINCT scope) AS scopes,
+            sum(copies) AS copies, source_checksum AS checksum
+       FROM flexlift.table_load t JOIN flexlift.part USING (table_oid) GROUP BY t.table_oid ORDER BY 1`,
+  );
+}
+
+/** Copies every part that is left under the open scope, and takes the checksums asked for. */
+async function copyRest(
+  scope: Scope,
+  options: { except?: [string, number]; checksums?: string[] } = {},
+): Promise<void> {
+  const tables = await pair.plan(scope, { partBytes: 400_000, groupBytes: 100_000 });
+  for (const table of tables) {
+    for (const [index] of table.parts.entries()) {
+      if (options.except?.[0] === table.name && options.except[1] === index + 1) continue;
+      await pair.copyPart(scope, table, index + 1);
+    }
+    if (options.checksums?.includes(table.name) !== true) continue;
+    await pair.withSessions(scope, async (source, target) => {
+      await saveSourceChecksum(
+        target,
+        identity,
+        table.oid,
+        scope.scope,
+        await checksumTable({ client: source, table }),
+      );
+    });
+  }
+}
+
+async function expectEqual(...tables: string[]): Promise<void> {
+  for (const table of tables) {
+    const { source, target } = await pair.results(`SELECT t::text AS row FROM public.${table} t ORDER BY 1`);
+    expect(target).toEqual(source);
+  }
+}
+
+test('holds locks and snapshot until it is let go, and leaves nothing', async () => {
+  await pair.both('CREATE TABLE t (id int)');
+  const keeper = startKeeper();
+  const scope = await keeper.held;
+  const current = await pair.session('target', (client) => currentScope(client, identity));
+  expect(current).toEqual(scope);
+  await pause(1500);
+  expect(keeper.said.filter((what) => what.startsWith('holding')).length).toBeGreaterThan(1);
+  const reason = new Error('let go');
+  keeper.controller.abort(reason);
+  expect(await keeper.ended).toBe(reason);
+  await eventually('the sessions to be gone', async () => {
+    const left = await pair.sql(
+      'source',
+      `SELECT FROM pg_stat_activity WHERE application_name LIKE '${KEEPER}%' AND datname = current_database()`,
+    );
+    return left.length === 0;
+  });
+});
+
+test('TRUNCATE, CLUSTER, VACUUM FULL and ALTER wait until a split table is copied', async () => {
+  await pair.both('CREATE TABLE t (id int PRIMARY KEY, v text)');
+  await pair.sql('source', `INSERT INTO t SELECT g, repeat('x', 200) FROM generate_series(1, 5000) g`);
+  const keeper = startKeeper();
+  const scope = await keeper.held;
+  const tables = await pair.plan(scope, { partBytes: 400_000, groupBytes: 100_000 });
+  const table = tableNamed(tables, 't');
+  expect(table.parts.length).toBeGreaterThan(2);
+  await pair.copyPart(scope, table, 1);
+  const statements = [
+    'TRUNCATE t',
+    'CLUSTER t USING t_pkey',
+    'VACUUM FULL t',
+    'ALTER TABLE t ALTER COLUMN id TYPE bigint',
+  ];
+  let ended = 0;
+  const attempts = statements.map((statement) =>
+    pair.sql('source', statement).finally(() => {
+      ended += 1;
+    }),
+  );
+  await eventually('all of them to wait', async () => {
+    const waiting = await pair.sql(
+      'source',
+      `SELECT FROM pg_locks WHERE NOT granted AND relation = 't'::regclass`,
+    );
+    return waiting.length === statements.length;
+  });
+  await copyRest(scope);
+  expect(ended).toBe(0);
+  const count = await pair.sql('target', 'SELECT count(*), count(DISTINCT id) AS ids FROM t');
+  expect(count).toEqual([{ count: '5000', ids: '5000' }]);
+  const { complete } = await pair.session('target', (target) =>
+    completeScope({ target, identity, scope: scope.scope }),
+  );
+  expect(complete).toBe(true);
+  keeper.controller.abort(new Error('done'));
+  await Promise.all(attempts);
+});
+
+test('a lock of the application is waited for without any of ours; it is named', async () => {
+  await pair.both('CREATE TABLE a (id int); CREATE TABLE b (id int); CREATE TABLE "B 2" (id int)');
+  let keeper: Keeper | undefined;
+  await pair.session('source', async (application) => {
+    await application.query('BEGIN; LOCK TABLE public."B 2" IN ACCESS EXCLUSIVE MODE');
+    const waiting = startKeeper();
+    keeper = waiting;
+    await eventually('the keeper to say so', () =>
+      Promise.resolve(
+        waiting.said.some((what) =>
+          /waiting for table "public"."B 2", locked by process \d+ \("flexlift/.test(what),
+        ),
+      ),
+    );
+    for (let attempt = 0; attempt < 5; attempt += 1) {
+      await application.query(
+        `SET LOCAL lock_timeout = '150ms'; LOCK TABLE public.a, public.b IN ACCESS EXCLUSIVE MODE`,
+      );
+      await application.query('ROLLBACK; BEGIN; LOCK TABLE public."B 2" IN ACCESS EXCLUSIVE MODE');
+      await pause(100);
+    }
+    await application.query('ROLLBACK');
+  });
+  expect((await keeper?.held)?.scope).toBeGreaterThan(0);
+});
+
+test('a table made while the keeper starts is locked and seen', async () => {
+  await pair.both('CREATE TABLE a (id int); CREATE TABLE late (id int)');
+  await pair.sql('source', 'DROP TABLE late');
+  const keeper = startKeeper({ onProgress: (what) => keeper.said.push(what) });
+  const creating = pair.sql('source', 'CREATE TABLE late (id int)');
+  const scope = await keeper.held;
+  await creating;
+  const locked = await pair.sql<{ relation: string }>(
+    'source',
+    `SELECT DISTINCT relation::regclass::text AS relation FROM pg_locks
+      WHERE mode = 'AccessShareLock' AND relation IN ('a'::regclass, 'late'::regclass)
+        AND pid IN (SELECT pid FROM pg_stat_activity WHERE application_name LIKE '${KEEPER}%') ORDER BY 1`,
+  );
+  const seen = (await pair.plan(scope)).map((table) => table.name).sort();
+  expect(locked.map((row) => row.relation)).toEqual(seen);
+});
+
+test.each(['locks', 'snapshot'])(
+  'the loss of the session that holds the %s ends the keeper',
+  async (which) => {
+    await pair.both('CREATE TABLE t (id int)');
+    const keeper = startKeeper();
+    await keeper.held;
+    await pair.sql(
+      'source',
+      `SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+      WHERE application_name = $1 AND datname = current_database() AND (backend_xmin IS NULL) = $2`,
+      [`${KEEPER}${attempts}`, which === 'locks'],
+    );
+    expect(await keeper.ended).toMatchObject({ code: 'SnapshotLost' });
+  },
+);
+
+test('a dead keeper costs what was not whole or has changed, and nothing else; the ledger shows it', async () => {
+  await pair.both(`
+    CREATE TABLE kept (id int, v text); CREATE TABLE kept_split (id int, v text);
+    CREATE TABLE changed (id int); CREATE TABLE unproven (id int); CREATE TABLE half (id int, v text)`);
+  await pair.sql(
+    'source',
+    `INSERT INTO kept VALUES (1, 'a'); INSERT INTO changed VALUES (1); INSERT INTO unproven VALUES (1);
+     INSERT INTO half SELECT g, repeat('x', 200) FROM generate_series(1, 5000) g;
+     INSERT INTO kept_split SELECT g, repeat('x', 200) FROM generate_series(1, 5000) g`,
+  );
+  const first = startKeeper();
+  const lost = await first.held;
+  await copyRest(lost, { except: ['half', 2], checksums: ['kept', 'kept_split', 'changed', 'half'] });
+  await terminate(`${KEEPER}${attempts}`);
+  expect(await first.ended).toMatchObject({ code: 'SnapshotLost' });
+  await pair.sql('source', 'INSERT INTO changed VALUES (2)');
+
+  const scope = await startKeeper().held;
+  expect(scope.scope).not.toBe(lost.scope);
+  const rows = Object.fromEntries((await ledger()).map((row) => [row.name, row]));
+  expect(rows['kept']).toMatchObject({ parts: '1/1', scopes: [scope.scope], copies: '1' });
+  expect(rows['kept_split']?.scopes).toEqual([scope.scope]);
+  for (const name of ['changed', 'unproven', 'half']) {
+    expect(rows[name]).toMatchObject({
+      parts: expect.stringMatching(/^0\//) as string,
+      scopes: [null],
+      checksum: null,
+    });
+    expect(await pair.sql('target', `SELECT FROM ${name}`)).toEqual([]);
+  }
+  const completion = await pair.session('target', (target) =>
+    completeScope({ target, identity, scope: scope.scope }),
+  );
+  expect(completion.complete).toBe(false);
+  expect(completion.tables.map((table) => table.name).sort()).toEqual(['changed', 'half', 'unproven']);
+
+  const states = await pair.sql('target', 'SELECT state FROM flexlift.scope ORDER BY scope');
+  expect(states).toEqual([{ state: 'dead' }, { state: 'open' }]);
+  for (const { name, parts } of await ledger()) if (parts.startsWith('0/')) expect(name).not.toMatch(/^kept/);
+  await copyRest(scope);
+  await expectEqual('kept', 'kept_split', 'changed', 'unproven', 'half');
+  const after = Object.fromEntries((await ledger()).map((row) => [row.name, Number(row.copies)]));
+  expect(after['kept']).toBe(1);
+  expect(after['changed']).toBe(2);
+  await expect(
+    pair.session('target', (target) => completeScope({ target, identity, scope: lost.scope })),
+  ).rejects.toMatchObject({ code: 'SnapshotLost' });
+});
+
+test('a writer under the lost scope is ended before the new one opens', async () => {
+  await pair.both('CREATE TABLE t (id int)');
+  const first = startKeeper();
+  const lost = await first.held;
+  await pair.plan(lost);
+  const writing = pair.session(
+    'target',
+    async (target) => {
+      await target.query('BEGIN');
+      await target.query('SELECT FROM flexlift.scope WHERE scope = $1 FOR SHARE', [lost.scope]);
+      await target.query('SELECT pg_sleep(60)');
+    },
+    'flexlift:0123456789ab:copyPart:0000:1',
+  );
+  const failure = writing.catch((error: unknown) => error);
+  await pause(300);
+  first.controller.abort(new Error('dead'));
+  await startKeeper().held;
+  expect(await failure).toMatchObject({ code: 'ServerRestarting' });
+});
+
+test('tables that came or went since the plan stop the migration, with their names', async () => {
+  await pair.both('CREATE TABLE t (id int)');
+  const first = startKeeper();
+  await pair.plan(await first.held);
+  first.controller.abort(new Error('dead'));
+  await pair.sql('source', 'CREATE TABLE "new one" (id int)');
+  const second = startKeeper();
+  expect(await second.ended).toMatchObject({
+    code: 'SchemaDrift',
+    message: expect.stringContaining('"new one"') as string,
+  });
+});
+
+test('after the load is complete nothing is held any more', async () => {
+  await pair.both('CREATE TABLE t (id int)');
+  const first = startKeeper();
+  const scope = await first.held;
+  await copyRest(scope);
+  await pair.sql('target', 'UPDATE flexlift.large_object_batch SET copied_at = now(), scope = $1', [
+    scope.scope,
+  ]);
+  const complete = () =>
+    pair.session('target', (target) => completeScope({ target, identity, scope: scope.scope }));
+  expect(await complete()).toEqual({ complete: true, tables: [], largeObjectBatches: [] });
+  expect((await complete()).complete).toBe(true);
+  first.controller.abort(new Error('done'));
+  expect(await startKeeper().ended).toBe('returned');
+  expect(await pair.session('target', (client) => currentScope(client, identity))).toBeUndefined();
+});
+
+test('a released target takes no scope', async () => {
+  await pair.sql('target', `UPDATE flexlift.migration SET state = 'released'`);
+  expect(await startKeeper().ended).toMatchObject({ code: 'LedgerReleased' });
+});

@@ -1,0 +1,66 @@
+import type { Client } from 'pg';
+import { withConnection, type Endpoint } from '../../../postgres/connect';
+import { createLedger, type LedgerIdentity } from '../../../postgres/ledger';
+import {
+  dumpSchema,
+  findPgDump,
+  readArchive,
+  storeArchive,
+  type EntryOptions,
+} from '../../../postgres/schema';
+import { testEndpoint, type Major } from '../../support/servers';
+
+export interface Move {
+  source: { major: Major; database: string };
+  target: { major: Major; database: string };
+  identity: LedgerIdentity;
+  /** Who works on the target. Default: a superuser. */
+  targetUser?: string;
+}
+
+export const NEVER = new AbortController().signal;
+
+export async function withTarget<T>(
+  move: Move,
+  work: (client: Client) => Promise<T>,
+  signal = NEVER,
+): Promise<T> {
+  const endpoint = testEndpoint(move.target.major, 'target');
+  const address = { ...endpoint.address, user: move.targetUser ?? endpoint.address.user };
+  return await withConnection({ ...endpoint, address }, move.target.database, signal, work);
+}
+
+/** Runs `work` while a snapshot of the source is held. */
+export async function withSnapshot<T>(
+  endpoint: Endpoint,
+  database: string,
+  work: (snapshot: string, client: Client) => Promise<T>,
+): Promise<T> {
+  return await withConnection(endpoint, database, NEVER, async (client) => {
+    await client.query('BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY');
+    const { rows } = await client.query<{ snapshot: string }>(
+      'SELECT pg_catalog.pg_export_snapshot() AS snapshot',
+    );
+    return await work(rows[0]?.snapshot ?? '', client);
+  });
+}
+
+export async function dumpAndStore(
+  move: Move,
+  options: EntryOptions = { noOwner: false, noPrivileges: false },
+): Promise<void> {
+  const endpoint = testEndpoint(move.source.major, 'source');
+  const { database } = move.source;
+  const pgDump = await findPgDump({ sourceMajor: move.source.major, targetMajor: move.target.major });
+  await withSnapshot(endpoint, database, async (snapshot, source) => {
+    const file = await dumpSchema({
+      ...{ endpoint, database, pgDump, snapshot },
+      lockTimeoutMs: 5_000,
+      signal: NEVER,
+    });
+    await withTarget(move, async (target) => {
+      await createLedger(target, move.identity, { databaseCreated: true });
+      await storeArchive({ source, target, identity: move.identity, archive: readArchive(file), options });
+    });
+  });
+}

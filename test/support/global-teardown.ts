@@ -1,0 +1,5 @@
+import { TestEnvironment } from './test-environment';
+
+export default async function globalTeardown(): Promise<void> {
+  await TestEnvironment.current?.stop();
+}

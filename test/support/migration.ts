@@ -1,0 +1,85 @@
+import { randomBytes } from 'node:crypto';
+import { Client, Connection, type WorkflowHandle } from '@temporalio/client';
+import {
+  DEFAULT_LIMITS,
+  DEFAULT_TIMEOUTS,
+  migrationWorkflowId,
+  STATUS_QUERY,
+  taskQueues,
+  WORKFLOWS,
+  type MigrationRequest,
+  type MigrationStatus,
+  type ServerAddress,
+} from '../../contract';
+import type { migration } from '../../workflows';
+import { testTemporalAddress } from './temporal';
+
+/** Short enough that a test of a dead worker ends within seconds. */
+export const TEST_TIMEOUTS = {
+  ...DEFAULT_TIMEOUTS,
+  heartbeat: 4_000,
+  validation: 5_000,
+  lock: 1_000,
+  retryInitial: 250,
+  retryMaximum: 1_000,
+};
+
+export type MigrationHandle = WorkflowHandle<typeof migration>;
+
+/** A request between two servers, with a pool of its own, so that tests do not share workers. */
+export function testRequest(
+  source: ServerAddress,
+  target: ServerAddress,
+  change: Partial<MigrationRequest> = {},
+): MigrationRequest {
+  const migrationId = randomBytes(6).toString('hex');
+  return {
+    version: 1,
+    migrationId,
+    generation: 1,
+    name: `test-${migrationId}`,
+    mode: 'Offline',
+    option: 'ValidateAndMigrate',
+    source,
+    target,
+    overwrite: false,
+    noOwner: false,
+    noPrivileges: false,
+    compare: true,
+    onCancel: 'keep-target',
+    limits: DEFAULT_LIMITS,
+    timeouts: TEST_TIMEOUTS,
+    searchAttributes: true,
+    pool: `test-${migrationId}`,
+    ...change,
+  };
+}
+
+/** Starts migrations by the bare Temporal client and remembers what to close. */
+export class Migrations {
+  private constructor(
+    private readonly connection: Connection,
+    readonly client: Client,
+  ) {}
+
+  static async connect(address = testTemporalAddress(), namespace = 'default'): Promise<Migrations> {
+    const connection = await Connection.connect({ address });
+    return new Migrations(connection, new Client({ connection, namespace }));
+  }
+
+  async start(request: MigrationRequest): Promise<MigrationHandle> {
+    return await this.client.workflow.start<typeof migration>(WORKFLOWS.migration, {
+      workflowId: migrationWorkflowId(request.target, request.name),
+      taskQueue: taskQueues(request.pool).control,
+      args: [request],
+    });
+  }
+
+  async close(): Promise<void> {
+    await this.connection.close();
+  }
+}
+
+export async function statusOf(handle: MigrationHandle): Promise<MigrationStatus> {
+  return await handle.query<MigrationStatus>(STATUS_QUERY);
+}

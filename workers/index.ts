@@ -1,0 +1,2 @@
+export * from './run-worker';
+export type { LogLevel, RuntimeOptions } from './runtime';

@@ -1,0 +1,75 @@
+import { NativeConnection, Worker, type NativeConnectionOptions, type WorkerOptions } from '@temporalio/worker';
+import { createActivities } from '../activities';
+import { workerSecrets } from '../activities/support/secrets';
+import { taskQueues } from '../contract';
+import { installRuntime, type RuntimeOptions } from './runtime';
+import { workflowSource } from './workflow-source';
+
+export interface RunWorkerOptions extends RuntimeOptions {
+  connection: NativeConnectionOptions;
+  namespace: string;
+  /** Which migrations it serves. */
+  pool: string;
+  /** Where sealing keys lie. Default: as for the client. */
+  keyDirectory?: string;
+  /** Copies, checksums and index builds at a time: its budget of connections. Default 16. */
+  copySlots?: number;
+  /** Keepers at a time; at least the databases that are loaded at once. Default 64. */
+  streamSlots?: number;
+  /** Which of the pool's queues it serves. Default all. */
+  queues?: QueueRole[];
+}
+
+export type QueueRole = 'control' | 'copy' | 'stream';
+
+/** Cancellation reaches an activity with the answer to a heartbeat: this bounds how long that takes. */
+const HEARTBEAT_THROTTLE = '1s';
+
+/** An activity whose worker shuts down is told at once; what is not finished then is taken up by another. */
+const SHUTDOWN_FORCE = '20s';
+
+/**
+ * Serves the queues of one pool until SIGINT or SIGTERM, then drains and resolves.
+ *
+ * @throws Error where the Temporal server cannot be reached
+ */
+export async function runWorker(options: RunWorkerOptions): Promise<void> {
+  installRuntime(options);
+  const connection = await NativeConnection.connect(options.connection);
+  try {
+    const workers = await createWorkers(connection, options);
+    await Promise.all(workers.map((worker) => worker.run()));
+  } finally {
+    await connection.close();
+  }
+}
+
+/** One worker for each queue, all over one connection; a keeper never waits for a copy's slot. */
+export async function createWorkers(connection: NativeConnection, options: RunWorkerOptions): Promise<Worker[]> {
+  const queues = taskQueues(options.pool);
+  const activities = createActivities({ secrets: workerSecrets(options.keyDirectory) });
+  const common: Omit<WorkerOptions, 'taskQueue'> = {
+    connection,
+    namespace: options.namespace,
+    maxHeartbeatThrottleInterval: HEARTBEAT_THROTTLE,
+    defaultHeartbeatThrottleInterval: HEARTBEAT_THROTTLE,
+    shutdownForceTime: SHUTDOWN_FORCE,
+  };
+  const byRole: Record<QueueRole, WorkerOptions> = {
+    control: { ...common, ...workflowSource(), taskQueue: queues.control, activities, maxCachedWorkflows: 200 },
+    copy: {
+      ...common,
+      taskQueue: queues.copy,
+      activities,
+      maxConcurrentActivityTaskExecutions: options.copySlots ?? 16,
+    },
+    stream: {
+      ...common,
+      taskQueue: queues.stream,
+      activities,
+      maxConcurrentActivityTaskExecutions: options.streamSlots ?? 64,
+    },
+  };
+  const roles = options.queues ?? ['control', 'copy', 'stream'];
+  return await Promise.all(roles.map((role) => Worker.create(byRole[role])));
+}

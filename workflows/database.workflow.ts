@@ -1,0 +1,92 @@
+import { defineQuery, executeChild, isCancellation, setHandler, workflowInfo } from '@temporalio/workflow';
+import { loadWorkflowId, STATUS_QUERY, type DatabaseStatus, type DatabaseStep, type Difference } from '../contract';
+import { activityClasses, type ActivityClasses } from './activities';
+import { DatabaseLog } from './database-log';
+import { failureFields } from './failure';
+import { withSnapshotHeld } from './keeper';
+import { Limiter } from './limiter';
+import { load } from './load.workflow';
+import { runAll } from './run-all';
+
+export const databaseStatusQuery = defineQuery<DatabaseStatus>(STATUS_QUERY);
+
+/** The migration of one database, from top to bottom. */
+export async function database(step: DatabaseStep): Promise<DatabaseStatus> {
+  const log = new DatabaseLog(step.database);
+  setHandler(databaseStatusQuery, () => log.status, { description: 'Phase, amounts and differences of this database' });
+  try {
+    return await migrateDatabase(step, log);
+  } catch (error) {
+    if (isCancellation(error)) throw error;
+    return await log.end({ state: 'Failed', failure: failureFields(error) });
+  }
+}
+
+async function migrateDatabase(step: DatabaseStep, log: DatabaseLog): Promise<DatabaseStatus> {
+  const activities = activityClasses(step.request);
+  const { short, long } = activities;
+
+  await log.phase('CreateDatabase', () => short.createTargetDatabase(step));
+
+  await withSnapshotHeld(activities, step, async () => {
+    await log.phase('DumpSchema', () => long.dumpSchema(step));
+    await log.phase('PreData', () => long.runPreData(step));
+    log.status.copied = await log.phase('Load', () => loadRows(step));
+  });
+
+  await log.phase('PostData', () => long.runPostData(step));
+  await log.phase('Sequences', () => long.copySequences(step));
+  await log.phase('MaterializedViews', () => long.refreshMaterializedViews(step));
+  await log.phase('Analyze', () => long.analyze(step));
+
+  const differences = step.request.compare ? await log.phase('Compare', () => compare(step, activities)) : [];
+  if (differences.length > 0) return await endWithDifferences(log, differences);
+
+  const released = await log.phase('Release', () => long.release({ ...step, differences }));
+  return await log.end({
+    ...released,
+    phase: 'Done',
+    state: step.request.compare ? 'Succeeded' : 'SucceededUnverified',
+  });
+}
+
+async function loadRows(step: DatabaseStep) {
+  return await executeChild(load, {
+    workflowId: loadWorkflowId(workflowInfo().workflowId),
+    args: [step],
+    staticSummary: `load of ${step.database}`,
+  });
+}
+
+/** Content, sequences and catalog: nothing is released before all of it is equal. */
+async function compare(step: DatabaseStep, { short, long, bulk }: ActivityClasses): Promise<Difference[]> {
+  const { batches } = await short.planCompare(step);
+  const slots = new Limiter(step.request.limits.copiesAtOnce);
+  const found: Difference[] = [];
+  await runAll([
+    async () => void found.push(...(await long.compareCatalog(step)).differences),
+    ...batches.map(({ summary, tableOids }) => async () => {
+      const argument = { ...step, tableOids };
+      const result = await slots.run(() => bulk.compareTables.executeWithOptions({ summary }, [argument]));
+      found.push(...result.differences);
+    }),
+  ]);
+  return found;
+}
+
+async function endWithDifferences(log: DatabaseLog, differences: Difference[]): Promise<DatabaseStatus> {
+  const named = differences
+    .slice(0, 3)
+    .map((difference) => difference.object)
+    .join(', ');
+  return await log.end({
+    state: 'Failed',
+    differences,
+    failure: {
+      code: 'DifferenceFound',
+      sentence: `The target differs from the source in ${differences.length} places: ${named}.`,
+      remedy: 'Stop all writers on the source, and start the migration again with --overwrite.',
+      database: log.status.database,
+    },
+  });
+}

@@ -1,0 +1,126 @@
+import { defineQuery, setCurrentDetails, setHandler } from '@temporalio/workflow';
+import {
+  LOAD_QUERY,
+  type Amounts,
+  type DatabaseStep,
+  type LargeTable,
+  type LoadPlan,
+  type LoadProgress,
+  type TableGroup,
+} from '../contract';
+import { activityClasses, type ActivityClasses } from './activities';
+import { loadDetails } from './details';
+import { Limiter } from './limiter';
+import { runAll } from './run-all';
+
+export const loadQuery = defineQuery<LoadProgress>(LOAD_QUERY);
+
+/**
+ * Copies the rows of one database and builds its indexes. The ledger says what is left: a plan is made, worked
+ * through and made again until it is empty, so that whatever a lost snapshot undid is simply planned once more.
+ */
+export async function load(step: DatabaseStep): Promise<Amounts> {
+  const loader = new Loader(step, activityClasses(step.request));
+  setHandler(loadQuery, () => loader.progress, { description: 'Rows, bytes and indexes, planned and done' });
+
+  let plan = await loader.plan();
+  while (plan.largeTables.length + plan.groups.length + plan.largeObjectBatches.length > 0) {
+    await loader.workThrough(plan);
+    plan = await loader.plan();
+  }
+  return loader.progress.copied;
+}
+
+class Loader {
+  readonly progress: LoadProgress = {
+    planned: { tables: 0, rows: 0, bytes: 0 },
+    copied: { tables: 0, rows: 0, bytes: 0 },
+    indexes: { total: 0, built: 0 },
+  };
+  private readonly copies: Limiter;
+  private readonly builds: Limiter;
+
+  constructor(
+    private readonly step: DatabaseStep,
+    private readonly activities: ActivityClasses,
+  ) {
+    this.copies = new Limiter(step.request.limits.copiesAtOnce);
+    this.builds = new Limiter(step.request.limits.indexesAtOnce);
+    setCurrentDetails(loadDetails(this.progress));
+  }
+
+  async plan(): Promise<LoadPlan> {
+    const plan = await this.activities.long.planLoad.executeWithOptions({ summary: 'what is left to load' }, [this.step]);
+    const left = plan.largeTables.reduce((sum, table) => sum + table.indexes.length, 0);
+    this.progress.planned = plan.planned;
+    this.progress.copied = plan.copied;
+    this.progress.indexes = { total: this.progress.indexes.built + left, built: this.progress.indexes.built };
+    setCurrentDetails(loadDetails(this.progress));
+    return plan;
+  }
+
+  async workThrough(plan: LoadPlan): Promise<void> {
+    await runAll([
+      ...plan.largeTables.map((table) => () => this.largeTable(table)),
+      ...plan.groups.map((group) => () => this.group(group)),
+      ...plan.largeObjectBatches.map((batch) => () => this.largeObjects(batch)),
+    ]);
+  }
+
+  /** Parts and the source's checksum side by side, then all indexes side by side. */
+  private async largeTable(table: LargeTable): Promise<void> {
+    const { oid, name } = table;
+    const parts = table.parts.map((part) => () => this.part({ oid, name }, part));
+    const checksum = table.checksum ? [() => this.sourceChecksum({ oid, name })] : [];
+    await runAll([...parts, ...checksum]);
+    this.count({ tables: 1, rows: 0, bytes: 0 });
+    await runAll(
+      table.indexes.map((entry) => async () => {
+        await this.builds.run(() =>
+          this.activities.bulk.buildIndex.executeWithOptions({ summary: entry.name }, [{ ...this.step, entry }]),
+        );
+        this.progress.indexes.built += 1;
+        setCurrentDetails(loadDetails(this.progress));
+      }),
+    );
+  }
+
+  private async part(table: { oid: number; name: string }, part: number): Promise<void> {
+    const summary = `${table.name} part ${part}`;
+    const { rows, bytes } = await this.copies.run(() =>
+      this.activities.bulk.copyPart.executeWithOptions({ summary }, [{ ...this.step, table, part }]),
+    );
+    this.count({ tables: 0, rows, bytes });
+  }
+
+  private async sourceChecksum(table: { oid: number; name: string }): Promise<void> {
+    const summary = `checksum of ${table.name} on the source`;
+    await this.copies.run(() =>
+      this.activities.bulk.checksumSourceTable.executeWithOptions({ summary }, [{ ...this.step, table }]),
+    );
+  }
+
+  private async group(group: TableGroup): Promise<void> {
+    const summary = `group ${group.number}: ${group.tables} small tables`;
+    const copied = await this.copies.run(() =>
+      this.activities.bulk.copyGroup.executeWithOptions({ summary }, [{ ...this.step, group: group.number }]),
+    );
+    this.count(copied);
+  }
+
+  private async largeObjects(batch: number): Promise<void> {
+    const summary = `large objects, batch ${batch}`;
+    const { bytes } = await this.copies.run(() =>
+      this.activities.bulk.copyLargeObjects.executeWithOptions({ summary }, [{ ...this.step, batch }]),
+    );
+    this.count({ tables: 0, rows: 0, bytes });
+  }
+
+  private count(amounts: Amounts): void {
+    const { copied } = this.progress;
+    copied.tables += amounts.tables;
+    copied.rows += amounts.rows;
+    copied.bytes += amounts.bytes;
+    setCurrentDetails(loadDetails(this.progress));
+  }
+}

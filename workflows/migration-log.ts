@@ -1,0 +1,101 @@
+import { setCurrentDetails, upsertSearchAttributes } from '@temporalio/workflow';
+import { defineSearchAttributeKey, SearchAttributeType } from '@temporalio/common';
+import {
+  SEARCH_ATTRIBUTES,
+  type DatabaseStatus,
+  type FailureFields,
+  type Finding,
+  type MigrationRequest,
+  type MigrationState,
+  type MigrationStatus,
+} from '../contract';
+import { migrationDetails } from './details';
+
+const STATE_ATTRIBUTE = defineSearchAttributeKey(SEARCH_ATTRIBUTES.state, SearchAttributeType.KEYWORD);
+
+/** Over all databases: the result is one payload, which may not exceed 256 KB. */
+const TABLES_IN_RESULT = 600;
+
+/** Keeps the status of one migration and shows it in the Web UI. */
+export class MigrationLog {
+  readonly status: MigrationStatus;
+
+  constructor(private readonly request: MigrationRequest) {
+    const { source, target } = request;
+    this.status = {
+      version: 1,
+      migrationId: request.migrationId,
+      name: request.name,
+      mode: request.mode,
+      option: request.option,
+      state: 'InProgress',
+      source: `${source.host}:${source.port}`,
+      target: `${target.host}:${target.port}`,
+      startedAt: new Date().toISOString(),
+      findings: [],
+      databases: [],
+    };
+    this.show();
+  }
+
+  validated(findings: Finding[], databases: string[]): void {
+    this.status.findings = findings;
+    this.status.databases = databases.map((database) => ({
+      database,
+      state: 'InProgress',
+      phase: 'Queued',
+      copied: { tables: 0, rows: 0, bytes: 0 },
+      seconds: {},
+      differences: [],
+    }));
+    this.show();
+  }
+
+  noteDatabase(status: DatabaseStatus): void {
+    const { databases } = this.status;
+    const index = databases.findIndex((known) => known.database === status.database);
+    // a late signal must not undo the result
+    if (index < 0 || (databases[index]?.endedAt !== undefined && status.endedAt === undefined)) return;
+    const tablesKept = Math.max(10, Math.floor(TABLES_IN_RESULT / databases.length));
+    databases[index] = { ...databases[index], ...status, tables: status.tables?.slice(0, tablesKept) };
+    this.show();
+  }
+
+  /** The migration is as good as its worst database. */
+  summarize(): void {
+    const { databases } = this.status;
+    const failed = databases.find((database) => database.state === 'Failed');
+    if (failed?.failure !== undefined) return this.fail({ database: failed.database, ...failed.failure });
+    const unverified = databases.some((database) => database.state === 'SucceededUnverified');
+    this.end(unverified ? 'SucceededUnverified' : 'Succeeded');
+  }
+
+  cleaningUp(): void {
+    this.setState('CleaningUp');
+  }
+
+  fail(failure: FailureFields): void {
+    this.status.failure = failure;
+    this.end('Failed');
+  }
+
+  end(state: MigrationState): void {
+    this.status.endedAt = new Date().toISOString();
+    if (state === 'Canceled') {
+      for (const database of this.status.databases) {
+        if (database.endedAt === undefined) database.state = 'Canceled';
+      }
+    }
+    this.setState(state);
+  }
+
+  private setState(state: MigrationState): void {
+    this.status.state = state;
+    if (this.request.searchAttributes) upsertSearchAttributes([{ key: STATE_ATTRIBUTE, value: state }]);
+    this.show();
+  }
+
+  private show(): void {
+    setCurrentDetails(migrationDetails(this.status));
+  }
+}

@@ -9,6 +9,11 @@ export async function cleanUpStep({ database, onCancel }: CleanUpStep, run: Run)
     await endSessions({ endpoint: run.endpoint(side), migrationId, database, signal: run.signal });
   }
   if (onCancel === 'drop-target') {
-    await dropTargetDatabase({ target: run.endpoint('target'), database, identity: run.identity, signal: run.signal });
+    await dropTargetDatabase({
+      target: run.endpoint('target'),
+      database,
+      identity: run.identity,
+      signal: run.signal,
+    });
   }
 }

@@ -10,8 +10,9 @@ import {
 import { largeObjectsChecksum } from '../postgres/copy';
 import type { Run } from './support/run';
 
-/** Given to the database with the release, which proves them itself. */
-const RELEASE_IDENTITIES = new Set(['owner of database', 'privileges of database', 'settings of the database', 'database']);
+/** Belong to the database, not to its schemas: the release gives and proves them. */
+const OF_THE_DATABASE =
+  /^(database|(owner|privileges) of database|settings of (the database|role .* in the database))$/s;
 
 /** All but the tables' content: catalog, sequences, materialized views, large objects. */
 export async function compareCatalogStep({ database }: DatabaseStep, run: Run): Promise<CompareResult> {
@@ -22,20 +23,33 @@ export async function compareCatalogStep({ database }: DatabaseStep, run: Run): 
       const catalog = compareCatalogs(await readCatalog(source), await readCatalog(target), {
         ignoreOwners: request.noOwner,
         ignorePrivileges: request.noPrivileges,
-        ignoredIdentities: RELEASE_IDENTITIES,
       });
       run.progress({ what: 'compare the sequences' });
-      const sequences = compareSequences(await readSequences(source, signal), await readSequences(target, signal));
+      const sequences = compareSequences(
+        await readSequences(source, signal),
+        await readSequences(target, signal),
+      );
       run.progress({ what: 'compare the materialized views' });
       const views = await compareMaterializedViews({ source, target, signal });
       run.progress({ what: 'compare the large objects' });
       const largeObjects = await compareLargeObjects(source, target, signal);
-      return { differences: [...catalog, ...sequences, ...views.differences, ...largeObjects] };
+      return {
+        differences: [
+          ...catalog.filter(({ object }) => !OF_THE_DATABASE.test(object)),
+          ...sequences,
+          ...views.differences,
+          ...largeObjects,
+        ],
+      };
     }),
   );
 }
 
-async function compareLargeObjects(source: Client, target: Client, signal: AbortSignal): Promise<Difference[]> {
+async function compareLargeObjects(
+  source: Client,
+  target: Client,
+  signal: AbortSignal,
+): Promise<Difference[]> {
   const there = await largeObjectsChecksum(source, signal);
   const here = await largeObjectsChecksum(target, signal);
   if (there.count === here.count && there.checksum === here.checksum) return [];

@@ -2,7 +2,13 @@ import type { Client } from 'pg';
 import type { ComparePlan, CompareResult, CompareStep, DatabaseStep, Difference } from '../contract';
 import { checksumTable, describeTable, differingKeys, firstDifferences } from '../postgres/compare';
 import { quoteQualified } from '../postgres/connect';
-import { compareBatches, keptSourceChecksum, saveTargetChecksum, tableLoad, type TableLoad } from '../postgres/ledger';
+import {
+  compareBatches,
+  keptSourceChecksum,
+  saveTargetChecksum,
+  tableLoad,
+  type TableLoad,
+} from '../postgres/ledger';
 import type { Run } from './support/run';
 
 export async function planCompareStep({ database }: DatabaseStep, run: Run): Promise<ComparePlan> {
@@ -10,7 +16,10 @@ export async function planCompareStep({ database }: DatabaseStep, run: Run): Pro
 }
 
 /** The target's content against the checksum that was taken of the source under the copy's own snapshot. */
-export async function compareTablesStep({ database, tableOids }: CompareStep, run: Run): Promise<CompareResult> {
+export async function compareTablesStep(
+  { database, tableOids }: CompareStep,
+  run: Run,
+): Promise<CompareResult> {
   return await run.session('source', database, (source) =>
     run.session('target', database, async (target) => {
       const differences: Difference[] = [];
@@ -28,7 +37,8 @@ async function compareTable({ source, target, table, run }: CompareArguments): P
   const { signal, identity } = run;
   const object = quoteQualified(table.schema, table.name);
   const kept = await keptSourceChecksum(target, table.oid);
-  if (kept === undefined) return [{ kind: 'checksum', object, message: 'No checksum of the source was taken.' }];
+  if (kept === undefined)
+    return [{ kind: 'checksum', object, message: 'No checksum of the source was taken.' }];
 
   const columns = await describeTable(source, table.schema, table.name);
   const condition = table.condition;

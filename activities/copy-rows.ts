@@ -8,7 +8,12 @@ import { withSnapshot, type SnapshotSessions } from './support/snapshot';
 
 export async function copyPartStep({ database, table, part }: PartStep, run: Run): Promise<Amounts> {
   return await withSnapshot(run, database, async (sessions) => {
-    const { rows, bytes } = await copyOnePart(sessions, run, await tableLoad(sessions.target, table.oid), part);
+    const { rows, bytes } = await copyOnePart(
+      sessions,
+      run,
+      await tableLoad(sessions.target, table.oid),
+      part,
+    );
     return { tables: 0, rows, bytes };
   });
 }
@@ -59,7 +64,12 @@ export async function copyLargeObjectsStep({ database, batch }: LargeObjectStep,
   });
 }
 
-async function copyOnePart({ source, target, scope }: SnapshotSessions, run: Run, table: TableLoad, part: number) {
+async function copyOnePart(
+  { source, target, scope }: SnapshotSessions,
+  run: Run,
+  table: TableLoad,
+  part: number,
+) {
   return await copyPart({
     source,
     target,
@@ -73,6 +83,11 @@ async function copyOnePart({ source, target, scope }: SnapshotSessions, run: Run
 }
 
 async function takeSourceChecksum({ source, target, scope }: SnapshotSessions, run: Run, table: TableLoad) {
-  const checksum = await checksumTable({ client: source, table, condition: table.condition, signal: run.signal });
+  const checksum = await checksumTable({
+    client: source,
+    table,
+    condition: table.condition,
+    signal: run.signal,
+  });
   await saveSourceChecksum(target, run.identity, table.oid, scope.scope, checksum);
 }

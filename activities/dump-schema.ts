@@ -21,6 +21,12 @@ export async function dumpSchemaStep({ database }: DatabaseStep, run: Run): Prom
       signal: run.signal,
     });
     const archive = readArchive(dump);
-    await storeArchive({ source, target, identity: run.identity, archive, options: { noOwner, noPrivileges } });
+    await storeArchive({
+      source,
+      target,
+      identity: run.identity,
+      archive,
+      options: { noOwner, noPrivileges },
+    });
   });
 }

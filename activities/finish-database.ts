@@ -15,7 +15,13 @@ export async function refreshMaterializedViewsStep({ database }: DatabaseStep, r
   const { identity, signal } = run;
   await run.session('source', database, (source) =>
     run.session('target', database, (target) =>
-      refreshMaterializedViews({ source, target, identity, signal, onProgress: (what) => run.progress({ what }) }),
+      refreshMaterializedViews({
+        source,
+        target,
+        identity,
+        signal,
+        onProgress: (what) => run.progress({ what }),
+      }),
     ),
   );
 }

@@ -14,6 +14,7 @@ export async function holdSnapshotStep({ database }: DatabaseStep, run: Run): Pr
     target: run.endpoint('target'),
     database,
     identity: run.identity,
+    limits: run.request.limits,
     predecessorPrefix: run.workPrefix,
     writersPrefix: `${migrationPrefix(run.request.migrationId)}${WRITERS}`,
     lockTimeout: run.request.timeouts.lock,

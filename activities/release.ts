@@ -1,4 +1,10 @@
-import { REPORTED_TABLES, type Amounts, type ReleaseResult, type ReleaseStep, type TableReport } from '../contract';
+import {
+  REPORTED_TABLES,
+  type Amounts,
+  type ReleaseResult,
+  type ReleaseStep,
+  type TableReport,
+} from '../contract';
 import { releaseTargetDatabase } from '../postgres/database';
 import { readLedger, tableReports } from '../postgres/ledger';
 import type { Run } from './support/run';

@@ -17,6 +17,10 @@ export async function buildIndexStep({ database, entry }: IndexStep, run: Run): 
 }
 
 function entryOptions(run: Run) {
-  return { identity: run.identity, signal: run.signal, onProgress: ({ object, done, total }: EntryProgress) =>
-      run.progress({ what: `${done} of ${total}: ${object ?? "done"}` }) };
+  return {
+    identity: run.identity,
+    signal: run.signal,
+    onProgress: ({ object, done, total }: EntryProgress) =>
+      run.progress({ what: `${done} of ${total}: ${object ?? 'done'}` }),
+  };
 }

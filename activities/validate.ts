@@ -4,7 +4,10 @@ import { validate } from '../postgres/validate';
 import type { Run } from './support/run';
 
 /** Changes nothing anywhere; what is wrong comes back as findings, not as a failure. */
-export async function validateStep(_step: { request: MigrationRequest }, run: Run): Promise<ValidationResult> {
+export async function validateStep(
+  _step: { request: MigrationRequest },
+  run: Run,
+): Promise<ValidationResult> {
   const { findings, databases } = await validate({
     request: run.request,
     source: run.endpoint('source'),

@@ -1,4 +1,3 @@
-import { devNull } from 'node:os';
 import { join } from 'node:path';
 import { readdirSync } from 'node:fs';
 import { MigrationClient, taskQueues } from '../client';
@@ -91,14 +90,27 @@ export async function connectClient(engine: Engine, output: Output): Promise<Mig
   });
 }
 
-/** Starts an embedded worker of the pool where none runs. With a configured Temporal workers are the user's affair. */
+/** Has an embedded worker of the pool run. With a configured Temporal workers are the user's affair. */
 export async function ensureWorker(
+  engine: Engine,
+  client: MigrationClient,
+  pool: string,
+  options: EngineOptions,
+): Promise<void> {
+  if (engine.embedded) await startWorker(engine, client, pool, options);
+}
+
+/**
+ * Has a worker of the pool run in the background on this machine, started where none does.
+ *
+ * @throws FlexliftError NoWorker
+ */
+export async function startWorker(
   engine: Engine,
   client: MigrationClient,
   pool: string,
   { output, environment = process.env, signal }: EngineOptions,
 ): Promise<void> {
-  if (!engine.embedded) return;
   const kind = workerProcess(engine, client, pool, environment);
   const { running, started } = await ensureProcess(engine.state, kind, {
     signal,
@@ -156,13 +168,20 @@ function workerProcess(
           join(packageRoot(), 'dist', 'cli', 'main.js'),
           ...['worker', '--pool', pool, '--address', engine.address, '--namespace', engine.namespace],
         ],
-        env: {
-          ...childEnvironment(WORKER_VARIABLES, environment),
-          FLEXLIFT_STATE_DIR: engine.state.root,
-          // the user's profile may hold TLS or an API key, for a server that is not this one
-          TEMPORAL_CONFIG_FILE: devNull,
-        },
+        env: workerEnvironment(engine, environment),
       }),
+  };
+}
+
+function workerEnvironment(engine: Engine, environment: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
+  const connection = engine.embedded
+    ? []
+    : Object.keys(environment).filter((name) => name.startsWith('TEMPORAL_'));
+  return {
+    ...childEnvironment([...WORKER_VARIABLES, ...connection], environment),
+    FLEXLIFT_STATE_DIR: engine.state.root,
+    // no such file: the user's own may hold TLS or an API key, for a server that is not the embedded one
+    ...(engine.embedded ? { TEMPORAL_CONFIG_FILE: join(engine.state.root, 'temporal.toml') } : {}),
   };
 }
 

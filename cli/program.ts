@@ -3,6 +3,8 @@ import { packageVersion } from '../embedded';
 import { addCancel } from './commands/cancel';
 import { examples } from './commands/common';
 import { addCreate } from './commands/create';
+import { addDemo } from './commands/demo';
+import { addDoctor } from './commands/doctor';
 import { addList } from './commands/list';
 import { addMigrate } from './commands/migrate';
 import { addShow } from './commands/show';
@@ -30,7 +32,18 @@ export function createProgram(): Command {
     );
   // before the commands are made, for they inherit it
   program.exitOverride();
-  const adders = [addMigrate, addCreate, addList, addShow, addWatch, addCancel, addWorker, addStop];
+  const adders = [
+    addMigrate,
+    addCreate,
+    addList,
+    addShow,
+    addWatch,
+    addCancel,
+    addWorker,
+    addDoctor,
+    addDemo,
+    addStop,
+  ];
   for (const add of adders) add(program);
   return program;
 }

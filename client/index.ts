@@ -3,6 +3,7 @@ export type { MigrationSummary } from './find-migration';
 export * from './migration-client';
 export { MigrationHandle, type WatchOptions } from './migration-handle';
 export type { MigrationOptions, ServerOptions } from './migration-options';
+export { checkMigrationOptions } from './migration-request';
 export type { MigrationSnapshot } from './migration-snapshot';
 export { NameTakenError } from './next-run';
 export type { RunningActivity } from './pending-activities';

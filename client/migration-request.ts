@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { DEFAULT_LIMITS, DEFAULT_TIMEOUTS, type MigrationRequest, type ServerAddress } from '../contract';
 import { seal } from '../contract/sealing';
-import { checkOptions } from './migration-options';
+import { checkOptions, type MigrationOptions } from './migration-options';
 import { defaultMigrationName } from './migration-name';
 import { RequestError } from './request-error';
 import { resolveServer, type ClearAddress } from './server-address';
@@ -51,6 +51,15 @@ export function wantedMigration(
     searchAttributes: true,
     pool: checked.pool ?? 'default',
   };
+}
+
+/**
+ * Checks options without starting anything.
+ *
+ * @throws RequestError
+ */
+export function checkMigrationOptions(options: MigrationOptions): void {
+  wantedMigration(options);
 }
 
 export function newMigrationId(): string {

@@ -38,14 +38,16 @@ export function runningActivities(
   return (description.raw.pendingActivities ?? []).map((pending) => {
     const { what, rows, bytes } = heartbeatOf(client, pending);
     const activity = pending.activityType?.name ?? '';
+    const state = stateOf(pending);
     return {
       ...(database === undefined ? {} : { database }),
       activity,
       what: what ?? activity,
-      rows: rows ?? 0,
-      bytes: bytes ?? 0,
+      // the figures of a failed attempt stay until the next one reports: what it had in flight is gone
+      rows: state === 'waiting' ? 0 : (rows ?? 0),
+      bytes: state === 'waiting' ? 0 : (bytes ?? 0),
       attempt: pending.attempt ?? 1,
-      state: stateOf(pending),
+      state,
       ...retryOf(client, pending),
     };
   });
@@ -53,8 +55,7 @@ export function runningActivities(
 
 function heartbeatOf(client: WorkflowClient, pending: PendingActivity): Partial<HeartbeatProgress> {
   const payload = pending.heartbeatDetails?.payloads?.[0];
-  // the details of a failed attempt stay until the next one reports: what it had in flight is gone
-  if (!payload || Number(pending.state) === SCHEDULED) return {};
+  if (!payload) return {};
   return (
     client.options.loadedDataConverter.payloadConverter.fromPayload<Partial<HeartbeatProgress> | null>(
       payload,

@@ -88,6 +88,7 @@ async function replaceOrStart(state: StateDirectory, kind: BackgroundProcess, op
     if (isCurrent(kind, found) && (await waitUntilHealthy(state, kind, found, 0, options)) === undefined) {
       return { running: found, started: false };
     }
+    options.signal?.throwIfAborted();
     await stopProcess(state, kind.name, kind.stopTimeout);
   }
   // Between the choice of a port and its use another program may take it: the second plan chooses others.

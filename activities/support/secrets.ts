@@ -28,11 +28,17 @@ async function resolveReference(
       // pg itself looks into PGPASSFILE or ~/.pgpass where no password is given
       return undefined;
     case 'env':
-      return process.env[reference.name] ?? missing(`The worker has no environment variable ${reference.name}.`);
+      return (
+        process.env[reference.name] ?? missing(`The worker has no environment variable ${reference.name}.`)
+      );
     case 'file':
       return await firstLine(reference.path);
     case 'sealed':
-      return openSealed(reference, await readSealKeys({ directory: keyDirectory, environment: process.env }), migrationId);
+      return openSealed(
+        reference,
+        await readSealKeys({ directory: keyDirectory, environment: process.env }),
+        migrationId,
+      );
   }
 }
 

@@ -4,7 +4,7 @@ import { EXIT } from '../exit-code';
 import { addMigrationFlags, type MigrationFlags } from '../options/migration-flags';
 import { withSession } from '../session';
 import { addJsonFlag, examples, run, type CommonFlags } from './common';
-import { startFromFlags } from './start';
+import { optionsFromFlags, startMigration } from './start';
 
 export function addCreate(program: Command): void {
   const command = program.command('create').description('start a migration and return; prints its name');
@@ -17,15 +17,16 @@ export function addCreate(program: Command): void {
       ),
     )
     .action((flags: MigrationFlags & CommonFlags, self: Command) =>
-      run(self, (output) =>
-        withSession(output, async (session) => {
-          const { name, workflowId, runId, how } = (await startFromFlags(flags, session)).run;
+      run(self, async (output) => {
+        const options = await optionsFromFlags(flags, output);
+        return await withSession(output, async (session) => {
+          const { name, workflowId, runId, how } = (await startMigration(options, session)).run;
           const webUi = webUiPage(session.engine, workflowId);
           output.data(
             output.json ? JSON.stringify({ version: 1, name, workflowId, runId, how, webUi }) : name,
           );
           return EXIT.done;
-        }),
-      ),
+        });
+      }),
     );
 }

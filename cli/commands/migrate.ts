@@ -2,7 +2,7 @@ import type { Command } from 'commander';
 import { addMigrationFlags, type MigrationFlags } from '../options/migration-flags';
 import { withSession } from '../session';
 import { followToEnd } from './follow-to-end';
-import { startFromFlags } from './start';
+import { optionsFromFlags, startMigration } from './start';
 import { addJsonFlag, examples, run, type CommonFlags } from './common';
 
 export function addMigrate(program: Command): void {
@@ -22,8 +22,11 @@ export function addMigrate(program: Command): void {
         '5 no Temporal or no worker, 6 done and not compared, 130 detached.\n',
     )
     .action((flags: MigrationFlags & CommonFlags, self: Command) =>
-      run(self, (output) =>
-        withSession(output, async (session) => followToEnd(await startFromFlags(flags, session), session)),
-      ),
+      run(self, async (output) => {
+        const options = await optionsFromFlags(flags, output);
+        return await withSession(output, async (session) =>
+          followToEnd(await startMigration(options, session), session),
+        );
+      }),
     );
 }

@@ -1,14 +1,21 @@
-import type { MigrationHandle } from '../../client';
+import { checkMigrationOptions, type MigrationHandle, type MigrationOptions } from '../../client';
+import { configuredTemporal } from '../../embedded';
 import { confirmDestruction } from '../confirm';
 import { ensureWorker, webUiPage } from '../engine';
 import type { MigrationFlags } from '../options/migration-flags';
 import { migrationOptions, passwordOnCommandLine } from '../options/migration-options';
+import type { Output } from '../output';
 import type { Session } from '../session';
 
-/** Starts the migration that the flags mean, or finds the one that they started before. */
-export async function startFromFlags(flags: MigrationFlags, session: Session): Promise<MigrationHandle> {
-  const { engine, client, output, signal } = session;
-  const options = migrationOptions(flags, { embeddedWorker: engine.embedded, environment: process.env });
+/**
+ * All that can be said of the flags before anything is started.
+ *
+ * @throws UsageError, RequestError
+ */
+export async function optionsFromFlags(flags: MigrationFlags, output: Output): Promise<MigrationOptions> {
+  const embeddedWorker = configuredTemporal() === undefined;
+  const options = migrationOptions(flags, { embeddedWorker, environment: process.env });
+  checkMigrationOptions(options);
   if (passwordOnCommandLine()) {
     output.warn(
       "a password on the command line stays in the shell's history. Better: --source-password-env, " +
@@ -18,6 +25,12 @@ export async function startFromFlags(flags: MigrationFlags, session: Session): P
   if (flags.overwrite === true) {
     await confirmDestruction('--overwrite', 'drops what is in the target databases', flags.yes);
   }
+  return options;
+}
+
+/** Starts the migration, or finds the one that the same options started before. */
+export async function startMigration(options: MigrationOptions, session: Session): Promise<MigrationHandle> {
+  const { engine, client, output, signal } = session;
   await ensureWorker(engine, client, options.pool ?? 'default', { output, signal });
   const handle = await client.create(options);
   announce(handle, session);

@@ -18,6 +18,7 @@ export interface LineOptions {
 
 const BAR = 20;
 const LONGEST_NAME = 30;
+const MOST_NAMED = 3;
 
 /** The state of a migration as lines, one per database, then what holds it up. */
 export function progressLines(
@@ -37,15 +38,25 @@ export function progressLines(
 
 /** What holds a migration up: steps that wait for their next try, no worker, no Temporal. */
 export function trouble({ activities, notice, takenAt }: MigrationSnapshot): string[] {
-  const retrying = activities.filter(isRetrying).map((activity) => {
-    const { database, what, attempt, failure, nextTryAt } = activity;
-    const where = database === undefined ? '' : `${displayName(database)}: `;
-    const wait = nextTryAt === undefined ? 0 : (Date.parse(nextTryAt) - Date.parse(takenAt)) / 1_000;
-    const next = wait > 0 ? `, next try in ${formatSeconds(wait)}` : '';
-    const story = failure === undefined ? '' : failureLine(failure);
-    return `${where}${formatName(what)}: ${story} (attempt ${attempt}${next})`;
-  });
-  return [...new Set(retrying), ...(notice === undefined ? [] : [notice])];
+  const byStory = new Map<string, RunningActivity[]>();
+  for (const activity of activities.filter(isRetrying)) {
+    const where = activity.database === undefined ? '' : `${displayName(activity.database)}: `;
+    const story = `${where}${activity.failure === undefined ? '' : failureLine(activity.failure)}`;
+    byStory.set(story, [...(byStory.get(story) ?? []), activity]);
+  }
+  const retrying = [...byStory].map(([story, same]) => `${story} (${retryText(same, Date.parse(takenAt))})`);
+  return [...retrying, ...(notice === undefined ? [] : [notice])];
+}
+
+/** What failed for one and the same reason: `copyPart, attempt 3, next try in 5 s`. */
+function retryText(same: RunningActivity[], now: number): string {
+  const what = [...new Set(same.map((activity) => formatName(activity.what)))];
+  const others = what.length > MOST_NAMED ? ` and ${what.length - MOST_NAMED} more` : '';
+  const attempt = Math.max(...same.map((activity) => activity.attempt));
+  const tries = same.flatMap(({ nextTryAt }) => (nextTryAt === undefined ? [] : [Date.parse(nextTryAt)]));
+  const wait = (Math.min(...tries) - now) / 1_000;
+  const next = tries.length > 0 && wait > 0 ? `, next try in ${formatSeconds(wait)}` : '';
+  return `${what.slice(0, MOST_NAMED).join(', ')}${others}, attempt ${attempt}${next}`;
 }
 
 /** One database in one line of plain text. */

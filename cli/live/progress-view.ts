@@ -84,5 +84,5 @@ export class PlainView implements ProgressView {
 
 /** The same trouble with another attempt and pause is no news. */
 function withoutAttempt(line: string): string {
-  return line.replace(/ \(attempt [^()]*\)$/, '');
+  return line.replace(/, attempt \d+(?:, next try in [^()]*)?\)$/, ')');
 }

@@ -1,12 +1,16 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Client } from 'pg';
+import { FlexliftError } from '../../contract';
 import { endPredecessors, quoteQualified, withConnection, type Endpoint } from '../connect';
 import type { LedgerIdentity } from '../ledger';
 import { atSide } from './at-side';
-import { lockSourceTables } from './lock-tables';
+import { copyContendedTables } from './contended-tables';
+import { contendedTables, lockSourceTables } from './lock-tables';
+import { planLoad, type LoadLimits } from './plan-load';
 import { checkPlannedTables, reconcile, retireScope, type ChecksumTable } from './reconcile';
 import { snapshotLost, type Scope } from './scope';
 import { listSourceTables, sameTables, type SourceTable } from './source-tables';
+import { isPlanned, storePlan } from './store-plan';
 
 /** Milliseconds. */
 const WATCH_INTERVAL = 1_000;
@@ -18,6 +22,8 @@ export interface HoldSnapshotArguments {
   target: Endpoint;
   database: string;
   identity: LedgerIdentity;
+  /** The load is planned by these, once, before the scope opens. */
+  limits: LoadLimits;
   /** What the application names of earlier attempts of this keeper begin with; they are ended on both sides. */
   predecessorPrefix: string;
   /** What those of the sessions that copy parts begin with; they are ended before the new scope is opened. */
@@ -35,97 +41,119 @@ export interface HoldSnapshotArguments {
 type Attempt = HoldSnapshotArguments & { onProgress: (what: string) => void };
 
 /**
- * The keeper: takes ACCESS SHARE on all tables that will be copied, then a snapshot, opens a scope for it in the ledger
- * and holds both until the signal fires. Lock before snapshot, or a TRUNCATE or a rewrite between two parts duplicates
- * and loses rows under one and the same snapshot. Returns only where the load was complete before.
+ * The keeper: takes ACCESS SHARE on all tables that will be copied, then a snapshot, both in one session, opens a scope
+ * for it in the ledger and holds it until the signal fires. Lock before snapshot, or a TRUNCATE or a rewrite between two
+ * parts duplicates and loses rows under one and the same snapshot. Returns only where the load was complete before.
  *
- * @throws FlexliftError SnapshotLost where one of its sessions is gone, SchemaDrift; the signal's reason when it fires
+ * Whoever asks for an exclusive lock meanwhile waits for the keeper, and all other readers of that table wait for him:
+ * what is left of it is copied by the keeper itself.
+ *
+ * @throws FlexliftError SnapshotLost where its session is gone, SchemaDrift; the signal's reason when it fires
  */
 export async function holdSnapshot(args: HoldSnapshotArguments): Promise<void> {
   const attempt: Attempt = { ...args, onProgress: args.onProgress ?? (() => undefined) };
   for (;;) {
-    const outcome = await withConnection(args.source, args.database, args.signal, async (locks) => {
-      await endPredecessors(locks, args.predecessorPrefix);
-      const tables = await lockSourceTables({ ...attempt, client: locks });
-      return await withConnection(args.source, args.database, args.signal, (holder) =>
-        holdUnderLocks(attempt, locks, holder, tables),
-      );
-    });
+    const outcome = await withConnection(args.source, args.database, args.signal, (holder) =>
+      hold(attempt, holder),
+    );
     args.signal.throwIfAborted();
     if (outcome === 'complete') return;
     attempt.onProgress('the tables of the source changed while they were being locked; once more');
   }
 }
 
-async function holdUnderLocks(
-  attempt: Attempt,
-  locks: Client,
-  holder: Client,
-  tables: SourceTable[],
-): Promise<'complete' | 'tables-changed'> {
-  await holder.query('BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY');
+async function hold(attempt: Attempt, holder: Client): Promise<'complete' | 'tables-changed'> {
+  await endPredecessors(holder, attempt.predecessorPrefix);
+  const tables = await lockSourceTables({ ...attempt, client: holder });
   const { rows } = await holder.query<{ snapshot: string }>(
     'SELECT pg_catalog.pg_export_snapshot() AS snapshot',
   );
-  const snapshot = rows[0]?.snapshot ?? '';
   if (!sameTables(await listSourceTables(holder), tables)) return 'tables-changed';
-  const scope = await settleScope(attempt, holder, snapshot, tables);
+  const scope = await onTarget(attempt, (target) =>
+    settleScope(attempt, holder, target, rows[0]?.snapshot ?? '', tables),
+  );
   if (scope === undefined) return 'complete';
   attempt.onHeld?.(scope);
-  return await watch(attempt, [locks, holder], tables);
+  return await watch(attempt, holder, scope, tables);
+}
+
+async function onTarget<T>(attempt: Attempt, work: (target: Client) => Promise<T>): Promise<T> {
+  return await withConnection(attempt.target, attempt.database, attempt.signal, work);
 }
 
 /** @returns `undefined` where the load was complete before. */
 async function settleScope(
   attempt: Attempt,
   source: Client,
+  target: Client,
   snapshot: string,
   tables: SourceTable[],
 ): Promise<Scope | undefined> {
-  const { identity, checksumTable, signal, onProgress } = attempt;
-  return await withConnection(attempt.target, attempt.database, signal, async (target) => {
-    onProgress('opening a scope');
-    await endPredecessors(target, attempt.predecessorPrefix);
-    if ((await retireScope(target, identity, attempt.writersPrefix)) === 'complete') return undefined;
-    await checkPlannedTables(target, tables);
-    const checksumOnSource: ChecksumTable = (args) =>
-      atSide('source', source, () => checksumTable(args), quoteQualified(args.table.schema, args.table.name));
-    return await reconcile({
-      source,
-      target,
-      identity,
-      snapshot,
-      checksumTable: checksumOnSource,
-      signal,
-      onProgress,
-    });
+  const { identity, limits, signal, onProgress } = attempt;
+  onProgress('opening a scope');
+  await endPredecessors(target, attempt.predecessorPrefix);
+  if ((await retireScope(target, identity, attempt.writersPrefix)) === 'complete') return undefined;
+  if (await isPlanned(target)) await checkPlannedTables(target, tables);
+  else await storePlan({ target, identity, plan: await planLoad({ source, limits }) });
+  return await reconcile({
+    source,
+    target,
+    identity,
+    snapshot,
+    checksumTable: checksumOnSource(attempt),
+    signal,
+    onProgress,
   });
 }
 
-async function watch(
-  { signal, onProgress }: Attempt,
-  sessions: Client[],
-  tables: SourceTable[],
-): Promise<never> {
+function checksumOnSource({ checksumTable }: Attempt): ChecksumTable {
+  return (args) =>
+    atSide(
+      'source',
+      args.client,
+      () => checksumTable(args),
+      quoteQualified(args.table.schema, args.table.name),
+    );
+}
+
+async function watch(attempt: Attempt, holder: Client, scope: Scope, tables: SourceTable[]): Promise<never> {
+  const { identity, signal, onProgress } = attempt;
+  const finished = new Set<number>();
   for (;;) {
     signal.throwIfAborted();
     onProgress(`holding the snapshot of ${tables.length} tables`);
-    await Promise.all(sessions.map((session) => checkAlive(session, signal)));
+    const contended = await answerOf(
+      contendedTables(
+        holder,
+        tables.filter((table) => !finished.has(table.oid)),
+      ),
+      signal,
+    );
+    if (contended.length > 0) {
+      const args = { source: holder, identity, scope, tables: contended, signal, onProgress };
+      await onTarget(attempt, (target) =>
+        copyContendedTables({ ...args, target, checksumTable: checksumOnSource(attempt) }),
+      );
+      for (const table of contended) finished.add(table.oid);
+    }
     await pause(WATCH_INTERVAL, undefined, { signal });
   }
 }
 
-async function checkAlive(session: Client, signal: AbortSignal): Promise<void> {
+/** @throws FlexliftError SnapshotLost where the session is gone or silent */
+async function answerOf<T>(answer: Promise<T>, signal: AbortSignal): Promise<T> {
   const deadline = new AbortController();
   const silence = pause(WATCH_TIMEOUT, undefined, { signal: deadline.signal }).then(
     () => Promise.reject(new Error('no answer')),
-    () => undefined,
+    () => Promise.reject(new Error('answered')),
   );
+  silence.catch(() => undefined);
   try {
-    await Promise.race([session.query('SELECT 1'), silence]);
+    return await Promise.race([answer, silence]);
   } catch (error) {
     signal.throwIfAborted();
-    throw snapshotLost('The session that held the locks or the snapshot is gone.', error);
+    if (error instanceof FlexliftError) throw error;
+    throw snapshotLost('The session that held the locks and the snapshot is gone.', error);
   } finally {
     deadline.abort();
   }

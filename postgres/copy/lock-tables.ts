@@ -1,5 +1,6 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { DatabaseError, type Client } from 'pg';
+import { FlexliftError } from '../../contract';
 import { quoteQualified } from '../connect';
 import { listSourceTables, type SourceTable } from './source-tables';
 
@@ -8,6 +9,8 @@ const TABLES_PER_STATEMENT = 200;
 const RETRY_INTERVAL = 250;
 
 const LOCK_NOT_AVAILABLE = '55P03';
+/** Out of memory: here, of that shared by all locks. */
+const LOCK_TABLE_FULL = '53200';
 /** Dropped or renamed between the list and the lock. */
 const TABLE_GONE = new Set(['42P01', '3F000']);
 
@@ -28,29 +31,45 @@ export interface LockTablesArguments {
 }
 
 /**
- * Takes ACCESS SHARE on all tables that will be copied and leaves the transaction open. Tries without end, and never
- * waits while it holds anything: the application cannot end up in a deadlock with us, nor behind a lock of ours that
- * waits for another.
+ * Begins the transaction of a snapshot: takes ACCESS SHARE on all tables that will be copied, before anything has made
+ * its snapshot exist (LOCK makes none). Tries without end, and never waits while it holds anything: the application
+ * cannot end up in a deadlock with us, nor behind a lock of ours that waits for another.
  *
- * @returns the locked tables.
+ * @returns the locked tables; the transaction is open, REPEATABLE READ, and still without a snapshot.
  */
 export async function lockSourceTables(args: LockTablesArguments): Promise<SourceTable[]> {
   const { client, signal } = args;
   for (;;) {
     signal.throwIfAborted();
-    await client.query('BEGIN');
     const tables = await listSourceTables(client);
     args.onProgress(`locking ${tables.length} tables`);
+    await client.query('BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY');
     try {
       await lockAll(client, tables, 'NOWAIT');
       return tables;
     } catch (error) {
       const state = error instanceof DatabaseError ? error.code : undefined;
+      if (state === LOCK_TABLE_FULL) throw lockTableFull(tables.length, error);
       if (state !== LOCK_NOT_AVAILABLE && !TABLE_GONE.has(state ?? '')) throw error;
       await client.query('ROLLBACK');
       if (state === LOCK_NOT_AVAILABLE) await waitForHeldTable(args, tables);
     }
   }
+}
+
+/**
+ * Tables that somebody waits to lock exclusively: until that request is met or given up, no session but one that holds
+ * the table already can even read it.
+ */
+export async function contendedTables(client: Client, tables: SourceTable[]): Promise<SourceTable[]> {
+  const { rows } = await client.query<{ oid: number }>(
+    `SELECT DISTINCT relation AS oid FROM pg_catalog.pg_locks
+      WHERE locktype = 'relation' AND mode = 'AccessExclusiveLock' AND NOT granted AND relation = ANY ($1::oid[])
+        AND database = (SELECT oid FROM pg_catalog.pg_database WHERE datname = pg_catalog.current_database())`,
+    [tables.map((table) => table.oid)],
+  );
+  const contended = new Set(rows.map((row) => row.oid));
+  return tables.filter((table) => contended.has(table.oid));
 }
 
 async function lockAll(client: Client, tables: SourceTable[], wait: 'NOWAIT' | ''): Promise<void> {
@@ -100,4 +119,17 @@ async function firstHolder(client: Client, tables: SourceTable[]): Promise<LockH
     [tables.map((table) => table.oid)],
   );
   return rows[0];
+}
+
+function lockTableFull(tables: number, cause: unknown): FlexliftError {
+  return new FlexliftError(
+    {
+      code: 'ResourceExhausted',
+      sentence: `The source has no room for locks on its ${tables} tables.`,
+      remedy: 'Raise max_locks_per_transaction on the source and restart it; the work goes on by itself.',
+      side: 'source',
+      sqlState: LOCK_TABLE_FULL,
+    },
+    { cause },
+  );
 }

@@ -58,8 +58,6 @@ export async function retireScope(
 
 /** @throws FlexliftError SchemaDrift where the source's tables are no longer those the load was planned for */
 export async function checkPlannedTables(target: Client, tables: SourceTable[]): Promise<void> {
-  const plan = await target.query(`SELECT FROM flexlift.step WHERE kind = 'phase' AND key = 'plan-load'`);
-  if (plan.rowCount === 0) return;
   const { rows } = await target.query<TableName>(
     'SELECT table_oid AS oid, schema_name AS schema, table_name AS name FROM flexlift.table_load',
   );

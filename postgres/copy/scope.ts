@@ -4,6 +4,9 @@ import { FlexliftError } from '../../contract';
 import { quoteLiteral } from '../connect';
 import { withLedger, type LedgerIdentity } from '../ledger';
 
+/** Milliseconds. */
+const READER_LOCK_TIMEOUT = 1_000;
+
 /** A snapshot of the source that a keeper holds. */
 export interface Scope {
   /** Its number in the ledger. */
@@ -48,7 +51,9 @@ export async function openScope(target: Client, snapshot: string): Promise<Scope
 }
 
 /**
- * Starts the transaction in which `client` sees what the snapshot's holder sees.
+ * Starts the transaction in which `client` sees what the snapshot's holder sees. In it a statement gives up soon where a
+ * table cannot be locked: somebody waits to lock it exclusively until the keeper lets go of it, and would be waited for
+ * in vain. The keeper copies such a table itself.
  *
  * @throws FlexliftError SnapshotLost where its holder is gone
  */
@@ -56,6 +61,7 @@ export async function importSnapshot(client: Client, snapshot: string): Promise<
   await client.query('BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY');
   try {
     await client.query(`SET TRANSACTION SNAPSHOT ${quoteLiteral(snapshot)}`);
+    await client.query(`SET LOCAL lock_timeout = ${READER_LOCK_TIMEOUT}`);
   } catch (error) {
     await client.query('ROLLBACK').catch(() => undefined);
     // 22023: no such snapshot; 42704: the same from 17 on; 55000: its holder has just ended

@@ -3,6 +3,16 @@ import { once, type LedgerIdentity } from '../ledger';
 import { atSide } from './at-side';
 import type { PlannedLoad } from './plan-load';
 
+const STEP = { kind: 'phase', key: 'plan-load' };
+
+export async function isPlanned(target: Client): Promise<boolean> {
+  const { rowCount } = await target.query('SELECT FROM flexlift.step WHERE kind = $1 AND key = $2', [
+    STEP.kind,
+    STEP.key,
+  ]);
+  return rowCount === 1;
+}
+
 /**
  * Writes the plan into the ledger, once for all keepers of the migration.
  *
@@ -19,9 +29,7 @@ export async function storePlan(args: {
     await insertParts(target, plan);
     await insertLargeObjectBatches(target, plan);
   };
-  return await atSide('target', target, () =>
-    once(target, identity, { kind: 'phase', key: 'plan-load' }, insert),
-  );
+  return await atSide('target', target, () => once(target, identity, STEP, insert));
 }
 
 async function insertTables(target: Client, { tables }: PlannedLoad): Promise<void> {

@@ -1,4 +1,5 @@
 import type { Client } from 'pg';
+import { FlexliftError } from '../../contract';
 import { databaseProperties, type DatabaseProperties, type DatabaseSetting } from '../catalog';
 import { quoteLiteral, withConnection, type Endpoint } from '../connect';
 import { once, type LedgerIdentity } from '../ledger';
@@ -62,16 +63,23 @@ export async function applyDatabaseProperties(args: {
         JSON.stringify(detail),
       ]);
     });
-    return { skipped: (await readPropertiesDetail(client))?.skipped ?? [] };
+    return { skipped: (await readPropertiesDetail(client)).skipped };
   });
 }
 
-export async function readPropertiesDetail(client: Client): Promise<PropertiesDetail | undefined> {
+/** @throws FlexliftError LedgerForeign where {@link applyDatabaseProperties} did not run. */
+export async function readPropertiesDetail(client: Client): Promise<PropertiesDetail> {
   const { rows } = await client.query<{ detail: PropertiesDetail }>(
     'SELECT detail FROM flexlift.step WHERE kind = $1 AND key = $2',
     [PROPERTIES_STEP.kind, PROPERTIES_STEP.key],
   );
-  return rows[0]?.detail;
+  const [row] = rows;
+  if (row !== undefined) return row.detail;
+  throw new FlexliftError({
+    code: 'LedgerForeign',
+    sentence: 'The ledger does not know what the source database is like.',
+    remedy: 'Start the migration anew with --overwrite.',
+  });
 }
 
 export async function ownsDatabase(client: Client): Promise<boolean> {

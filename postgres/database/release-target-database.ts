@@ -36,9 +36,8 @@ export async function releaseTargetDatabase(
 
 /** Must run inside the release's transaction; reads from the ledger what the source was like. */
 export async function applyFinalProperties(client: Client, options: OwnershipOptions): Promise<void> {
-  const detail = await readPropertiesDetail(client);
-  if (detail === undefined || !(await ownsDatabase(client))) return;
-  const { properties, skipped } = detail;
+  const { properties, skipped } = await readPropertiesDetail(client);
+  if (!(await ownsDatabase(client))) return;
   const isSkipped = (name: string, role?: string) =>
     skipped.some(({ setting }) => setting.name === name && setting.role === role);
   for (const setting of properties.settings.filter(isLateSetting)) {

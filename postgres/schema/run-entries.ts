@@ -72,19 +72,24 @@ const PENDING_ENTRIES = `
 /** So many small entries share a transaction. */
 const BATCH = 100;
 
-/** What reads a table; each has a transaction of its own, so that an hour's work is not lost with its neighbour. */
+/** What reads a table; each has a transaction of its own, lest an hour's work be lost with its neighbour. */
 const LONG = ['INDEX', 'CONSTRAINT', 'CHECK CONSTRAINT', 'FK CONSTRAINT'];
 
 /**
  * Executes entries in the given order, each in one transaction with its row in the ledger. What another attempt has
  * executed is passed over; where one is still at it, this one waits for its end.
  *
+ * @param options.together indexes and constraints share transactions, too: for small tables
  * @throws FlexliftError naming the object; its whole batch is rolled back
  */
-export async function runEntries(task: RunTask, entries: StoredEntry[]): Promise<void> {
+export async function runEntries(
+  task: RunTask,
+  entries: StoredEntry[],
+  options: { together: boolean } = { together: false },
+): Promise<void> {
   let done = 0;
   const total = entries.length;
-  for (const batch of batches(entries)) {
+  for (const batch of batches(entries, options.together)) {
     task.signal.throwIfAborted();
     await withLedger(task.client, task.identity, async () => {
       for (const entry of await takeEntries(task.client, batch)) {
@@ -98,10 +103,10 @@ export async function runEntries(task: RunTask, entries: StoredEntry[]): Promise
   task.onProgress?.({ done, total });
 }
 
-function* batches(entries: StoredEntry[]): Generator<StoredEntry[]> {
+function* batches(entries: StoredEntry[], together: boolean): Generator<StoredEntry[]> {
   let batch: StoredEntry[] = [];
   for (const entry of entries) {
-    const long = LONG.includes(entry.description);
+    const long = !together && LONG.includes(entry.description);
     if (batch.length > 0 && (long || batch.length === BATCH)) {
       yield batch;
       batch = [];

@@ -21,10 +21,17 @@ export async function entriesOfTable(client: Client, tableOid: number): Promise<
   return await pendingEntries(client, { phases: ['table'], tableOids: [tableOid] });
 }
 
+export interface TablesTask extends RunTask {
+  /** On the source. */
+  tableOids: number[];
+  /** The tables are small, so that many of their indexes and constraints share a transaction. Default false. */
+  together?: boolean;
+}
+
 /** Builds all of `entriesOfTable` for these tables, one after the other. */
-export async function runTableEntries(task: RunTask & { tableOids: number[] }): Promise<void> {
-  const filter = { phases: ['table' as const], tableOids: task.tableOids };
-  await runEntries(task, await pendingEntries(task.client, filter));
+export async function runTableEntries(task: TablesTask): Promise<void> {
+  const entries = await pendingEntries(task.client, { phases: ['table'], tableOids: task.tableOids });
+  await runEntries(task, entries, { together: task.together ?? false });
 }
 
 /** Executes one entry; nothing happens where it is done or left out. */

@@ -1,7 +1,7 @@
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 import { DEFAULT_LIMITS } from '../../contract';
-import { loadSample } from '../../embedded';
+import { createSampleRoles, loadSample } from '../../embedded/sample';
 import { Migrations, testRequest } from '../support/migration';
 import { replay } from '../support/replay';
 import { dropTestDatabase, testAddress, withSession, type Major } from '../support/servers';
@@ -60,7 +60,11 @@ describe.each([
   let databases: string[] = [];
 
   beforeAll(async () => {
-    databases = (await loadSample({ address: testAddress(source), megabytes: 8, replace: true })).databases;
+    const { host, port, user } = testAddress(source);
+    const loaded = await loadSample({ address: { host, port, user }, megabytes: 8, replace: true });
+    databases = loaded.databases;
+    const { host: targetHost, port: targetPort } = testAddress(target);
+    await createSampleRoles({ address: { host: targetHost, port: targetPort, user } });
   });
   afterAll(async () => {
     for (const database of databases) {
@@ -70,15 +74,6 @@ describe.each([
   });
 
   it('arrives equal and leaves no trace on the source', async () => {
-    // roles are not migrated yet: they are made by hand, as the finding says
-    const roles = await withSession(source, 'postgres', (client) =>
-      client.query<{ rolname: string }>(`SELECT rolname FROM pg_roles WHERE rolname !~ '^pg_' AND rolname <> 'postgres'`),
-    );
-    await withSession(target, 'postgres', async (client) => {
-      for (const { rolname } of roles.rows) {
-        await client.query(`DO $$ BEGIN CREATE ROLE "${rolname}"; EXCEPTION WHEN duplicate_object THEN END $$`);
-      }
-    });
     const before = await traces(source, databases);
     const request = testRequest(testAddress(source), testAddress(target), {
       databases,

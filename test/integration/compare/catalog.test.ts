@@ -17,9 +17,10 @@ async function createDatabase(major: Major): Promise<string> {
   const database = await createTestDatabase(major, 'cmp_catalog');
   await withSession(major, database, async (client) => {
     for (const role of ROLES) {
-      // roles are the server's, and other tests may make them at the same moment
-      await client.query(`DO $$ BEGIN CREATE ROLE ${role};
-        EXCEPTION WHEN duplicate_object OR unique_violation THEN NULL; END $$`);
+      // an earlier run that was killed may have left it
+      await client.query(
+        `DO $$ BEGIN CREATE ROLE ${role}; EXCEPTION WHEN duplicate_object THEN NULL; END $$`,
+      );
     }
     await client.query(SCHEMA_SQL);
   });
@@ -182,7 +183,10 @@ describe.each([
     source = await inDatabase(sourceMajor, name(0), readCatalog);
   });
   afterAll(async () => {
-    for (const [major, database] of databases) await dropTestDatabase(major, database);
+    for (const [major, database] of databases) {
+      await dropTestDatabase(major, database);
+      await withSession(major, 'postgres', (client) => client.query(`DROP ROLE ${ROLES.join(', ')}`));
+    }
   });
   const name = (index: number) => databases[index]?.[1] ?? '';
 

@@ -10,6 +10,7 @@ import {
   type LoadLimits,
   type PlannedTable,
   type Scope,
+  type SourceTable,
 } from '../../../postgres/copy';
 import { createLedger, withLedger, type LedgerIdentity } from '../../../postgres/ledger';
 import {
@@ -107,7 +108,7 @@ export class Pair {
     });
   }
 
-  async copyPart(scope: Scope, table: PlannedTable, part: number): Promise<CopiedPart> {
+  async copyPart(scope: Scope, table: Omit<SourceTable, 'condition'>, part: number): Promise<CopiedPart> {
     return await this.withSessions(scope, (source, target) =>
       copyPart({ source, target, identity, scope: scope.scope, table, part, signal: never }),
     );

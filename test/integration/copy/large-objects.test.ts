@@ -78,7 +78,7 @@ test('contents, sizes, holes, OIDs, owner, privileges and comments', async () =>
      REVOKE UPDATE ON LARGE OBJECT 16003 FROM postgres;
      ALTER LARGE OBJECT 16004 OWNER TO ${quoted(role)};
      ALTER LARGE OBJECT 16001 OWNER TO ${quoted(role)};
-     GRANT SELECT ON LARGE OBJECT 16001 TO postgres`,
+     GRANT SELECT ON LARGE OBJECT 16001 TO PUBLIC`,
   );
   await pair.sql('target', `SELECT lo_from_bytea(16002, 'stale'), lo_from_bytea(17000, 'not on the source')`);
   expect(await copyLargeObjectsOf(100)).toBe(3);

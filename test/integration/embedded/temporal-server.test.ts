@@ -1,5 +1,6 @@
 import { Connection, Client } from '@temporalio/client';
 import { defineSearchAttributeKey } from '@temporalio/common';
+import { spawn } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer, type Server } from 'node:net';
@@ -93,12 +94,17 @@ test('a pid that now belongs to another process is left alone', async () => {
   await stopTemporalServer(state);
   const record = readRecord(state, 'temporal');
   if (record?.identity === undefined) throw new Error('no record');
-  const ourselves = { pid: process.pid, startTime: record.identity.startTime };
-  writeRecord(state, 'temporal', { ...record, identity: ourselves });
-  expect(await stopTemporalServer(state)).toBe(false);
-  const second = await ensureTemporalServer(state);
-  expect(second).toMatchObject({ started: true, address: first.address });
-  expect(second.pid).not.toBe(process.pid);
+  const stranger = spawn('sleep', ['60']);
+  try {
+    const reused = { pid: stranger.pid ?? 0, startTime: record.identity.startTime };
+    writeRecord(state, 'temporal', { ...record, identity: reused });
+    expect(await stopTemporalServer(state)).toBe(false);
+    const second = await ensureTemporalServer(state);
+    expect(second).toMatchObject({ started: true, address: first.address });
+    expect(identifyProcess(reused.pid)).toBeDefined();
+  } finally {
+    stranger.kill();
+  }
 });
 
 test('a server whose starter died before it wrote the pid is found', async () => {

@@ -1,6 +1,6 @@
 import type { FlexliftError } from '../../../contract';
 import { createLedger } from '../../../postgres/ledger';
-import { pendingEntries, runEntry, runPostData, runPreData } from '../../../postgres/schema';
+import { pendingEntries, runEntry, runPostData, runPreData, runTableEntries } from '../../../postgres/schema';
 import { eventually } from '../../support/eventually';
 import { createTestDatabase, dropTestDatabase, withSession } from '../../support/servers';
 import { dumpAndStore, NEVER, withTarget, type Move } from './schema-steps';
@@ -174,6 +174,25 @@ test('a statement that the target refuses is named, and its batch never happened
       `SELECT pg_catalog.to_regnamespace('a') AS made, (SELECT count(*)::int4 FROM flexlift.step WHERE kind = 'entry') AS steps`,
     );
     expect(rows).toEqual([{ made: null, steps: 0 }]);
+  });
+});
+
+test("small tables' indexes share a transaction where they are told to, and only there", async () => {
+  await onSource('CREATE TABLE a (i int PRIMARY KEY)', 'CREATE TABLE b (i int PRIMARY KEY)');
+  await dumpAndStore(move);
+  await withTarget(move, async (client) => {
+    const task = { client, identity, signal: NEVER };
+    await runPreData(task);
+    const { rows } = await client.query<{ table_oid: number }>(
+      `UPDATE flexlift.archive_entry SET statement = statement || CASE object
+          WHEN 'CONSTRAINT "public"."b b_pkey"' THEN ' SELECT 1 / 0;' ELSE '' END
+        WHERE phase = 'table' RETURNING table_oid`,
+    );
+    const tableOids = rows.map((row) => row.table_oid);
+    await expect(runTableEntries({ ...task, tableOids, together: true })).rejects.toThrow('division by zero');
+    expect(await pendingEntries(client)).toHaveLength(2);
+    await expect(runTableEntries({ ...task, tableOids })).rejects.toThrow('division by zero');
+    expect(await pendingEntries(client)).toHaveLength(1);
   });
 });
 

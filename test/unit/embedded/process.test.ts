@@ -120,6 +120,19 @@ test('an abort ends the wait and the process that was being started', async () =
   expect(isAlive(running.identity)).toBe(false);
 });
 
+test('an abort leaves a process alone that ran before', async () => {
+  const kind = script(`${READY} ${WAITS}`);
+  const { running } = await ensureProcess(state, kind);
+  const controller = new AbortController();
+  const isHealthy = () => {
+    controller.abort();
+    return Promise.resolve(false);
+  };
+  const again = ensureProcess(state, { ...kind, isHealthy }, { signal: controller.signal });
+  await expect(again).rejects.toMatchObject({ name: 'AbortError' });
+  expect(isAlive(running.identity)).toBe(true);
+});
+
 test('the record, the log and the directories are private', async () => {
   await ensureProcess(state, script(`${READY} ${WAITS}`));
   const { stdout } = await output('stat', ['-c', '%a', state.root, state.keys, logFile(state, 'script')]);

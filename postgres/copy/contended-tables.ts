@@ -1,0 +1,53 @@
+import type { Client } from 'pg';
+import { quoteQualified } from '../connect';
+import { saveSourceChecksum, type LedgerIdentity } from '../ledger';
+import { copyPart } from './copy-part';
+import type { ChecksumTable } from './reconcile';
+import type { Scope } from './scope';
+import type { SourceTable } from './source-tables';
+
+/**
+ * Copies what is left of tables that only the keeper's own session can still read, with their checksums: a TRUNCATE that
+ * waits for the keeper's lock stands before every other reader, and would wait for ever if the copy waited for it.
+ *
+ * @param args.source the keeper's session, which holds locks and snapshot
+ */
+export async function copyContendedTables(args: {
+  source: Client;
+  target: Client;
+  identity: LedgerIdentity;
+  scope: Scope;
+  tables: SourceTable[];
+  checksumTable: ChecksumTable;
+  signal: AbortSignal;
+  onProgress: (what: string) => void;
+}): Promise<void> {
+  const { source, target, identity, tables, checksumTable, signal, onProgress } = args;
+  const scope = args.scope.scope;
+  for (const table of tables) {
+    const name = quoteQualified(table.schema, table.name);
+    onProgress(`copying ${name} itself, since somebody waits for an exclusive lock on it`);
+    for (const part of await partsLeft(target, table.oid)) {
+      await copyPart({ source, target, identity, scope, table, part, signal });
+    }
+    if (!(await lacksChecksum(target, table.oid))) continue;
+    const checksum = await checksumTable({ client: source, table, signal });
+    await saveSourceChecksum(target, identity, table.oid, scope, checksum);
+  }
+}
+
+async function partsLeft(target: Client, oid: number): Promise<number[]> {
+  const { rows } = await target.query<{ part: number }>(
+    'SELECT part FROM flexlift.part WHERE table_oid = $1 AND copied_at IS NULL ORDER BY part',
+    [oid],
+  );
+  return rows.map((row) => row.part);
+}
+
+async function lacksChecksum(target: Client, oid: number): Promise<boolean> {
+  const { rowCount } = await target.query(
+    'SELECT FROM flexlift.table_load WHERE table_oid = $1 AND source_checksum IS NULL',
+    [oid],
+  );
+  return rowCount === 1;
+}

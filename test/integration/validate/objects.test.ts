@@ -1,0 +1,128 @@
+import { withSession } from '../../support/servers';
+import { dropRoles, newMigrationId, run } from '../database/support';
+import { complaints, Databases, of, runValidation } from './support';
+
+const suffix = newMigrationId();
+const plain = `plain_${suffix}`;
+const databases = new Databases();
+
+beforeAll(() => run(17, 'postgres', `CREATE ROLE ${plain} LOGIN CREATEDB CREATEROLE`));
+
+afterAll(async () => {
+  await databases.drop();
+  await dropRoles(17, plain);
+});
+
+it('names what only a superuser may create', async () => {
+  const scenario = await databases.scenario(
+    14,
+    17,
+    `CREATE FUNCTION in_c() RETURNS trigger LANGUAGE c AS '$libdir/refint', 'check_primary_key'`,
+    `CREATE FUNCTION tight(a int) RETURNS int LANGUAGE sql LEAKPROOF AS 'SELECT a'`,
+    'CREATE TYPE shell',
+    `CREATE TYPE color AS ENUM ('r')`,
+    'CREATE CAST (color AS text) WITH INOUT',
+    'CREATE OPERATOR FAMILY fam USING btree',
+    `CREATE FUNCTION ev() RETURNS event_trigger LANGUAGE plpgsql AS 'BEGIN END'`,
+    'CREATE EVENT TRIGGER ev_t ON ddl_command_end EXECUTE FUNCTION ev()',
+    'CREATE PUBLICATION everything FOR ALL TABLES',
+    'CREATE FOREIGN DATA WRAPPER wrapper',
+  );
+  expect(of(await runValidation(scenario), 'superuser-objects')).toMatchObject([{ state: 'Succeeded' }]);
+  const validation = await runValidation({ ...scenario, targetUser: plain, change: { noOwner: true } });
+  const kinds = of(validation, 'superuser-objects').map(
+    (finding) => /create (.*?):/.exec(finding.message)?.[1],
+  );
+  expect(kinds).toEqual([
+    'functions in C',
+    'leakproof functions',
+    'operator classes and families',
+    'foreign data wrappers',
+    'event triggers',
+    'publications of all tables',
+  ]);
+});
+
+it('names untrusted languages', async () => {
+  const scenario = await databases.scenario(
+    14,
+    17,
+    `CREATE FUNCTION handler() RETURNS language_handler LANGUAGE c AS '$libdir/plpgsql', 'plpgsql_call_handler'`,
+    'CREATE LANGUAGE wild HANDLER handler',
+    `CREATE FUNCTION f() RETURNS int LANGUAGE wild AS ''`,
+  );
+  const validation = await runValidation({ ...scenario, targetUser: plain, change: { noOwner: true } });
+  expect(of(validation, 'languages')).toMatchObject([
+    { state: 'Failed', message: expect.stringContaining('wild') as string },
+  ]);
+});
+
+it('names what the newer version has not any more', async () => {
+  const scenario = await databases.scenario(
+    11,
+    15,
+    'CREATE TABLE "With Oids" (a int) WITH OIDS',
+    'CREATE TABLE timed (at abstime, ats reltime[])',
+    'CREATE OPERATOR !! (LEFTARG = int, PROCEDURE = int4um)',
+  );
+  expect(of(await runValidation(scenario), 'removed-features')).toMatchObject([
+    { state: 'Warning', message: expect.stringContaining('"public"."With Oids"') as string },
+    { state: 'Failed', message: expect.stringContaining('"public"."timed"') as string },
+    { state: 'Failed', message: expect.stringContaining('!!') as string },
+  ]);
+});
+
+it('tells a person what becomes of special objects', async () => {
+  const scenario = await databases.scenario(
+    14,
+    17,
+    'CREATE UNLOGGED TABLE u ()',
+    'CREATE EXTENSION postgres_fdw',
+    'CREATE SERVER s FOREIGN DATA WRAPPER postgres_fdw',
+    'CREATE FOREIGN TABLE f () SERVER s',
+    `CREATE SUBSCRIPTION "sub ${suffix}" CONNECTION '' PUBLICATION p WITH (connect = false, slot_name = NONE)`,
+    'SELECT lo_create(0)',
+    'SELECT lo_create(0)',
+  );
+  const validation = await runValidation(scenario);
+  await run(14, scenario.database, `DROP SUBSCRIPTION "sub ${suffix}"`);
+  const messages = of(validation, 'special-objects').map(({ state, message }) => `${state}: ${message}`);
+  expect(messages).toEqual([
+    expect.stringMatching(/^Warning: Foreign tables .*public\.f/) as string,
+    expect.stringMatching(/^Warning: Unlogged tables .*public\.u/) as string,
+    expect.stringMatching(/^Warning: Subscriptions .*sub/) as string,
+  ]);
+  expect(of(validation, 'large-objects')).toMatchObject([{ message: 'Large objects to migrate: 2.' }]);
+});
+
+it('names prepared transactions', async () => {
+  const scenario = await databases.scenario(14, 17);
+  const gid = `it's "${suffix}"`.replaceAll("'", "''");
+  await run(14, scenario.database, 'BEGIN', 'CREATE TABLE t ()', `PREPARE TRANSACTION '${gid}'`);
+  const validation = await runValidation(scenario).finally(() =>
+    run(14, scenario.database, `ROLLBACK PREPARED '${gid}'`),
+  );
+  expect(of(validation, 'prepared-transactions')).toMatchObject([
+    { state: 'Warning', message: expect.stringContaining(suffix) as string },
+  ]);
+});
+
+it('counts the sessions of others', async () => {
+  const scenario = await databases.scenario(14, 17);
+  await withSession(14, scenario.database, async (client) => {
+    await client.query(`SET application_name = 'web shop'`);
+    expect(of(await runValidation(scenario), 'active-writers')).toMatchObject([
+      { state: 'Warning', message: expect.stringContaining('1, of postgres (web shop)') as string },
+    ]);
+  });
+});
+
+it('changes nothing, for its sessions cannot write', async () => {
+  const scenario = await databases.scenario(14, 17);
+  const validation = await runValidation({
+    ...scenario,
+    findPgDump: () => Promise.resolve({}),
+  });
+  expect(complaints(validation)).toEqual([]);
+  await expect(run(17, scenario.database, 'SELECT 1')).rejects.toThrow(/does not exist/);
+});

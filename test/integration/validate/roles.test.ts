@@ -1,0 +1,90 @@
+import { quoteIdentifier } from '../../../postgres/connect';
+import { dropRoles, newMigrationId, run } from '../database/support';
+import { Databases, of, runValidation } from './support';
+
+const local = `local "${newMigrationId()}"`;
+const databases = new Databases();
+
+beforeAll(() => run(14, 'postgres', `CREATE ROLE ${quoteIdentifier(local)}`));
+
+afterAll(async () => {
+  await databases.drop();
+  await dropRoles(14, local);
+});
+
+describe('roles-present', () => {
+  const role = quoteIdentifier(local);
+  it.each([
+    ['owner', { noOwner: true }, ['CREATE TABLE t ()', `ALTER TABLE t OWNER TO ${role}`]],
+    ['owner of a type', { noOwner: true }, [`CREATE TYPE e AS ENUM ()`, `ALTER TYPE e OWNER TO ${role}`]],
+    [
+      'owner of a large object',
+      { noOwner: true },
+      ['SELECT lo_create(7)', `ALTER LARGE OBJECT 7 OWNER TO ${role}`],
+    ],
+    ['owner of public', { noOwner: true }, [`ALTER SCHEMA public OWNER TO ${role}`]],
+    ['grantee', { noPrivileges: true }, ['CREATE TABLE t ()', `GRANT SELECT ON t TO ${role}`]],
+    [
+      'grantee of a column',
+      { noPrivileges: true },
+      ['CREATE TABLE t (a int)', `GRANT SELECT (a) ON t TO ${role}`],
+    ],
+    [
+      'grantee of a system function',
+      { noPrivileges: true },
+      [`GRANT EXECUTE ON FUNCTION pg_read_file(text) TO ${role}`],
+    ],
+    [
+      'grantee of an extension',
+      { noPrivileges: true },
+      ['CREATE EXTENSION hstore', `GRANT EXECUTE ON FUNCTION akeys(hstore) TO ${role}`],
+    ],
+    [
+      'default privileges',
+      { noPrivileges: true },
+      [`ALTER DEFAULT PRIVILEGES GRANT SELECT ON TABLES TO ${role}`],
+    ],
+    [
+      'default privileges of',
+      { noPrivileges: true },
+      [`ALTER DEFAULT PRIVILEGES FOR ROLE ${role} GRANT SELECT ON TABLES TO PUBLIC`],
+    ],
+  ])('%s', async (_what, without, statements) => {
+    const scenario = await databases.scenario(14, 17, ...statements);
+    expect(of(await runValidation(scenario), 'roles-present')).toMatchObject([
+      { state: 'Failed', message: expect.stringContaining(role) as string },
+    ]);
+    const left = await runValidation({ ...scenario, change: without });
+    expect(of(left, 'roles-present')).toMatchObject([{ state: 'Succeeded' }]);
+  });
+
+  it.each([
+    ['policy', [`CREATE TABLE t ()`, `CREATE POLICY p ON t TO ${role} USING (true)`]],
+    [
+      'user mapping',
+      [
+        `CREATE EXTENSION postgres_fdw`,
+        `CREATE SERVER s FOREIGN DATA WRAPPER postgres_fdw`,
+        `CREATE USER MAPPING FOR ${role} SERVER s`,
+      ],
+    ],
+  ])('%s, which no option leaves out', async (_what, statements) => {
+    const scenario = await databases.scenario(14, 17, ...statements);
+    const change = { noOwner: true, noPrivileges: true };
+    expect(of(await runValidation({ ...scenario, change }), 'roles-present')).toMatchObject([
+      { state: 'Failed', message: expect.stringContaining(role) as string },
+    ]);
+  });
+
+  it('setting of a role in the database', async () => {
+    const scenario = await databases.scenario(14, 17);
+    await run(
+      14,
+      'postgres',
+      `ALTER ROLE ${role} IN DATABASE ${quoteIdentifier(scenario.database)} SET work_mem = '5MB'`,
+    );
+    const validation = await runValidation(scenario);
+    expect(of(validation, 'roles-present')).toMatchObject([{ state: 'Failed' }]);
+    expect(of(validation, 'settings')).toMatchObject([{ state: 'Warning' }]);
+  });
+});

@@ -1,0 +1,161 @@
+import { createServer, type AddressInfo, type Server } from 'node:net';
+import { DEFAULT_LIMITS, DEFAULT_TIMEOUTS, FlexliftError } from '../../../contract';
+import { createTestDatabase, dropTestDatabase, type Major } from '../../support/servers';
+import { dropRoles, newMigrationId, run } from '../database/support';
+import { complaints, Databases, of, runValidation, type Scenario } from './support';
+
+const suffix = newMigrationId();
+const limited = `limited_${suffix}`;
+
+let database: string;
+
+beforeAll(async () => {
+  database = await createTestDatabase(14, 'validate "Ü" 🐘');
+  await run(14, 'postgres', `CREATE ROLE ${limited} LOGIN SUPERUSER`);
+  await run(17, 'postgres', `CREATE ROLE ${limited} LOGIN CREATEDB CONNECTION LIMIT 4`);
+});
+
+afterAll(async () => {
+  await dropTestDatabase(14, database);
+  await dropTestDatabase(17, database);
+  await dropRoles(14, limited);
+  await dropRoles(17, limited);
+});
+
+it('finds nothing to complain of between two ordinary servers', async () => {
+  const validation = await runValidation({ source: 14, target: 17, databases: [database] });
+  expect(complaints(validation)).toEqual([]);
+  expect(validation).toMatchObject({ databases: [database], sourceMajor: 14, targetMajor: 17 });
+  expect(new Set(validation.findings.map((finding) => finding.rule)).size).toBeGreaterThan(20);
+});
+
+describe('every supported version', () => {
+  const databases = new Databases();
+  afterAll(() => databases.drop());
+
+  it.each([
+    [11, 14],
+    [14, 15],
+    [15, 17],
+    [17, 18],
+    [11, 18],
+  ] as [Major, Major][])('%d to %d', async (source, target) => {
+    const scenario = await databases.scenario(
+      source,
+      target,
+      'CREATE TABLE t (id int PRIMARY KEY, a text COLLATE "C")',
+      'CREATE EXTENSION hstore',
+      'ALTER DEFAULT PRIVILEGES GRANT SELECT ON TABLES TO PUBLIC',
+      'SELECT lo_create(0)',
+    );
+    expect(complaints(await runValidation(scenario))).toEqual([]);
+  });
+});
+
+it('takes all user databases where none is chosen', async () => {
+  const { databases } = await runValidation({ source: 14, target: 17, change: { noOwner: true } });
+  expect(databases).toContain(database);
+});
+
+describe('servers that cannot be reached', () => {
+  it('names the refused connection within the time allowed', async () => {
+    const started = Date.now();
+    const validation = await runValidation({
+      source: 14,
+      target: 17,
+      databases: [database],
+      sourceAddress: { port: 1 },
+    });
+    expect(Date.now() - started).toBeLessThan(2_500);
+    expect(of(validation, 'source-reachable')).toMatchObject([
+      { state: 'Failed', message: expect.stringContaining('127.0.0.1:1') as string },
+    ]);
+    expect(of(validation, 'target-reachable')).toMatchObject([{ state: 'Succeeded' }]);
+    expect(validation.findings).toHaveLength(2);
+  });
+
+  it('gives up on a host that takes the connection and says nothing', async () => {
+    const silent: Server = createServer(() => undefined).listen(0, '127.0.0.1');
+    await new Promise((resolve) => silent.once('listening', resolve));
+    const started = Date.now();
+    const { port } = silent.address() as AddressInfo;
+    const validation = await runValidation({ source: 14, target: 17, targetAddress: { port } });
+    expect(Date.now() - started).toBeLessThan(2_500);
+    expect(of(validation, 'target-reachable')).toMatchObject([{ state: 'Failed' }]);
+    silent.close();
+  });
+
+  it('does not wait for what no time mends', async () => {
+    const started = Date.now();
+    const validation = await runValidation({
+      source: 14,
+      target: 17,
+      sourceUser: 'nobody_of_that_name',
+      targetAddress: { maintenanceDatabase: 'no such database' },
+      change: { timeouts: { ...DEFAULT_TIMEOUTS, validation: 20_000 } },
+    });
+    expect(Date.now() - started).toBeLessThan(1_000);
+    expect(validation.findings.map(({ state, message }) => `${state}: ${message}`)).toEqual([
+      expect.stringMatching(/^Failed: .*nobody_of_that_name/) as string,
+      expect.stringMatching(/^Failed: .*no such database/) as string,
+    ]);
+  });
+});
+
+describe('the pair of servers', () => {
+  it('refuses an older target', async () => {
+    const validation = await runValidation({ source: 15, target: 14 });
+    expect(of(validation, 'target-version')).toMatchObject([{ state: 'Failed' }]);
+  });
+
+  it('refuses one and the same server, by whatever name', async () => {
+    const validation = await runValidation({
+      source: 14,
+      target: 14,
+      databases: [database],
+      targetAddress: { host: 'localhost' },
+    });
+    expect(of(validation, 'same-server')).toMatchObject([{ state: 'Failed' }]);
+  });
+
+  it('names databases that the source has not', async () => {
+    const validation = await runValidation({ source: 14, target: 17, databases: [database, 'NoSuch'] });
+    expect(of(validation, 'databases-exist')).toMatchObject([
+      { state: 'Failed', message: expect.stringContaining('"NoSuch"') as string },
+    ]);
+    expect(validation.databases).toEqual([database]);
+  });
+
+  it('says what is wrong with the client tools', async () => {
+    const validation = await runValidation({
+      source: 14,
+      target: 17,
+      databases: [database],
+      findPgDump: ({ sourceMajor }) =>
+        Promise.reject(
+          new FlexliftError({
+            code: 'ClientToolFailed',
+            sentence: `There is no pg_dump for ${sourceMajor}.`,
+            remedy: 'Install it.',
+          }),
+        ),
+    });
+    expect(of(validation, 'client-tools')).toMatchObject([
+      {
+        state: 'Failed',
+        message: expect.stringContaining('no pg_dump for 14') as string,
+        remedy: 'Install it.',
+      },
+    ]);
+  });
+
+  it('counts the connections that a role may have', async () => {
+    const limits = { ...DEFAULT_LIMITS, databasesAtOnce: 1, copiesAtOnce: 4, indexesAtOnce: 2 };
+    const scenario: Scenario = { source: 14, target: 17, databases: [database], targetUser: limited };
+    const few = await runValidation({ ...scenario, change: { limits, noOwner: true } });
+    expect(of(few, 'connections')).toMatchObject([{ state: 'Warning' }]);
+    await run(17, 'postgres', `ALTER ROLE ${limited} CONNECTION LIMIT 3`);
+    const none = await runValidation({ ...scenario, change: { limits, noOwner: true } });
+    expect(of(none, 'connections')).toMatchObject([{ state: 'Failed' }]);
+  });
+});

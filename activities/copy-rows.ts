@@ -2,7 +2,7 @@ import type { Amounts, GroupStep, LargeObjectStep, PartStep, TableStep } from '.
 import { checksumTable } from '../postgres/compare';
 import { copyLargeObjects, copyPart } from '../postgres/copy';
 import { saveSourceChecksum, tableLoad, unfinishedTablesOfGroup, type TableLoad } from '../postgres/ledger';
-import { runEntry } from '../postgres/schema';
+import { runTableEntries } from '../postgres/schema';
 import type { Run } from './support/run';
 import { withSnapshot, type SnapshotSessions } from './support/snapshot';
 
@@ -24,7 +24,7 @@ export async function checksumSourceTableStep({ database, table }: TableStep, ru
   );
 }
 
-/** Table by table: rows, the source's checksum, indexes. What an earlier attempt finished is not touched again. */
+/** Table by table its rows and the source's checksum, then the indexes of all. What an earlier attempt finished is not touched again. */
 export async function copyGroupStep({ database, group }: GroupStep, run: Run): Promise<Amounts> {
   return await withSnapshot(run, database, async (sessions) => {
     const total: Amounts = { tables: 0, rows: 0, bytes: 0 };
@@ -38,10 +38,10 @@ export async function copyGroupStep({ database, group }: GroupStep, run: Run): P
         total.bytes += bytes;
       }
       if (table.checksum) await takeSourceChecksum(sessions, run, table);
-      for (const dumpId of table.indexes) {
-        await runEntry({ client: sessions.target, identity: run.identity, dumpId, signal: run.signal });
-      }
     }
+    const tableOids = tables.map((table) => table.oid);
+    const { identity, signal } = run;
+    await runTableEntries({ client: sessions.target, identity, tableOids, together: true, signal });
     return total;
   });
 }

@@ -46,6 +46,13 @@ function parseUri(rest: string, option: string): ConnectionFields {
   }
   const [locator, query] = splitAt(rest.slice(at + 1), '?');
   const [server, database] = splitAt(locator, '/');
+  if (at < 0 && database?.includes('@') === true) {
+    throw new RequestError(
+      option,
+      'an @ stands behind the first / of the URI.',
+      `Escape the password. ${FORM}`,
+    );
+  }
   parseServer(fields, server, option);
   assign(fields, 'dbname', database, option);
   for (const pair of query?.split('&') ?? []) {
@@ -65,8 +72,8 @@ function parseServer(fields: ConnectionFields, server: string, option: string): 
   if (server.includes(',')) {
     throw new RequestError(option, 'the URI names several hosts.', 'Name the one to migrate.');
   }
-  const bracketed = /^\[([^\]]*)\](?::(.*))?$/.exec(server);
-  const plain = /^([^:[\]]*)(?::(.*))?$/.exec(server);
+  const bracketed = /^\[([^\]]*)\](?::([^:]*))?$/.exec(server);
+  const plain = /^([^:[\]]*)(?::([^:]*))?$/.exec(server);
   const match = bracketed ?? plain;
   if (match === null) {
     throw new RequestError(

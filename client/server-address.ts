@@ -31,6 +31,7 @@ export function resolveServer(
   if (host === undefined) {
     throw new RequestError(`${option}.host`, 'no host is named.', 'Name it: postgres://user@host:5432/.');
   }
+  const port = server.port ?? portOf(given.port ?? nonEmpty(environment.PGPORT) ?? '5432', option);
   if (user === undefined) {
     throw new RequestError(
       `${option}.user`,
@@ -41,7 +42,7 @@ export function resolveServer(
   const sslRootCert = server.sslRootCert ?? given.sslrootcert ?? nonEmpty(environment.PGSSLROOTCERT);
   return {
     host: plain(host, `${option}.host`),
-    port: server.port ?? portOf(given.port ?? nonEmpty(environment.PGPORT) ?? '5432', option),
+    port,
     user: plain(user, `${option}.user`),
     maintenanceDatabase: plain(
       server.maintenanceDatabase ?? given.dbname ?? 'postgres',

@@ -1,4 +1,9 @@
-import { NativeConnection, Worker, type NativeConnectionOptions, type WorkerOptions } from '@temporalio/worker';
+import {
+  NativeConnection,
+  Worker,
+  type NativeConnectionOptions,
+  type WorkerOptions,
+} from '@temporalio/worker';
 import { createActivities } from '../activities';
 import { workerSecrets } from '../activities/support/secrets';
 import { taskQueues } from '../contract';
@@ -25,6 +30,9 @@ export type QueueRole = 'control' | 'copy' | 'stream';
 /** Cancellation reaches an activity with the answer to a heartbeat: this bounds how long that takes. */
 const HEARTBEAT_THROTTLE = '1s';
 
+/** Workflow tasks of a worker that was killed go to another one after this; the default is 10 s. */
+const STICKY_TIMEOUT = '2s';
+
 /** An activity whose worker shuts down is told at once; what is not finished then is taken up by another. */
 const SHUTDOWN_FORCE = '20s';
 
@@ -45,7 +53,10 @@ export async function runWorker(options: RunWorkerOptions): Promise<void> {
 }
 
 /** One worker for each queue, all over one connection; a keeper never waits for a copy's slot. */
-export async function createWorkers(connection: NativeConnection, options: RunWorkerOptions): Promise<Worker[]> {
+export async function createWorkers(
+  connection: NativeConnection,
+  options: RunWorkerOptions,
+): Promise<Worker[]> {
   const queues = taskQueues(options.pool);
   const activities = createActivities({ secrets: workerSecrets(options.keyDirectory) });
   const common: Omit<WorkerOptions, 'taskQueue'> = {
@@ -56,7 +67,14 @@ export async function createWorkers(connection: NativeConnection, options: RunWo
     shutdownForceTime: SHUTDOWN_FORCE,
   };
   const byRole: Record<QueueRole, WorkerOptions> = {
-    control: { ...common, ...workflowSource(), taskQueue: queues.control, activities, maxCachedWorkflows: 200 },
+    control: {
+      ...common,
+      ...workflowSource(),
+      taskQueue: queues.control,
+      activities,
+      maxCachedWorkflows: 200,
+      stickyQueueScheduleToStartTimeout: STICKY_TIMEOUT,
+    },
     copy: {
       ...common,
       taskQueue: queues.copy,

@@ -18,7 +18,8 @@ export function installRuntime({ logLevel = 'info', metricsAddress }: RuntimeOpt
   installed = true;
   const logger = pino({ level: logLevel }, pino.destination(2));
   const levels = { TRACE: 'debug', DEBUG: 'debug', INFO: 'info', WARN: 'warn', ERROR: 'error' } as const;
-  const log = (level: LogEntry['level'], message: string, meta?: object) => logger[levels[level]](meta ?? {}, message);
+  const log = (level: LogEntry['level'], message: string, meta?: object) =>
+    logger[levels[level]](meta ?? {}, message);
   Runtime.install({
     logger: {
       log,

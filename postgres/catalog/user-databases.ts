@@ -32,7 +32,7 @@ async function readNames(client: Client): Promise<string[]> {
        FROM pg_catalog.pg_database
       WHERE datallowconn AND NOT datistemplate AND datconnlimit <> -2
         AND datname <> ALL ($1) AND datname !~ $2
-      ORDER BY datname COLLATE "C"`,
+      ORDER BY datname::text COLLATE "C"`,
     [PROVIDER_DATABASES, STAGING_PATTERN],
   );
   return rows.map((row) => row.datname);

@@ -2,9 +2,9 @@ import { readFile } from 'node:fs/promises';
 import type { Socket } from 'node:net';
 import type { ConnectionOptions } from 'node:tls';
 import { Client, type ClientConfig } from 'pg';
-import type { SslMode } from '../../contract';
+import type { FailurePlace, SslMode } from '../../contract';
 import { serverName, type Endpoint } from './endpoint';
-import { mapPostgresError } from './map-error';
+import { mapPostgresError, rememberPlace } from './map-error';
 import { applySessionSettings } from './session-settings';
 
 /**
@@ -28,6 +28,7 @@ export async function withConnection<T>(
   };
   try {
     client = await open(endpoint, database);
+    rememberPlaces(client, place);
     signal.addEventListener('abort', stop, { once: true });
     signal.throwIfAborted();
     await applySessionSettings(client, endpoint.side);
@@ -108,6 +109,15 @@ async function cancelAndClose(endpoint: Endpoint, database: string, client: Clie
   } finally {
     socketOf(client).destroy();
   }
+}
+
+function rememberPlaces(client: Client, place: FailurePlace): void {
+  const query = client.query.bind(client) as (...args: unknown[]) => unknown;
+  client.query = ((...args: unknown[]) => {
+    const result = query(...args);
+    if (result instanceof Promise) result.catch((error: unknown) => rememberPlace(error, place));
+    return result;
+  }) as Client['query'];
 }
 
 export function socketOf(client: Client): Socket {

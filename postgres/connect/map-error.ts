@@ -29,9 +29,24 @@ const REMEDIES: Partial<Record<FailureCode, string>> = {
   Unexpected: 'It is tried again; look at the log of the server if it lasts.',
 };
 
-/** Turns whatever a driver or a socket threw into one failure of the vocabulary. A FlexliftError passes as it is. */
-export function mapPostgresError(error: unknown, place: FailurePlace): FlexliftError {
+const places = new WeakMap<object, FailurePlace>();
+
+/**
+ * Remembers on which connection an error arose: where two connections are nested, the inner one sees the outer one's
+ * errors pass first.
+ */
+export function rememberPlace(error: unknown, place: FailurePlace): void {
+  if (typeof error === 'object' && error !== null && !places.has(error)) places.set(error, place);
+}
+
+/**
+ * Turns whatever a driver or a socket threw into one failure of the vocabulary. A FlexliftError passes as it is.
+ *
+ * @param fallback the place of an error that no connection has remembered
+ */
+export function mapPostgresError(error: unknown, fallback: FailurePlace): FlexliftError {
   if (error instanceof FlexliftError) return error;
+  const place = (typeof error === 'object' && error !== null && places.get(error)) || fallback;
   if (error instanceof DatabaseError) return fromDatabaseError(error, place);
   const text = error instanceof Error ? error.message : String(error);
   const network = error instanceof Error && isNetworkError(error);

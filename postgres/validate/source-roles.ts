@@ -56,7 +56,7 @@ export async function readSourceRoles(client: Client): Promise<SourceRoles> {
 
 async function roleNames(client: Client, oids: string): Promise<string[]> {
   const { rows } = await client.query<{ rolname: string }>(
-    `SELECT rolname FROM pg_catalog.pg_roles WHERE oid IN (${oids}) ORDER BY rolname COLLATE "C"`,
+    `SELECT rolname FROM pg_catalog.pg_roles WHERE oid IN (${oids}) ORDER BY rolname::text COLLATE "C"`,
   );
   return rows.map((row) => row.rolname);
 }

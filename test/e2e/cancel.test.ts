@@ -27,7 +27,9 @@ afterAll(async () => {
 
 async function sessions(major: Major, pattern: string): Promise<number> {
   return await withSession(major, 'postgres', async (client) => {
-    const { rowCount } = await client.query('SELECT FROM pg_stat_activity WHERE application_name LIKE $1', [pattern]);
+    const { rowCount } = await client.query('SELECT FROM pg_stat_activity WHERE application_name LIKE $1', [
+      pattern,
+    ]);
     return rowCount ?? 0;
   });
 }
@@ -55,11 +57,17 @@ describe('cancel', () => {
     workers.push(WorkerProcess.start({ pool: request.pool }));
     const mine = `flexlift:${request.migrationId}:`;
     await eventually(`a session of ${activity}`, async () => {
-      return (await sessions(TARGET, `${mine}${activity}:%`)) + (await sessions(SOURCE, `${mine}${activity}:%`)) > 0;
+      return (
+        (await sessions(TARGET, `${mine}${activity}:%`)) + (await sessions(SOURCE, `${mine}${activity}:%`)) >
+        0
+      );
     });
-    const status = await handle.executeUpdate<MigrationStatus, [{ onCancel: typeof onCancel }]>(CANCEL_UPDATE, {
-      args: [{ onCancel }],
-    });
+    const status = await handle.executeUpdate<MigrationStatus, [{ onCancel: typeof onCancel }]>(
+      CANCEL_UPDATE,
+      {
+        args: [{ onCancel }],
+      },
+    );
     expect(status.state).toBe('Canceled');
     expect(await handle.result()).toMatchObject({ state: 'Canceled' });
     expect(await sessions(SOURCE, `${mine}%`)).toBe(0);

@@ -36,7 +36,10 @@ function startWorker(pool: string, queues?: string[]): WorkerProcess {
 }
 
 async function start(): Promise<{ handle: MigrationHandle; pool: string; migrationId: string }> {
-  const request = testRequest(testAddress(SOURCE), testAddress(TARGET), { databases: [database], limits: LIMITS });
+  const request = testRequest(testAddress(SOURCE), testAddress(TARGET), {
+    databases: [database],
+    limits: LIMITS,
+  });
   return { handle: await migrations.start(request), pool: request.pool, migrationId: request.migrationId };
 }
 
@@ -44,10 +47,9 @@ async function start(): Promise<{ handle: MigrationHandle; pool: string; migrati
 async function untilActive(migrationId: string, activity: string): Promise<void> {
   const look = async (major: typeof SOURCE | typeof TARGET) =>
     await withSession(major, 'postgres', async (client: Client) => {
-      const { rowCount } = await client.query(
-        `SELECT FROM pg_stat_activity WHERE application_name LIKE $1`,
-        [`flexlift:${migrationId}:${activity}:%`],
-      );
+      const { rowCount } = await client.query(`SELECT FROM pg_stat_activity WHERE application_name LIKE $1`, [
+        `flexlift:${migrationId}:${activity}:%`,
+      ]);
       return rowCount !== 0;
     });
   await eventually(`a session of ${activity}`, async () => (await look(TARGET)) || (await look(SOURCE)));
@@ -55,12 +57,17 @@ async function untilActive(migrationId: string, activity: string): Promise<void>
 
 async function expectEqual(handle: MigrationHandle): Promise<TableReport[]> {
   const status = await handle.result();
-  expect(status).toMatchObject({ state: 'Succeeded', databases: [{ database, state: 'Succeeded', differences: [] }] });
+  expect(status).toMatchObject({
+    state: 'Succeeded',
+    databases: [{ database, state: 'Succeeded', differences: [] }],
+  });
   await replay(migrations, handle);
   const tables = status.databases[0]?.tables ?? [];
   expect(tables).toHaveLength(13);
   expect(tables.filter((table) => table.equal !== true)).toEqual([]);
-  const count = await withSession(TARGET, database, (client) => client.query<{ n: string }>('SELECT count(*) AS n FROM big'));
+  const count = await withSession(TARGET, database, (client) =>
+    client.query<{ n: string }>('SELECT count(*) AS n FROM big'),
+  );
   expect(count.rows[0]?.n).toBe('60000');
   return tables;
 }

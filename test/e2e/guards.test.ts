@@ -1,5 +1,5 @@
-import Long from "long";
-import type { Client } from "pg";
+import Long from 'long';
+import type { Client } from 'pg';
 import { DEFAULT_LIMITS, type MigrationRequest } from '../../contract';
 import { eventually } from '../support/eventually';
 import { Migrations, testRequest } from '../support/migration';
@@ -35,11 +35,19 @@ function startWorker(pool: string, queues?: string[]): WorkerProcess {
 }
 
 function request(change: Partial<MigrationRequest> = {}): MigrationRequest {
-  return testRequest(testAddress(SOURCE), testAddress(TARGET), { databases: [database], limits: LIMITS, ...change });
+  return testRequest(testAddress(SOURCE), testAddress(TARGET), {
+    databases: [database],
+    limits: LIMITS,
+    ...change,
+  });
 }
 
 /** A statement holds this table on the target, so that the migration stops there until `release`. */
-async function whileHeld<T>(sql: string, work: () => Promise<T>, release: (client: Client) => Promise<unknown>) {
+async function whileHeld<T>(
+  sql: string,
+  work: () => Promise<T>,
+  release: (client: Client) => Promise<unknown>,
+) {
   return await withSession(TARGET, database, async (client) => {
     await client.query('BEGIN');
     await client.query(sql);
@@ -58,7 +66,9 @@ async function tableExists(): Promise<boolean> {
     async (exists) =>
       exists &&
       (await withSession(TARGET, database, async (client) => {
-        const { rows } = await client.query<{ found: boolean }>(`SELECT to_regclass('public.big') IS NOT NULL AS found`);
+        const { rows } = await client.query<{ found: boolean }>(
+          `SELECT to_regclass('public.big') IS NOT NULL AS found`,
+        );
         return rows[0]?.found === true;
       })),
   );
@@ -91,42 +101,57 @@ describe('late attempts', () => {
     );
     const status = await handle.result();
     expect(status.state).toBe('Succeeded');
-    await withSession(TARGET, database, (client) => client.query(`INSERT INTO big VALUES (-1, now(), 'live', 'row')`));
+    await withSession(TARGET, database, (client) =>
+      client.query(`INSERT INTO big VALUES (-1, now(), 'live', 'row')`),
+    );
     sleeper.thaw();
     await new Promise((resume) => setTimeout(resume, 3_000));
     const { rows } = await withSession(TARGET, database, (client) =>
-      client.query<{ n: string; live: string }>(`SELECT count(*) AS n, count(*) FILTER (WHERE id = -1) AS live FROM big`),
+      client.query<{ n: string; live: string }>(
+        `SELECT count(*) AS n, count(*) FILTER (WHERE id = -1) AS live FROM big`,
+      ),
     );
     expect(rows[0]).toEqual({ n: '30001', live: '1' });
   });
 
-  it.each([false, true])('a workflow reset after the release is refused (overwrite: %s)', async (overwrite) => {
-    const asked = request({ overwrite });
-    const handle = await migrations.start(asked);
-    startWorker(asked.pool);
-    expect(await handle.result()).toMatchObject({ state: 'Succeeded' });
-    await withSession(TARGET, database, (client) => client.query(`INSERT INTO big VALUES (-1, now(), 'live', 'row')`));
+  it.each([false, true])(
+    'a workflow reset after the release is refused (overwrite: %s)',
+    async (overwrite) => {
+      const asked = request({ overwrite });
+      const handle = await migrations.start(asked);
+      startWorker(asked.pool);
+      expect(await handle.result()).toMatchObject({ state: 'Succeeded' });
+      await withSession(TARGET, database, (client) =>
+        client.query(`INSERT INTO big VALUES (-1, now(), 'live', 'row')`),
+      );
 
-    const { runId } = await handle.describe();
-    await migrations.client.workflowService.resetWorkflowExecution({
-      namespace: 'default',
-      workflowExecution: { workflowId: handle.workflowId, runId },
-      reason: 'test',
-      requestId: asked.migrationId,
-      workflowTaskFinishEventId: Long.fromNumber(4),
-    });
-    const again = await migrations.client.workflow.getHandle<typeof import('../../workflows').migration>(handle.workflowId).result();
-    expect(again.state).not.toBe('Succeeded');
-    const { rows } = await withSession(TARGET, database, (client) =>
-      client.query<{ live: string }>('SELECT count(*) AS live FROM big WHERE id = -1'),
-    );
-    expect(rows[0]?.live).toBe('1');
-  });
+      const { runId } = await handle.describe();
+      await migrations.client.workflowService.resetWorkflowExecution({
+        namespace: 'default',
+        workflowExecution: { workflowId: handle.workflowId, runId },
+        reason: 'test',
+        requestId: asked.migrationId,
+        workflowTaskFinishEventId: Long.fromNumber(4),
+      });
+      const again = await migrations.client.workflow
+        .getHandle<typeof import('../../workflows').migration>(handle.workflowId)
+        .result();
+      expect(again.state).not.toBe('Succeeded');
+      const { rows } = await withSession(TARGET, database, (client) =>
+        client.query<{ live: string }>('SELECT count(*) AS live FROM big WHERE id = -1'),
+      );
+      expect(rows[0]?.live).toBe('1');
+    },
+  );
 });
 
 describe('the comparison fails', () => {
   it.each([
-    ['a changed value', `UPDATE big SET body = 'x' WHERE id = 77`, { kind: 'checksum', object: '"public"."big"' }],
+    [
+      'a changed value',
+      `UPDATE big SET body = 'x' WHERE id = 77`,
+      { kind: 'checksum', object: '"public"."big"' },
+    ],
     ['a lost row', `DELETE FROM big WHERE id = 78`, { kind: 'rows', object: '"public"."big"' }],
     ['a missing index', `DROP INDEX big_kind`, { kind: 'catalog' }],
     [
@@ -134,7 +159,11 @@ describe('the comparison fails', () => {
       `CREATE OR REPLACE FUNCTION touch() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RETURN NEW; END $$`,
       { kind: 'catalog' },
     ],
-    ['a sequence behind', `SELECT setval('numbers', 4710)`, { kind: 'sequence', object: '"public"."numbers"' }],
+    [
+      'a sequence behind',
+      `SELECT setval('numbers', 4710)`,
+      { kind: 'sequence', object: '"public"."numbers"' },
+    ],
   ])('on %s, and names it', async (_what, change, difference) => {
     const asked = request();
     const handle = await migrations.start(asked);

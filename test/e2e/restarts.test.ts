@@ -1,5 +1,4 @@
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { Client } from 'pg';
 import { DEFAULT_LIMITS, type ServerAddress } from '../../contract';
@@ -7,6 +6,7 @@ import {
   createServer,
   ensureTemporalServer,
   killTemporalServer,
+  serversDirectory,
   stateDirectory,
   stopTemporalServer,
   type PostgresServer,
@@ -23,7 +23,7 @@ let directory: string;
 const workers: WorkerProcess[] = [];
 
 beforeAll(async () => {
-  directory = mkdtempSync(join(tmpdir(), 'flexlift-restarts-'));
+  directory = await serversDirectory(`restarts-${process.pid}`);
   const settings = { fsync: false, max_connections: 100 };
   source = await createServer({ major: 14, directory: join(directory, 'source'), settings });
   target = await createServer({ major: 17, directory: join(directory, 'target'), settings });
@@ -47,7 +47,11 @@ function address({ host, port }: PostgresServer): ServerAddress {
   return { host, port, password: { kind: 'none' }, ...rest };
 }
 
-async function withClient<T>(server: PostgresServer, database: string, work: (client: Client) => Promise<T>): Promise<T> {
+async function withClient<T>(
+  server: PostgresServer,
+  database: string,
+  work: (client: Client) => Promise<T>,
+): Promise<T> {
   const client = new Client({ host: server.host, port: server.port, user: 'postgres', database });
   client.on('error', () => undefined);
   await client.connect();
@@ -104,13 +108,21 @@ describe('Temporal is killed and started on its file', () => {
     try {
       const asked = request();
       const handle = await migrations.start(asked);
-      workers.push(WorkerProcess.start({ pool: asked.pool, address: temporal, environment: { TEMPORAL_NAMESPACE: namespace } }));
+      workers.push(
+        WorkerProcess.start({
+          pool: asked.pool,
+          address: temporal,
+          environment: { TEMPORAL_NAMESPACE: namespace },
+        }),
+      );
       await untilCopying(asked.migrationId);
       await killTemporalServer(state);
       await ensureTemporalServer(state);
       await migrations.close();
       migrations = await Migrations.connect(temporal, namespace);
-      const again = migrations.client.workflow.getHandle<typeof import('../../workflows').migration>(handle.workflowId);
+      const again = migrations.client.workflow.getHandle<typeof import('../../workflows').migration>(
+        handle.workflowId,
+      );
       expect(await again.result()).toMatchObject({ state: 'Succeeded', databases: [{ differences: [] }] });
     } finally {
       await migrations.close();

@@ -45,7 +45,9 @@ async function traces(major: Major, databases: string[]): Promise<unknown[]> {
 async function schemaByPgDump(major: Major, database: string): Promise<string> {
   const { host, port, user } = testAddress(major);
   const url = `postgres://${user}@${host}:${port}/${encodeURIComponent(database)}`;
-  const { stdout } = await run('pg_dump', ['--schema-only', '--exclude-schema=flexlift', url], { maxBuffer: 2 ** 26 });
+  const { stdout } = await run('pg_dump', ['--schema-only', '--exclude-schema=flexlift', url], {
+    maxBuffer: 2 ** 26,
+  });
   return stdout
     .split('\n')
     .filter((line) => !/^(--|\\(un)?restrict|SET |SELECT pg_catalog.set_config)/.test(line))
@@ -89,7 +91,9 @@ describe.each([
       expect(database.differences).toEqual([]);
       expect(database.tables?.filter((table) => table.equal !== true)).toEqual([]);
     }
-    expect(status.databases.reduce((sum, database) => sum + (database.tablesTotal ?? 0), 0)).toBeGreaterThanOrEqual(40);
+    expect(
+      status.databases.reduce((sum, database) => sum + (database.tablesTotal ?? 0), 0),
+    ).toBeGreaterThanOrEqual(40);
     expect(await traces(source, databases)).toEqual(before);
     await replay(migrations, handle);
     if (target === 15) {

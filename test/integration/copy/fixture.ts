@@ -23,7 +23,7 @@ import {
 
 export const identity: LedgerIdentity = { migrationId: '0123456789ab', generation: 1 };
 export const LIMITS: LoadLimits = { partBytes: 1024 ** 3, groupBytes: 256 * 1024 ** 2, groupTables: 500 };
-export const never = new AbortController().signal;
+export const never: AbortSignal = new AbortController().signal;
 
 /** A source and a target database on two servers, the target with a ledger. */
 export class Pair {
@@ -53,7 +53,7 @@ export class Pair {
     side: Side,
     work: (client: Client) => Promise<T>,
     application = 'flexlift:0123456789ab:copyPart:test:1',
-    signal = never,
+    signal: AbortSignal = never,
   ): Promise<T> {
     const endpoint = testEndpoint(this.majors[side], side, application);
     return await withConnection(endpoint, this.databases[side], signal, work);

@@ -304,6 +304,7 @@ test('a target that takes nothing pauses the source, and memory stays flat', asy
       expect((await copying).rows).toBe(100_000);
     });
   } finally {
+    held = false;
     await target.query('TRUNCATE public.t');
     await target.end();
     for (const upstream of upstreams) upstream.destroy();

@@ -1,0 +1,51 @@
+import type { Client } from 'pg';
+import { FlexliftError } from '../../contract';
+import { databaseProperties, type DatabaseProperties, type DatabaseSetting } from '../catalog';
+import type { PropertiesDetail } from './early-properties';
+
+/**
+ * Compares the connected database's own properties with what the source's were: the catalog's comparison, which comes
+ * before the release, knows nothing of what the release gives.
+ *
+ * @throws FlexliftError DifferenceFound naming the properties
+ */
+export async function proveProperties(
+  client: Client,
+  { properties, skipped }: PropertiesDetail,
+  options: { noOwner: boolean; noPrivileges: boolean },
+): Promise<void> {
+  const wanted = comparable(properties, options, (setting) =>
+    skipped.some((each) => each.setting.name === setting.name && each.setting.role === setting.role),
+  );
+  const found = comparable(await databaseProperties(client), options, () => false);
+  const differing = Object.keys(wanted).filter((name) => wanted[name] !== found[name]);
+  if (differing.length === 0) return;
+  throw new FlexliftError({
+    code: 'DifferenceFound',
+    sentence: `The target database differs from the source's in its ${differing.join(', ')}.`,
+    remedy: 'Let nobody alter either database meanwhile, and start the migration again.',
+    side: 'target',
+  });
+}
+
+function comparable(
+  properties: DatabaseProperties,
+  options: { noOwner: boolean; noPrivileges: boolean },
+  isSkipped: (setting: DatabaseSetting) => boolean,
+): Record<string, string> {
+  const settings = properties.settings
+    .filter((setting) => !isSkipped(setting))
+    .map(({ name, value, role }) => JSON.stringify([role ?? null, name.toLowerCase(), value]));
+  const grants = (properties.grants ?? []).map((grant) =>
+    JSON.stringify([grant.grantee ?? null, grant.privilege, grant.grantable]),
+  );
+  return {
+    encoding: properties.encoding,
+    comment: properties.comment ?? '',
+    'connection limit': String(properties.connectionLimit),
+    settings: settings.sort().join('\n'),
+    ...(options.noOwner ? {} : { owner: properties.owner }),
+    // under another owner, the owner's own rights are another role's
+    ...(options.noOwner || options.noPrivileges ? {} : { privileges: grants.sort().join('\n') }),
+  };
+}

@@ -9,7 +9,7 @@ import { memoOf } from './run-memo';
 import { startMigration } from './start-migration';
 import { connectTemporal, type TemporalConnection, type TemporalOptions } from './temporal-connection';
 import { describeTemporalFailure } from './temporal-failure';
-import { assertWorkersPoll, isPoolServed } from './worker-presence';
+import { assertTakenUp, assertWorkersPoll, isPoolServed } from './worker-presence';
 
 export interface MigrationClientOptions extends TemporalOptions {
   /** Where the key lies that passwords are sealed with. Default `FLEXLIFT_KEY_DIRECTORY`; `FLEXLIFT_KEY` wins. */
@@ -62,6 +62,7 @@ export class MigrationClient {
         beforeStart: () => assertWorkersPoll(this.temporal, wanted.pool),
         onNotice: this.options.onNotice,
       });
+      if (run.how === 'started') await assertTakenUp(this.temporal, run, wanted.pool);
       return new MigrationHandle(this.temporal, { ...run, name: wanted.name, pool: wanted.pool });
     });
   }

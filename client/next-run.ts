@@ -69,5 +69,8 @@ function nameTaken(name: string, how: string, { option, before, now }: ChangedOp
 }
 
 function show(value: unknown): string {
-  return value === undefined ? 'none' : JSON.stringify(value);
+  if (value === undefined) return 'none';
+  // a password's reference, e.g. `env PGPW`
+  const isReference = typeof value === 'object' && value !== null && 'kind' in value;
+  return isReference ? Object.values(value).join(' ') : JSON.stringify(value);
 }

@@ -20,9 +20,9 @@ export interface DatabaseProgress {
   bytes: { done: number; total: number };
   /** Only while it loads. */
   indexes?: { done: number; total: number };
-  /** Only while it loads. */
+  /** Only while rows are copied. */
   bytesPerSecond?: number;
-  /** Until the rows are copied. Only while it loads, and rows move. */
+  /** Until the rows are copied. Only while they move. */
   secondsLeft?: number;
 }
 
@@ -76,17 +76,17 @@ export class ProgressMeter {
     return {
       ...figures,
       ...(indexes === undefined ? {} : { indexes: { done: indexes.built, total: indexes.total } }),
-      ...this.speed(database, at, figures.bytes),
+      ...this.speed(at, figures),
     };
   }
 
-  private speed(database: string, at: number, bytes: DatabaseProgress['bytes']) {
+  private speed(at: number, { database, tables, bytes }: DatabaseProgress) {
     const rate = this.rates.get(database) ?? new RateMeter();
     this.rates.set(database, rate);
     rate.add(at, bytes.done);
     const bytesPerSecond = rate.perSecond();
+    if (bytesPerSecond === undefined || tables.done >= tables.total) return {};
     const left = bytes.total - bytes.done;
-    if (bytesPerSecond === undefined) return {};
     return bytesPerSecond > 0 && left > 0
       ? { bytesPerSecond, secondsLeft: left / bytesPerSecond }
       : { bytesPerSecond };

@@ -7,6 +7,9 @@ import type { TemporalConnection } from './temporal-connection';
 const POLL_LIFE = 75_000;
 const INTERVAL = 500;
 
+/** WorkflowExecutionStarted and WorkflowTaskScheduled: what the server writes by itself. */
+const UNTOUCHED_EVENTS = 2;
+
 /** `WORKFLOW` and `ACTIVITY` of Temporal's TaskQueueType. */
 const QUEUE_TYPES = { workflow: 1, activity: 2 } as const;
 
@@ -39,6 +42,30 @@ export async function assertWorkersPoll(
     if (idle.length === 0) return;
     if (Date.now() >= deadline) throw noWorker(temporal, pool, idle);
     await pause(INTERVAL);
+  }
+}
+
+/**
+ * Waits until a worker has taken up a run that was just started; a queue may look polled for a while after its last
+ * worker died. A run that nobody takes is ended: it has changed nothing, and must not begin unwatched later.
+ *
+ * @param patience milliseconds. Default 15 s.
+ * @throws FlexliftError NoWorker
+ */
+export async function assertTakenUp(
+  temporal: TemporalConnection,
+  run: { workflowId: string; runId: string },
+  pool: string,
+  patience = 15_000,
+): Promise<void> {
+  const handle = temporal.client.workflow.getHandle(run.workflowId, run.runId);
+  const deadline = Date.now() + patience;
+  while ((await handle.describe()).historyLength <= UNTOUCHED_EVENTS) {
+    if (Date.now() >= deadline) {
+      await handle.terminate('no worker took it up');
+      throw noWorker(temporal, pool, [taskQueues(pool).control]);
+    }
+    await pause(INTERVAL / 5);
   }
 }
 

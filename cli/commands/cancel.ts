@@ -46,7 +46,7 @@ function cancelRequest({ dropTarget, keepTarget }: CancelFlags): CancelRequest {
 async function cancel(handle: MigrationHandle, request: CancelRequest, session: Session): Promise<ExitCode> {
   const { output, signal } = session;
   const accepted = handle.run.how === 'running' && (await handle.cancel(request));
-  const status = await follow(handle, { output, signal });
+  const status = accepted ? await follow(handle, { output, signal }) : await handle.result();
   if (status === undefined) return EXIT.detached;
   if (output.json) output.data(JSON.stringify(status, null, 2));
   if (status.state === 'Canceled') {

@@ -1,4 +1,10 @@
-import { fractionDone, ProgressMeter, type MigrationClient, type MigrationSnapshot } from '../../client';
+import {
+  fractionDone,
+  PHASES,
+  ProgressMeter,
+  type MigrationClient,
+  type MigrationSnapshot,
+} from '../../client';
 import { killWorker, startWorker, type Engine, type EngineOptions } from '../engine';
 
 /** The worker dies once so much of the rows is copied. */
@@ -42,11 +48,15 @@ export class WorkerCrash {
   }
 }
 
-/** A large table or group is under way, and a good part of all rows is in. */
+/** Every database has come to its load, copies are under way, and a good part of their rows is in. */
 function isMiddleOfLoad(snapshot: MigrationSnapshot, meter: ProgressMeter): boolean {
-  const loading = meter.measure(snapshot).filter(({ phase }) => phase === 'Load');
+  const figures = meter.measure(snapshot);
+  const loading = figures.filter(({ phase }) => phase === 'Load');
+  const early = figures.some(({ phase }) => PHASES.indexOf(phase) < PHASES.indexOf('Load'));
   const copying = snapshot.activities.some(({ bytes, state }) => state === 'running' && bytes > 0);
-  return (
-    copying && loading.some((progress) => fractionDone(progress) >= MOMENT && fractionDone(progress) < 1)
-  );
+  return copying && !early && loading.some((progress) => isBetween(fractionDone(progress), MOMENT, 1));
+}
+
+function isBetween(fraction: number, least: number, below: number): boolean {
+  return fraction >= least && fraction < below;
 }

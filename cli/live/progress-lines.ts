@@ -27,10 +27,13 @@ export function progressLines(
   { colors, databases }: LineOptions,
 ): string[] {
   const shown = chooseShown(figures, databases);
-  const width = Math.max(0, ...shown.map(({ database }) => displayName(database).length));
+  const widths = {
+    name: Math.max(0, ...shown.map(({ database }) => displayName(database).length)),
+    phase: Math.max(0, ...shown.map(({ phase }) => phase.length)),
+  };
   return [
     ...(figures.length === 0 ? [waitingLine(snapshot)] : []),
-    ...shown.map((database) => databaseLine(database, width, colors)),
+    ...shown.map((database) => databaseLine(database, widths, colors)),
     ...hiddenLine(figures, shown),
     ...trouble(snapshot).map((line) => colors.yellow(line)),
   ];
@@ -73,9 +76,13 @@ function waitingLine({ status }: MigrationSnapshot): string {
   return status === undefined ? 'Waiting for a worker' : 'Validating';
 }
 
-function databaseLine(progress: DatabaseProgress, width: number, colors: Colors): string {
-  const name = displayName(progress.database).padEnd(width);
-  const phase = progress.phase.padEnd('MaterializedViews'.length);
+function databaseLine(
+  progress: DatabaseProgress,
+  widths: { name: number; phase: number },
+  colors: Colors,
+): string {
+  const name = displayName(progress.database).padEnd(widths.name);
+  const phase = progress.phase.padEnd(widths.phase);
   if (progress.state === 'Failed') return `${name}  ${colors.red(phase)}  failed`;
   if (progress.state === 'Canceled') return `${name}  ${colors.yellow(phase)}  canceled`;
   if (progress.phase === 'Done') return `${name}  ${colors.green(phase)}  ${amounts(progress)}`;
@@ -100,15 +107,16 @@ function amounts({
 }: DatabaseProgress): string {
   if (tables.total === 0 && bytes.done === 0) return '';
   const loading = phase === 'Load';
+  // what a person waits for comes first: a narrow terminal cuts off the end
   const parts = [
-    loading ? `${tables.done}/${tables.total} tables` : `${formatCount(tables.done)} tables`,
-    `${formatCount(rows)} rows`,
-    loading && bytes.total > bytes.done
-      ? `${formatBytes(bytes.done)} of about ${formatBytes(bytes.total)}`
-      : formatBytes(bytes.done),
-    indexes === undefined || indexes.total === 0 ? '' : `${indexes.done}/${indexes.total} indexes`,
     bytesPerSecond === undefined ? '' : `${formatBytes(bytesPerSecond)}/s`,
     secondsLeft === undefined ? '' : `${formatSeconds(secondsLeft)} left`,
+    loading && bytes.total > bytes.done && tables.done < tables.total
+      ? `${formatBytes(bytes.done)} of about ${formatBytes(bytes.total)}`
+      : formatBytes(bytes.done),
+    loading ? `${tables.done}/${tables.total} tables` : `${formatCount(tables.done)} tables`,
+    indexes === undefined || indexes.total === 0 ? '' : `${indexes.done}/${indexes.total} indexes`,
+    `${formatCount(rows)} rows`,
   ];
   return parts.filter((part) => part !== '').join(', ');
 }

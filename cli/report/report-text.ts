@@ -13,7 +13,7 @@ export function reportText({ status, temporal }: MigrationReport, colors: Colors
     headline(status, colors),
     ...(status.failure === undefined ? [] : [failureLine(status.failure)]),
     ...findingLines(status.findings, colors),
-    ...status.databases.flatMap((database) => ['', ...databaseSection(database, colors)]),
+    ...status.databases.filter(wasBegun).flatMap((database) => ['', ...databaseSection(database, colors)]),
     ...(status.databases.length > 1 ? ['', totalLine(status)] : []),
     '',
     `Workflow: ${temporal.workflowId} in namespace ${temporal.namespace} of ${temporal.address}`,
@@ -27,6 +27,11 @@ function headline(status: MigrationStatus, colors: Colors): string {
   const paint = good ? colors.green : state === 'SucceededUnverified' ? colors.yellow : colors.red;
   const proof = good && status.option !== 'Validate' ? ': the target equals the source' : '';
   return `${colors.bold(name)}: ${source} to ${target}: ${paint(state)}${proof}, ${duration(status)}`;
+}
+
+/** A migration that ends with its validation has databases that it never came to. */
+function wasBegun({ startedAt, state }: DatabaseStatus): boolean {
+  return startedAt !== undefined || state !== 'InProgress';
 }
 
 function databaseSection(database: DatabaseStatus, colors: Colors): string[] {

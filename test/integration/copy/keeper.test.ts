@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process';
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Client } from 'pg';
 import { withConnection } from '../../../postgres/connect';
@@ -10,7 +11,13 @@ import {
 } from '../../../postgres/copy';
 import { saveSourceChecksum, type TableChecksum } from '../../../postgres/ledger';
 import { eventually } from '../../support/eventually';
-import { createTestDatabase, dropTestDatabase, testEndpoint, withSession } from '../../support/servers';
+import {
+  createTestDatabase,
+  dropTestDatabase,
+  testAddress,
+  testEndpoint,
+  withSession,
+} from '../../support/servers';
 import { identity, LIMITS, never, Pair } from './fixture';
 
 let pair: Pair;
@@ -259,21 +266,32 @@ test('a lock of the application is waited for without any of ours; it is named',
   expect((await keeper?.held)?.scope).toBeGreaterThan(0);
 });
 
-test('a table made while the keeper starts is locked and seen', async () => {
-  await pair.both('CREATE TABLE a (id int); CREATE TABLE late (id int)');
-  await pair.sql('source', 'DROP TABLE late');
-  const keeper = startKeeper({ onProgress: (what) => keeper.said.push(what) });
-  const creating = pair.sql('source', 'CREATE TABLE late (id int)');
-  await keeper.held;
-  await creating;
+test('a table made between the list of tables and the snapshot is locked and planned too', async () => {
+  await pair.both('CREATE TABLE early (id int)');
+  const { host, port, user } = testAddress(14);
+  const client = JSON.stringify({ host, port, user, database: pair.databases.source });
+  const create = `const { Client } = require('pg'); const client = new Client(${client});
+    client.connect().then(() => client.query('CREATE TABLE late (id int)')).then(() => client.end());`;
+  let created = false;
+  const said: string[] = [];
+  await startKeeper({
+    onProgress(what) {
+      said.push(what);
+      if (created || !what.startsWith('locking')) return;
+      created = true;
+      // the keeper has listed its tables and goes on when this returns
+      execFileSync(process.execPath, ['-e', create]);
+    },
+  }).held;
   const locked = await pair.sql<{ relation: string }>(
     'source',
     `SELECT DISTINCT relation::regclass::text AS relation FROM pg_locks
-      WHERE mode = 'AccessShareLock' AND relation IN ('a'::regclass, 'late'::regclass)
+      WHERE mode = 'AccessShareLock' AND relation IN ('early'::regclass, 'late'::regclass)
         AND pid IN (SELECT pid FROM pg_stat_activity WHERE application_name LIKE '${KEEPER}%') ORDER BY 1`,
   );
-  const seen = (await plannedTables()).map((table) => table.name).sort();
-  expect(locked.map((row) => row.relation)).toEqual(seen);
+  expect(locked.map((row) => row.relation)).toEqual(['early', 'late']);
+  expect((await plannedTables()).map((table) => table.name).sort()).toEqual(['early', 'late']);
+  expect(said).toContain('the tables of the source changed while they were being locked; once more');
 });
 
 test('the loss of its session ends the keeper', async () => {

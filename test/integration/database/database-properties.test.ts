@@ -203,16 +203,19 @@ describe('encodings, locales and providers', () => {
 });
 
 describe('the databases of a server', () => {
-  it.each([11, 15] as Major[])('%d: are those of users, in order, whatever they are called', async (major) => {
-    const one = await newSource(major, 'Zeta "ü"');
-    const other = await newSource(major, 'alpha');
-    const staging = `flexlift_${suffix}_0123456789abcdef`;
-    made.push([major, staging]);
-    await createNamed(major, staging);
-    const names = await listUserDatabases(testEndpoint(major, 'source'), signal);
-    expect(names).toEqual(expect.arrayContaining([one, other]));
-    expect(names.indexOf(one)).toBeLessThan(names.indexOf(other));
-    expect(names).not.toContain('template1');
-    expect(names).not.toContain(staging);
-  });
+  it.each([11, 15] as Major[])(
+    '%d: are those of users, in order, whatever they are called',
+    async (major) => {
+      const one = await newSource(major, 'Zeta "ü"');
+      const other = await newSource(major, 'alpha');
+      const staging = `flexlift_${suffix}_0123456789abcdef`;
+      made.push([major, staging]);
+      await createNamed(major, staging);
+      const names = await listUserDatabases(testEndpoint(major, 'source'), signal);
+      expect(names).toEqual(expect.arrayContaining([one, other]));
+      expect(names.indexOf(one)).toBeLessThan(names.indexOf(other));
+      expect(names).not.toContain('template1');
+      expect(names).not.toContain(staging);
+    },
+  );
 });

@@ -1,6 +1,7 @@
 import { createServer, type AddressInfo, type Server } from 'node:net';
 import { DEFAULT_LIMITS, DEFAULT_TIMEOUTS, FlexliftError } from '../../../contract';
 import { createTestDatabase, dropTestDatabase, type Major } from '../../support/servers';
+import { eventually } from '../../support/eventually';
 import { dropRoles, newMigrationId, run } from '../database/support';
 import { complaints, Databases, of, runValidation, type Scenario } from './support';
 
@@ -53,8 +54,11 @@ describe('every supported version', () => {
 });
 
 it('takes all user databases where none is chosen', async () => {
-  const { databases } = await runValidation({ source: 14, target: 17, change: { noOwner: true } });
-  expect(databases).toContain(database);
+  // another test's database may go while it is looked at, which is an error that passes by itself
+  const validation = await eventually('a validation of the whole server', () =>
+    runValidation({ source: 14, target: 17 }).catch(() => undefined),
+  );
+  expect(validation.databases).toContain(database);
 });
 
 describe('servers that cannot be reached', () => {
@@ -104,7 +108,7 @@ describe('servers that cannot be reached', () => {
 
 describe('the pair of servers', () => {
   it('refuses an older target', async () => {
-    const validation = await runValidation({ source: 15, target: 14 });
+    const validation = await runValidation({ source: 15, target: 14, databases: ['postgres'] });
     expect(of(validation, 'target-version')).toMatchObject([{ state: 'Failed' }]);
   });
 

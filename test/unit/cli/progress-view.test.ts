@@ -48,8 +48,8 @@ test('a load shows a bar, amounts, rate and the time left', () => {
     figures({ bytesPerSecond: 2_000_000, secondsLeft: 25, indexes: { done: 1, total: 4 } }),
   ]);
   expect(line).toBe(
-    'shop  Load               ██████████░░░░░░░░░░  50%  3/12 tables, 4,567 rows, ' +
-      '50.0 MB of about 100.0 MB, 1/4 indexes, 2.0 MB/s, 25 s left',
+    'shop  Load  ██████████░░░░░░░░░░  50%  2.0 MB/s, 25 s left, ' +
+      '50.0 MB of about 100.0 MB, 3/12 tables, 1/4 indexes, 4,567 rows',
   );
 });
 

@@ -12,7 +12,16 @@ const plain = createColors(false);
 
 function table(name: string, change: Partial<TableReport> = {}): TableReport {
   const checksums = { sourceChecksum: 'aa11', targetChecksum: 'aa11', equal: true };
-  return { table: name, rows: 1_234, bytes: 5_600_000, seconds: 1.25, parts: 1, copies: 1, ...checksums, ...change };
+  return {
+    table: name,
+    rows: 1_234,
+    bytes: 5_600_000,
+    seconds: 1.25,
+    parts: 1,
+    copies: 1,
+    ...checksums,
+    ...change,
+  };
 }
 
 function database(change: Partial<DatabaseStatus> = {}): DatabaseStatus {
@@ -126,6 +135,18 @@ test('a database that never began and tables beyond the report are said', () => 
   expect(reportText(report({ databases: [waiting] }), plain)).toContain('Database shop: Canceled, not begun');
   expect(reportText(report({ databases: [database({ tablesTotal: 2_000 })] }), plain)).toContain(
     'and 1,999 smaller tables',
+  );
+});
+
+test('databases that a validation never came to are left out', () => {
+  const never = database({
+    startedAt: undefined,
+    endedAt: undefined,
+    tables: undefined,
+    state: 'InProgress',
+  });
+  expect(reportText(report({ state: 'ValidationFailed', databases: [never] }), plain)).not.toContain(
+    'Database shop',
   );
 });
 

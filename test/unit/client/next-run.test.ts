@@ -75,6 +75,11 @@ test('the refusal shows both values', () => {
   );
 });
 
+test('the refusal tells how a password is found', () => {
+  const now = comparable({ source: { uri: 'postgres://me@old/', passwordEnv: 'PW' } });
+  expect(() => nextRun(previous('InProgress'), now)).toThrow('source.password: sealed there, env PW here.');
+});
+
 test.each<MigrationState>(['Failed', 'Canceled'])(
   'after %s the next run goes on with the same migration',
   (state) => {

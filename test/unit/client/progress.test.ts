@@ -105,6 +105,8 @@ describe('the figures of a database', () => {
     expect(still).not.toHaveProperty('secondsLeft');
     const [beyond] = meter.measure(snapshot(20, { copied: { tables: 1, rows: 0, bytes: 120 * MB } }));
     expect(beyond).not.toHaveProperty('secondsLeft');
+    const [copied] = meter.measure(snapshot(30, { copied: { tables: 10, rows: 0, bytes: 95 * MB } }));
+    expect(copied).not.toHaveProperty('bytesPerSecond');
   });
 
   test('have a rate only while it loads', () => {

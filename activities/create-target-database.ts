@@ -13,6 +13,8 @@ export async function createTargetDatabaseStep({ database }: DatabaseStep, run: 
     noPrivileges,
     signal: run.signal,
   };
+  // ends a predecessor that still holds the lock on the database's name
+  await run.session('target', run.request.target.maintenanceDatabase, () => Promise.resolve());
   await createTargetDatabase({ ...place, overwrite });
   await applyDatabaseProperties(place);
 }

@@ -1,21 +1,20 @@
 import type { Client } from 'pg';
 import type { DatabaseStep, LoadPlan } from '../contract';
-import { completeScope, planLoad, storePlan } from '../postgres/copy';
+import { completeScope } from '../postgres/copy';
 import { isLoadComplete, remainingLoad } from '../postgres/ledger';
 import type { Run } from './support/run';
 import { withSnapshot } from './support/snapshot';
 
 /**
- * Makes the plan, once, and says what of it is left. Where nothing is, the snapshot has served: its scope is completed,
- * and a keeper that dies from then on costs nothing.
+ * Says what of the keeper's plan is left. Where nothing is, the snapshot has served: its scope is completed, and a
+ * keeper that dies from then on costs nothing.
  */
 export async function planLoadStep({ database }: DatabaseStep, run: Run): Promise<LoadPlan> {
   const { identity, request } = run;
   const remaining = (target: Client) => remainingLoad(target, { checksums: request.compare });
   return await run.session('target', database, async (ledger) => {
     if (await isLoadComplete(ledger)) return await remaining(ledger);
-    return await withSnapshot(run, database, async ({ source, target, scope }) => {
-      await storePlan({ target, identity, plan: await planLoad({ source, limits: request.limits }) });
+    return await withSnapshot(run, database, async ({ target, scope }) => {
       const plan = await remaining(target);
       if (!isEmpty(plan)) return plan;
       const { complete } = await completeScope({ target, identity, scope: scope.scope });

@@ -1,5 +1,6 @@
 import {
   NativeConnection,
+  Runtime,
   Worker,
   type NativeConnectionOptions,
   type WorkerOptions,
@@ -7,6 +8,7 @@ import {
 import { createActivities } from '../activities';
 import { workerSecrets } from '../activities/support/secrets';
 import { taskQueues } from '../contract';
+import { registerSearchAttributes } from './search-attributes';
 import { installRuntime, type RuntimeOptions } from './runtime';
 import { workflowSource } from './workflow-source';
 
@@ -45,6 +47,11 @@ export async function runWorker(options: RunWorkerOptions): Promise<void> {
   installRuntime(options);
   const connection = await NativeConnection.connect(options.connection);
   try {
+    if (!(await registerSearchAttributes(connection, options.namespace))) {
+      Runtime.instance().logger.warn(
+        'The search attributes of flexlift are not registered; migrations run without',
+      );
+    }
     const workers = await createWorkers(connection, options);
     await Promise.all(workers.map((worker) => worker.run()));
   } finally {

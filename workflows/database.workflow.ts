@@ -1,5 +1,11 @@
 import { defineQuery, executeChild, isCancellation, setHandler, workflowInfo } from '@temporalio/workflow';
-import { loadWorkflowId, STATUS_QUERY, type DatabaseStatus, type DatabaseStep, type Difference } from '../contract';
+import {
+  loadWorkflowId,
+  STATUS_QUERY,
+  type DatabaseStatus,
+  type DatabaseStep,
+  type Difference,
+} from '../contract';
 import { activityClasses, type ActivityClasses } from './activities';
 import { DatabaseLog } from './database-log';
 import { failureFields } from './failure';
@@ -13,7 +19,9 @@ export const databaseStatusQuery = defineQuery<DatabaseStatus>(STATUS_QUERY);
 /** The migration of one database, from top to bottom. */
 export async function database(step: DatabaseStep): Promise<DatabaseStatus> {
   const log = new DatabaseLog(step.database);
-  setHandler(databaseStatusQuery, () => log.status, { description: 'Phase, amounts and differences of this database' });
+  setHandler(databaseStatusQuery, () => log.status, {
+    description: 'Phase, amounts and differences of this database',
+  });
   try {
     return await migrateDatabase(step, log);
   } catch (error) {

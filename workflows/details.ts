@@ -18,7 +18,10 @@ export function migrationDetails(status: MigrationStatus): string {
     ...(findings.length === 0 ? [] : ['', '| finding | rule | what | remedy |', '| --- | --- | --- | --- |']),
     ...findings
       .slice(0, 50)
-      .map((finding) => `| ${finding.state} | ${finding.rule} | ${cell(finding.message)} | ${cell(finding.remedy ?? '')} |`),
+      .map(
+        (finding) =>
+          `| ${finding.state} | ${finding.rule} | ${cell(finding.message)} | ${cell(finding.remedy ?? '')} |`,
+      ),
   ].join('\n');
 }
 

@@ -1,4 +1,9 @@
-import { ApplicationFailure, ActivityFailure, ChildWorkflowFailure, TimeoutFailure } from '@temporalio/workflow';
+import {
+  ApplicationFailure,
+  ActivityFailure,
+  ChildWorkflowFailure,
+  TimeoutFailure,
+} from '@temporalio/workflow';
 import { isFailureCode, type FailureFields } from '../contract';
 
 /** What a failed step says to a person, out of Temporal's chain of causes. */
@@ -20,7 +25,10 @@ export function failureFields(error: unknown): FailureFields {
 }
 
 function rootFailure(error: unknown): unknown {
-  if ((error instanceof ActivityFailure || error instanceof ChildWorkflowFailure) && error.cause !== undefined) {
+  if (
+    (error instanceof ActivityFailure || error instanceof ChildWorkflowFailure) &&
+    error.cause !== undefined
+  ) {
     return rootFailure(error.cause);
   }
   return error;

@@ -50,7 +50,9 @@ class Loader {
   }
 
   async plan(): Promise<LoadPlan> {
-    const plan = await this.activities.long.planLoad.executeWithOptions({ summary: 'what is left to load' }, [this.step]);
+    const plan = await this.activities.long.planLoad.executeWithOptions({ summary: 'what is left to load' }, [
+      this.step,
+    ]);
     const left = plan.largeTables.reduce((sum, table) => sum + table.indexes.length, 0);
     this.progress.planned = plan.planned;
     this.progress.copied = plan.copied;
@@ -77,7 +79,9 @@ class Loader {
     await runAll(
       table.indexes.map((entry) => async () => {
         await this.builds.run(() =>
-          this.activities.bulk.buildIndex.executeWithOptions({ summary: entry.name }, [{ ...this.step, entry }]),
+          this.activities.bulk.buildIndex.executeWithOptions({ summary: entry.name }, [
+            { ...this.step, entry },
+          ]),
         );
         this.progress.indexes.built += 1;
         setCurrentDetails(loadDetails(this.progress));

@@ -81,10 +81,8 @@ export class MigrationLog {
 
   end(state: MigrationState): void {
     this.status.endedAt = new Date().toISOString();
-    if (state === 'Canceled') {
-      for (const database of this.status.databases) {
-        if (database.endedAt === undefined) database.state = 'Canceled';
-      }
+    for (const database of this.status.databases) {
+      if (database.endedAt === undefined) database.state = state;
     }
     this.setState(state);
   }

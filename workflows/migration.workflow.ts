@@ -39,7 +39,9 @@ export async function migration(request: MigrationRequest): Promise<MigrationSta
   let ended = false;
 
   setHandler(statusQuery, () => log.status, { description: 'State, findings and databases' });
-  setHandler(databaseSignal, (status) => log.noteDatabase(status), { description: 'From the databases: a new phase' });
+  setHandler(databaseSignal, (status) => log.noteDatabase(status), {
+    description: 'From the databases: a new phase',
+  });
   setHandler(
     cancelUpdate,
     async (cancelRequest) => {

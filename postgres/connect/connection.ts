@@ -1,11 +1,14 @@
 import { readFile } from 'node:fs/promises';
 import type { Socket } from 'node:net';
 import type { ConnectionOptions } from 'node:tls';
-import { Client, type ClientConfig } from 'pg';
+import { Client, DatabaseError, type ClientConfig } from 'pg';
 import type { FailurePlace, SslMode } from '../../contract';
 import { serverName, type Endpoint } from './endpoint';
 import { mapPostgresError, rememberPlace } from './map-error';
 import { applySessionSettings } from './session-settings';
+
+/** Why the server ended a session. */
+const endOf = new WeakMap<Client, DatabaseError>();
 
 /**
  * The one way to get a connection: opens it, sets every session setting that the work depends on, hands it to `work`
@@ -35,7 +38,7 @@ export async function withConnection<T>(
     return await work(client);
   } catch (error) {
     signal.throwIfAborted();
-    throw mapPostgresError(error, place);
+    throw mapPostgresError(client === undefined ? error : (endOf.get(client) ?? error), place);
   } finally {
     signal.removeEventListener('abort', stop);
     await client?.end().catch(() => undefined);
@@ -71,8 +74,10 @@ async function connectOnce(endpoint: Endpoint, database: string, sslMode: SslMod
     ssl: await tlsOptions(sslMode, address.sslRootCert, address.host),
   };
   const client = new Client(config);
-  // an idle session's end arrives as an event; the next query on it fails, which is where it is handled
-  client.on('error', () => undefined);
+  // an idle session's end arrives as an event; the next query on it fails, but no longer says why
+  client.on('error', (error) => {
+    if (error instanceof DatabaseError) endOf.set(client, error);
+  });
   try {
     await client.connect();
   } catch (error) {

@@ -58,7 +58,10 @@ async function schemaByPgDump(major: Major, database: string): Promise<string> {
   // the settings of the database would show in constants; extensions comment themselves; rule public-schema
   const env = { ...process.env, PGTZ: 'UTC', PGOPTIONS: '-c extra_float_digits=3 -c intervalstyle=postgres' };
   const { stdout } = await run('pg_dump', options, { maxBuffer: 2 ** 26, env });
-  return stdout.replaceAll(/^(--.*|\\(un)?restrict .*|COMMENT ON EXTENSION .*|ALTER SCHEMA public OWNER .*|)\n/gm, '');
+  return stdout.replaceAll(
+    /^(--.*|\\(un)?restrict .*|COMMENT ON EXTENSION .*|ALTER SCHEMA public OWNER .*|)\n/gm,
+    '',
+  );
 }
 
 /** What the schema looks like on the target when PostgreSQL's own tools bring it there. */

@@ -25,4 +25,3 @@ async function workflowTree(migrations: Migrations, root: string): Promise<strin
   }
   return ids;
 }
-

@@ -10,7 +10,12 @@ export class WorkerProcess {
     private readonly output: string[],
   ) {}
 
-  static start(options: { pool: string; queues?: string[]; address?: string; environment?: Record<string, string> }) {
+  static start(options: {
+    pool: string;
+    queues?: string[];
+    address?: string;
+    environment?: Record<string, string>;
+  }) {
     const queues = (options.queues ?? []).flatMap((queue) => ['--queue', queue]);
     const child = startCli(['worker', '--pool', options.pool, ...queues], {
       TEMPORAL_ADDRESS: options.address ?? testTemporalAddress(),

@@ -1,3 +1,4 @@
+import type { Client } from 'pg';
 import { importSnapshot, sourceTable, targetTable } from '../../../postgres/copy';
 import { copyStatements } from '../../../postgres/copy/copy-sql';
 import type { Major } from '../../support/servers';
@@ -121,27 +122,29 @@ test.each(PAIRS)('every type arrives as it was, %i to %i', async (source, target
     await pair.both(DDL);
     const types = [...TYPES, ...TEXT_TYPES].filter(([name]) => source >= 12 || name !== 'jsonpath');
     const names = types.map((_, index) => `t${index}`);
-    for (const [index, [type, values]] of types.entries()) {
-      await pair.both(`CREATE TABLE public.t${index} (id int, value ${type})`);
+    await pair.both(
+      types.map(([type], index) => `CREATE TABLE public.t${index} (id int, value ${type})`).join(';'),
+    );
+    const inserts = types.map(([type, values], index) => {
       const rows = [...values, 'NULL'].map((value, id) => `(${id}, (${value})::${type})`);
-      await pair.sql(
-        'source',
-        `SET xmloption = content; INSERT INTO public.t${index} VALUES ${rows.join(', ')}`,
-      );
-    }
+      return `INSERT INTO public.t${index} VALUES ${rows.join(', ')}`;
+    });
+    await pair.sql('source', `SET xmloption = content; ${inserts.join(';')}`);
     const tables = await pair.copyAll();
-    for (const [index, [type, values, format]] of types.entries()) {
-      const send = sendFunction(type);
-      const shown = send === undefined ? 'value::text' : `encode(${send}(value), 'hex')`;
-      const query = `SELECT id, ${shown} AS value FROM public.t${index} ORDER BY id`;
-      const results = await pair.results(query);
-      expect(results.target).toHaveLength(values.length + 1);
-      expect({ type, rows: results.target }).toEqual({ type, rows: results.source });
-      expect([type, await formatOf(pair, tableNamed(tables, names[index] ?? '').oid)]).toEqual([
-        type,
-        format,
-      ]);
-    }
+    await pair.session('source', (from) =>
+      pair.session('target', async (into) => {
+        for (const [index, [type, values, format]] of types.entries()) {
+          const send = sendFunction(type);
+          const shown = send === undefined ? 'value::text' : `encode(${send}(value), 'hex')`;
+          const query = `SELECT id, ${shown} AS value FROM public.t${index} ORDER BY id`;
+          const [expected, arrived] = [await from.query(query), await into.query(query)];
+          expect(arrived.rows).toHaveLength(values.length + 1);
+          expect({ type, rows: arrived.rows }).toEqual({ type, rows: expected.rows });
+          const { oid } = tableNamed(tables, names[index] ?? '');
+          expect([type, await formatOf(from, into, oid)]).toEqual([type, format]);
+        }
+      }),
+    );
   } finally {
     await pair.drop();
   }
@@ -166,13 +169,9 @@ function sendFunction(type: string): string | undefined {
   return functions[type];
 }
 
-async function formatOf(pair: Pair, oid: number): Promise<string> {
-  return await pair.session('source', (source) =>
-    pair.session('target', async (target) => {
-      const from = await sourceTable(source, oid);
-      return copyStatements(from, await targetTable(target, from), undefined, false).format;
-    }),
-  );
+async function formatOf(source: Client, target: Client, oid: number): Promise<string> {
+  const from = await sourceTable(source, oid);
+  return copyStatements(from, await targetTable(target, from), undefined, false).format;
 }
 
 test('a LATIN1 database reaches a LATIN1 database byte by byte', async () => {

@@ -21,6 +21,6 @@ export async function runAll(tasks: (() => Promise<unknown>)[]): Promise<void> {
   const failures = outcomes.flatMap((outcome) =>
     outcome.status === 'rejected' ? [outcome.reason as unknown] : [],
   );
-  const first = failures.find((error) => !isCancellation(error)) ?? failures[0];
+  const first: Error | undefined = failures.find((error) => !isCancellation(error)) ?? failures[0];
   if (first !== undefined) throw first;
 }

@@ -21,7 +21,10 @@ export async function saveSourceChecksum(
   { rows, checksum }: TableChecksum,
 ): Promise<void> {
   await withLedger(client, identity, async () => {
-    const open = await client.query(`SELECT FROM flexlift.scope WHERE scope = $1 AND state = 'open' FOR SHARE`, [scope]);
+    const open = await client.query(
+      `SELECT FROM flexlift.scope WHERE scope = $1 AND state = 'open' FOR SHARE`,
+      [scope],
+    );
     if (open.rowCount === 0) {
       throw new FlexliftError({
         code: 'SnapshotLost',
@@ -43,16 +46,18 @@ export async function saveTargetChecksum(
   { rows, checksum }: TableChecksum,
 ): Promise<void> {
   await withLedger(client, identity, () =>
-    client.query(`UPDATE flexlift.table_load SET target_rows = $2, target_checksum = $3 WHERE table_oid = $1`, [
-      tableOid,
-      rows,
-      checksum,
-    ]),
+    client.query(
+      `UPDATE flexlift.table_load SET target_rows = $2, target_checksum = $3 WHERE table_oid = $1`,
+      [tableOid, rows, checksum],
+    ),
   );
 }
 
 /** The source's checksum as it was kept; `undefined` where none was taken. */
-export async function keptSourceChecksum(client: Client, tableOid: number): Promise<TableChecksum | undefined> {
+export async function keptSourceChecksum(
+  client: Client,
+  tableOid: number,
+): Promise<TableChecksum | undefined> {
   const { rows } = await client.query<{ source_rows: string | null; source_checksum: string | null }>(
     'SELECT source_rows, source_checksum FROM flexlift.table_load WHERE table_oid = $1',
     [tableOid],

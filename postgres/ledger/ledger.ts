@@ -1,5 +1,5 @@
 import type { Client } from 'pg';
-import { FlexliftError, type TableReport } from "../../contract";
+import { FlexliftError, type TableReport } from '../../contract';
 import { LEDGER_DDL, LEDGER_SCHEMA_VERSION } from './ledger-schema';
 
 /** Whose ledger a piece of work expects to find. */

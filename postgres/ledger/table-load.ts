@@ -54,7 +54,9 @@ const TABLES_LEFT = `
 
 /** What is left to load, as the ledger stands. */
 export async function remainingLoad(client: Client, options: { checksums: boolean }): Promise<LoadPlan> {
-  const totals = await client.query<Record<'planned_tables' | 'planned_bytes' | 'tables' | 'rows' | 'bytes', string>>(`
+  const totals = await client.query<
+    Record<'planned_tables' | 'planned_bytes' | 'tables' | 'rows' | 'bytes', string>
+  >(`
     SELECT (SELECT pg_catalog.count(*) FROM flexlift.table_load) AS planned_tables,
            (SELECT COALESCE(pg_catalog.sum(estimated_bytes), 0) FROM flexlift.table_load) AS planned_bytes,
            (SELECT pg_catalog.count(*) FROM flexlift.table_load t WHERE NOT EXISTS
@@ -134,7 +136,12 @@ export async function tableLoad(client: Client, oid: number): Promise<TableLoad>
 function tableOf(row: TableRow): TableLoad {
   // an extension may register a table without a condition, which it writes as an empty one
   const condition = row.copy_condition?.replace(/^\s*WHERE\b/i, '').trim();
-  return { oid: row.table_oid, schema: row.schema_name, name: row.table_name, condition: condition || undefined };
+  return {
+    oid: row.table_oid,
+    schema: row.schema_name,
+    name: row.table_name,
+    condition: condition || undefined,
+  };
 }
 
 /** One line for each table; the largest first. */

@@ -1,4 +1,3 @@
-import { Client } from 'pg';
 import type { TableReport } from '../../contract';
 import { DEFAULT_LIMITS } from '../../contract';
 import { TEST_ALL } from '../support/all';
@@ -44,16 +43,21 @@ async function start(): Promise<{ handle: MigrationHandle; pool: string; migrati
   return { handle: await migrations.start(request), pool: request.pool, migrationId: request.migrationId };
 }
 
-/** Waits until a session of that activity does something on either server. */
+/** Waits until a session of that activity is seen on the target; asked often, for some last a few milliseconds. */
 async function untilActive(migrationId: string, activity: string): Promise<void> {
-  const look = async (major: typeof SOURCE | typeof TARGET) =>
-    await withSession(major, 'postgres', async (client: Client) => {
-      const { rowCount } = await client.query(`SELECT FROM pg_stat_activity WHERE application_name LIKE $1`, [
-        `flexlift:${migrationId}:${activity}:%`,
-      ]);
-      return rowCount !== 0;
-    });
-  await eventually(`a session of ${activity}`, async () => (await look(TARGET)) || (await look(SOURCE)));
+  await withSession(TARGET, 'postgres', (client) =>
+    eventually(
+      `a session of ${activity}`,
+      async () => {
+        const { rowCount } = await client.query(
+          'SELECT FROM pg_stat_activity WHERE application_name LIKE $1',
+          [`flexlift:${migrationId}:${activity}:%`],
+        );
+        return rowCount !== 0;
+      },
+      { interval: 3 },
+    ),
+  );
 }
 
 async function expectEqual(handle: MigrationHandle): Promise<TableReport[]> {

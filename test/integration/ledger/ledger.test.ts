@@ -14,7 +14,8 @@ beforeEach(async () => {
 afterEach(() => dropTestDatabase(17, database));
 
 const session = <T>(work: (client: Client) => Promise<T>) => withSession(17, database, work);
-const write = (client: Client, identity = OURS) => withLedger(client, identity, () => client.query('SELECT 1'));
+const write = (client: Client, identity = OURS) =>
+  withLedger(client, identity, () => client.query('SELECT 1'));
 
 it('refuses work where there is no ledger', async () => {
   await session(async (client) => {
@@ -24,9 +25,15 @@ it('refuses work where there is no ledger', async () => {
 });
 
 it('is created once, by however many attempts at a time', async () => {
-  const attempts = [1, 2, 3].map(() => session((client) => createLedger(client, OURS, { databaseCreated: true })));
+  const attempts = [1, 2, 3].map(() =>
+    session((client) => createLedger(client, OURS, { databaseCreated: true })),
+  );
   await Promise.all(attempts);
-  expect(await session(readLedger)).toMatchObject({ migration_id: OURS.migrationId, generation: 1, state: 'open' });
+  expect(await session(readLedger)).toMatchObject({
+    migration_id: OURS.migrationId,
+    generation: 1,
+    state: 'open',
+  });
 });
 
 it('refuses another migration, and the run before once the next has taken over', async () => {
@@ -61,7 +68,9 @@ it('forgets a step whose work failed', async () => {
   await session(async (client) => {
     await createLedger(client, OURS, { databaseCreated: true });
     const step = { kind: 'test', key: 'k' };
-    await expect(once(client, OURS, step, () => client.query('SELECT 1 / 0'))).rejects.toThrow('division by zero');
+    await expect(once(client, OURS, step, () => client.query('SELECT 1 / 0'))).rejects.toThrow(
+      'division by zero',
+    );
     expect(await once(client, OURS, step, () => Promise.resolve())).toBe(true);
   });
 });
@@ -76,14 +85,20 @@ it('refuses every write after the release, and the release waits for the writes 
     }),
   );
   await new Promise((resume) => setTimeout(resume, 100));
-  const release = session((client) => releaseLedger(client, OURS, { tables: [] })).then(() => order.push('release'));
+  const release = session((client) => releaseLedger(client, OURS, { tables: [] })).then(() =>
+    order.push('release'),
+  );
   await Promise.all([late, release]);
   expect(order).toEqual(['write', 'release']);
   await session(async (client) => {
     await expect(write(client)).rejects.toMatchObject({ code: 'LedgerReleased' });
-    await expect(createLedger(client, NEXT, { databaseCreated: true })).rejects.toMatchObject({ code: 'LedgerReleased' });
+    await expect(createLedger(client, NEXT, { databaseCreated: true })).rejects.toMatchObject({
+      code: 'LedgerReleased',
+    });
     await releaseLedger(client, OURS, { tables: [] });
-    const { rows } = await client.query(`SELECT relname FROM pg_class WHERE relnamespace = 'flexlift'::regnamespace AND relkind = 'r'`);
+    const { rows } = await client.query(
+      `SELECT relname FROM pg_class WHERE relnamespace = 'flexlift'::regnamespace AND relkind = 'r'`,
+    );
     expect(rows).toEqual([{ relname: 'migration' }]);
   });
 });

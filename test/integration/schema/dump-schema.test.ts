@@ -142,7 +142,7 @@ test('an abort ends pg_dump and its session, and leaves no file and no password 
     stop.abort(new Error('stopped'));
     await expect(dumped).rejects.toThrow('stopped');
     expect(existsSync(directory)).toBe(false);
-    await eventually('its session is gone', async () => (await waitingSessions()) === 0, 3_000);
+    await eventually('its session is gone', async () => (await waitingSessions()) === 0, { timeout: 3_000 });
   });
 });
 

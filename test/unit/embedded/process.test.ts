@@ -172,11 +172,9 @@ test('a command that runs too long is killed with its children', async () => {
   });
   expect(result).toMatchObject({ succeeded: false, failure: 'no end after 0.3 s' });
   const child = Number(readFileSync(marker, 'utf8'));
-  await eventually(
-    'the end of the child',
-    () => Promise.resolve(identifyProcess(child) === undefined),
-    5_000,
-  );
+  await eventually('the end of the child', () => Promise.resolve(identifyProcess(child) === undefined), {
+    timeout: 5_000,
+  });
 });
 
 test('an environment for children holds no variable of ours', () => {

@@ -19,7 +19,7 @@ export async function runAll(tasks: (() => Promise<unknown>)[]): Promise<void> {
     ),
   );
   const failures = outcomes.flatMap((outcome) =>
-    outcome.status === 'rejected' ? [outcome.reason as unknown] : [],
+    outcome.status === 'rejected' ? [outcome.reason as Error] : [],
   );
   const first: Error | undefined = failures.find((error) => !isCancellation(error)) ?? failures[0];
   if (first !== undefined) throw first;

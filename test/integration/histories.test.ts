@@ -4,8 +4,16 @@ import { Worker } from '@temporalio/worker';
 
 const FOLDER = join(__dirname, '../histories');
 
-/** Histories of migrations that ran with earlier code: a workflow that no longer replays them would strand theirs. */
+interface RecordedHistory {
+  events: { workflowExecutionStartedEventAttributes?: { workflowId: string } }[];
+}
+
+/**
+ * Histories of migrations that ran with earlier code (`temporal workflow show --output json`): a workflow that no longer
+ * replays them would strand theirs.
+ */
 it.each(readdirSync(FOLDER).filter((file) => file.endsWith('.json')))('%s replays', async (file) => {
-  const history: unknown = JSON.parse(readFileSync(join(FOLDER, file), 'utf8'));
-  await Worker.runReplayHistory({ workflowsPath: require.resolve('../../workflows') }, history, file);
+  const history = JSON.parse(readFileSync(join(FOLDER, file), 'utf8')) as RecordedHistory;
+  const workflowId = history.events[0]?.workflowExecutionStartedEventAttributes?.workflowId;
+  await Worker.runReplayHistory({ workflowsPath: require.resolve('../../workflows') }, history, workflowId);
 });

@@ -14,6 +14,7 @@ import { nextRun, type NextRun, type PreviousRun } from './next-run';
 import { memoOf, toMemo, type RunMemo } from './run-memo';
 import type { TemporalConnection } from './temporal-connection';
 import { grpcCode, isWorkflowUnknown } from './temporal-failure';
+import { sourceTypeOf } from './source-type';
 import { outcomeOf } from './workflow-outcome';
 
 const INVALID_ARGUMENT = 3;
@@ -151,6 +152,7 @@ function searchAttributes(request: MigrationRequest, memo: RunMemo) {
     { key: keyword(SEARCH_ATTRIBUTES.state), value: 'InProgress' },
     { key: keyword(SEARCH_ATTRIBUTES.mode), value: request.mode },
     { key: keyword(SEARCH_ATTRIBUTES.target), value: memo.target },
+    { key: keyword(SEARCH_ATTRIBUTES.sourceType), value: sourceTypeOf(request.source.host) },
   ];
 }
 

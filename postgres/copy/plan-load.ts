@@ -5,6 +5,9 @@ import { planLargeObjects, type LargeObjectRange } from './large-object-batches'
 import { ctidRanges, keyRanges, type PartRange, type TableRanges } from './part-ranges';
 import { SOURCE_TABLES, type SourceTable } from './source-tables';
 
+/** More parts of the whole database than about this would make histories too long. */
+const MOST_PIECES = 200;
+
 /** More parts of one table than this would only lengthen histories; its parts grow instead. */
 const MOST_PARTS = 200;
 
@@ -62,6 +65,19 @@ async function divide(source: Client, limits: LoadLimits): Promise<PlannedLoad> 
   const groups = groupNumbers(sizes.filter(isSmall), limits);
   for (const [table, group] of groups) tables.push({ ...planned(table), group, parts: [{}] });
   return { tables, largeObjects: await planLargeObjects(source) };
+}
+
+/**
+ * Parts and groups grow with the database, so that their number, and with it the history of the load, stays bounded: a
+ * history nears 4,000 events with some hundred parts, large tables and indexes.
+ */
+export function boundedLimits(limits: LoadLimits, totalBytes: number): LoadLimits {
+  const least = Math.ceil(totalBytes / MOST_PIECES);
+  return {
+    ...limits,
+    partBytes: Math.max(limits.partBytes, least),
+    groupBytes: Math.max(limits.groupBytes, least),
+  };
 }
 
 /** Tables in their order, each with the number of its group. */

@@ -1,4 +1,4 @@
-import { groupNumbers } from '../../../postgres/copy';
+import { boundedLimits, groupNumbers } from '../../../postgres/copy';
 import { ctidRanges, evenBounds, pickBounds } from '../../../postgres/copy/part-ranges';
 
 test('ctid ranges cover all pages once, open at both ends', () => {
@@ -33,4 +33,14 @@ test('groups are bounded by bytes and by number', () => {
   const tables = [90, 80, 30, 10, 0, 0, 0].map((bytes) => ({ bytes }));
   const numbers = groupNumbers(tables, { groupBytes: 100, groupTables: 3 }).map(([, group]) => group);
   expect(numbers).toEqual([1, 2, 3, 3, 3, 4, 4]);
+});
+
+test('parts and groups grow with the database, so that their number stays bounded', () => {
+  const limits = { partBytes: 1_000, groupBytes: 500, groupTables: 10 };
+  expect(boundedLimits(limits, 10_000)).toEqual(limits);
+  expect(boundedLimits(limits, 2_000_000)).toEqual({
+    partBytes: 10_000,
+    groupBytes: 10_000,
+    groupTables: 10,
+  });
 });

@@ -1,29 +1,14 @@
 import { CANCEL_UPDATE, DEFAULT_LIMITS, type MigrationStatus } from '../../contract';
+import { useShopMigrations } from '../support/e2e';
 import { eventually } from '../support/eventually';
-import { Migrations, testRequest } from '../support/migration';
-import { dropTestDatabase, testAddress, withSession, type Major } from '../support/servers';
-import { createShopLike, SMALL_PARTS } from '../support/shop-like';
-import { WorkerProcess } from '../support/worker-process';
+import { testRequest } from '../support/migration';
+import { testAddress, withSession, type Major } from '../support/servers';
+import { SMALL_PARTS } from '../support/shop-like';
 
 const SOURCE = 14;
 const TARGET = 17;
 
-let migrations: Migrations;
-let database: string;
-const workers: WorkerProcess[] = [];
-
-beforeAll(async () => {
-  migrations = await Migrations.connect();
-  database = await createShopLike(SOURCE);
-});
-afterEach(async () => {
-  await Promise.all(workers.splice(0).map((worker) => worker.kill()));
-  await dropTestDatabase(TARGET, database);
-});
-afterAll(async () => {
-  await dropTestDatabase(SOURCE, database);
-  await migrations.close();
-});
+const shop = useShopMigrations(SOURCE, TARGET);
 
 async function sessions(major: Major, pattern: string): Promise<number> {
   return await withSession(major, 'postgres', async (client) => {
@@ -36,7 +21,7 @@ async function sessions(major: Major, pattern: string): Promise<number> {
 
 async function targetExists(): Promise<boolean> {
   return await withSession(TARGET, 'postgres', async (client) => {
-    const { rowCount } = await client.query('SELECT FROM pg_database WHERE datname = $1', [database]);
+    const { rowCount } = await client.query('SELECT FROM pg_database WHERE datname = $1', [shop.database]);
     return rowCount === 1;
   });
 }
@@ -50,11 +35,11 @@ describe('cancel', () => {
     ['compareTables', 'drop-target'],
   ] as const)('during %s with %s leaves no session, and the target as asked', async (activity, onCancel) => {
     const request = testRequest(testAddress(SOURCE), testAddress(TARGET), {
-      databases: [database],
+      databases: [shop.database],
       limits: { ...DEFAULT_LIMITS, partBytes: SMALL_PARTS, copiesAtOnce: 1 },
     });
-    const handle = await migrations.start(request);
-    workers.push(WorkerProcess.start({ pool: request.pool }));
+    const handle = await shop.migrations.start(request);
+    shop.startWorker(request.pool);
     const mine = `flexlift:${request.migrationId}:`;
     await eventually(`a session of ${activity}`, async () => {
       return (

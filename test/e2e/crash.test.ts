@@ -1,46 +1,29 @@
 import type { TableReport } from '../../contract';
 import { DEFAULT_LIMITS } from '../../contract';
 import { TEST_ALL } from '../support/all';
+import { useShopMigrations } from '../support/e2e';
 import { eventually } from '../support/eventually';
-import { Migrations, testRequest, type MigrationHandle } from '../support/migration';
+import { testRequest, type MigrationHandle } from '../support/migration';
 import { replay } from '../support/replay';
-import { dropTestDatabase, testAddress, withSession } from '../support/servers';
-import { createShopLike, SMALL_PARTS } from '../support/shop-like';
-import { WorkerProcess } from '../support/worker-process';
+import { testAddress, withSession } from '../support/servers';
+import { SMALL_PARTS } from '../support/shop-like';
 
 const SOURCE = 14;
 const TARGET = 17;
 const LIMITS = { ...DEFAULT_LIMITS, partBytes: SMALL_PARTS, copiesAtOnce: 2 };
 
-let migrations: Migrations;
-let database: string;
-const workers: WorkerProcess[] = [];
-
-beforeAll(async () => {
-  migrations = await Migrations.connect();
-  database = await createShopLike(SOURCE);
-});
-afterEach(async () => {
-  await Promise.all(workers.splice(0).map((worker) => worker.kill()));
-  await dropTestDatabase(TARGET, database);
-});
-afterAll(async () => {
-  await dropTestDatabase(SOURCE, database);
-  await migrations.close();
-});
-
-function startWorker(pool: string, queues?: string[]): WorkerProcess {
-  const worker = WorkerProcess.start({ pool, queues });
-  workers.push(worker);
-  return worker;
-}
+const shop = useShopMigrations(SOURCE, TARGET);
 
 async function start(): Promise<{ handle: MigrationHandle; pool: string; migrationId: string }> {
   const request = testRequest(testAddress(SOURCE), testAddress(TARGET), {
-    databases: [database],
+    databases: [shop.database],
     limits: LIMITS,
   });
-  return { handle: await migrations.start(request), pool: request.pool, migrationId: request.migrationId };
+  return {
+    handle: await shop.migrations.start(request),
+    pool: request.pool,
+    migrationId: request.migrationId,
+  };
 }
 
 /** Waits until a session of that activity is seen on the target; asked often, for some last a few milliseconds. */
@@ -64,13 +47,13 @@ async function expectEqual(handle: MigrationHandle): Promise<TableReport[]> {
   const status = await handle.result();
   expect(status).toMatchObject({
     state: 'Succeeded',
-    databases: [{ database, state: 'Succeeded', differences: [] }],
+    databases: [{ database: shop.database, state: 'Succeeded', differences: [] }],
   });
-  await replay(migrations, handle);
+  await replay(shop.migrations, handle);
   const tables = status.databases[0]?.tables ?? [];
   expect(tables).toHaveLength(13);
   expect(tables.filter((table) => table.equal !== true)).toEqual([]);
-  const count = await withSession(TARGET, database, (client) =>
+  const count = await withSession(TARGET, shop.database, (client) =>
     client.query<{ n: string }>('SELECT count(*) AS n FROM big'),
   );
   expect(count.rows[0]?.n).toBe('60000');
@@ -88,10 +71,10 @@ describe('SIGKILL of the only worker', () => {
       : []),
   ])('during %s: the next worker ends it, equal', async (activity) => {
     const { handle, pool, migrationId } = await start();
-    const first = startWorker(pool);
+    const first = shop.startWorker(pool);
     await untilActive(migrationId, activity);
     await first.kill();
-    startWorker(pool);
+    shop.startWorker(pool);
     await expectEqual(handle);
   });
 });
@@ -99,11 +82,11 @@ describe('SIGKILL of the only worker', () => {
 describe('one role dies alone', () => {
   it('a copy worker: the parts in flight are done again, no part is committed twice', async () => {
     const { handle, pool, migrationId } = await start();
-    startWorker(pool, ['control', 'stream']);
-    const copier = startWorker(pool, ['copy']);
+    shop.startWorker(pool, ['control', 'stream']);
+    const copier = shop.startWorker(pool, ['copy']);
     await untilActive(migrationId, 'copyPart');
     await copier.kill();
-    startWorker(pool, ['copy']);
+    shop.startWorker(pool, ['copy']);
     const tables = await expectEqual(handle);
     expect(tables.map(({ copies }) => copies)).toEqual(tables.map(({ parts }) => parts));
     expect(Math.max(...tables.map(({ parts }) => parts))).toBeGreaterThan(3);
@@ -111,11 +94,11 @@ describe('one role dies alone', () => {
 
   it('the keeper: its snapshot is replaced, and no table mixes two', async () => {
     const { handle, pool, migrationId } = await start();
-    startWorker(pool, ['control', 'copy']);
-    const keeper = startWorker(pool, ['stream']);
+    shop.startWorker(pool, ['control', 'copy']);
+    const keeper = shop.startWorker(pool, ['stream']);
     await untilActive(migrationId, 'copyPart');
     await keeper.kill();
-    startWorker(pool, ['stream']);
+    shop.startWorker(pool, ['stream']);
     await expectEqual(handle);
   });
 });

@@ -1,42 +1,21 @@
 import Long from 'long';
 import { DEFAULT_LIMITS, type MigrationRequest } from '../../contract';
 import type { migration } from '../../workflows';
+import { useShopMigrations } from '../support/e2e';
 import { eventually } from '../support/eventually';
-import { Migrations, testRequest } from '../support/migration';
-import { dropTestDatabase, testAddress, withSession } from '../support/servers';
-import { createShopLike, SMALL_PARTS } from '../support/shop-like';
-import { WorkerProcess } from '../support/worker-process';
+import { testRequest } from '../support/migration';
+import { testAddress, withSession } from '../support/servers';
+import { SMALL_PARTS } from '../support/shop-like';
 
 const SOURCE = 14;
 const TARGET = 17;
 const LIMITS = { ...DEFAULT_LIMITS, partBytes: SMALL_PARTS, copiesAtOnce: 2 };
 
-let migrations: Migrations;
-let database: string;
-const workers: WorkerProcess[] = [];
-
-beforeAll(async () => {
-  migrations = await Migrations.connect();
-  database = await createShopLike(SOURCE, 30_000);
-});
-afterEach(async () => {
-  await Promise.all(workers.splice(0).map((worker) => worker.kill()));
-  await dropTestDatabase(TARGET, database);
-});
-afterAll(async () => {
-  await dropTestDatabase(SOURCE, database);
-  await migrations.close();
-});
-
-function startWorker(pool: string, queues?: string[]): WorkerProcess {
-  const worker = WorkerProcess.start({ pool, queues });
-  workers.push(worker);
-  return worker;
-}
+const shop = useShopMigrations(SOURCE, TARGET, 30_000);
 
 function request(change: Partial<MigrationRequest> = {}): MigrationRequest {
   return testRequest(testAddress(SOURCE), testAddress(TARGET), {
-    databases: [database],
+    databases: [shop.database],
     limits: LIMITS,
     ...change,
   });
@@ -44,7 +23,7 @@ function request(change: Partial<MigrationRequest> = {}): MigrationRequest {
 
 /** What `sql` takes on the target stops the migration there, until `work` is done. */
 async function whileHeld(sql: string, work: () => Promise<unknown>): Promise<void> {
-  await withSession(TARGET, database, async (client) => {
+  await withSession(TARGET, shop.database, async (client) => {
     await client.query('BEGIN');
     await client.query(sql);
     await work();
@@ -54,12 +33,12 @@ async function whileHeld(sql: string, work: () => Promise<unknown>): Promise<voi
 
 async function tableExists(): Promise<boolean> {
   return await withSession(TARGET, 'postgres', async (client) => {
-    const { rowCount } = await client.query('SELECT FROM pg_database WHERE datname = $1', [database]);
+    const { rowCount } = await client.query('SELECT FROM pg_database WHERE datname = $1', [shop.database]);
     return rowCount === 1;
   }).then(
     async (exists) =>
       exists &&
-      (await withSession(TARGET, database, async (client) => {
+      (await withSession(TARGET, shop.database, async (client) => {
         const { rows } = await client.query<{ found: boolean }>(
           `SELECT to_regclass('public.big') IS NOT NULL AS found`,
         );
@@ -80,23 +59,23 @@ async function activity(migrationId: string, name: string): Promise<boolean> {
 describe('late attempts', () => {
   it('a worker that wakes up after the release cannot touch the target', async () => {
     const asked = request();
-    const handle = await migrations.start(asked);
-    startWorker(asked.pool, ['control', 'stream']);
-    const sleeper = startWorker(asked.pool, ['copy']);
+    const handle = await shop.migrations.start(asked);
+    shop.startWorker(asked.pool, ['control', 'stream']);
+    const sleeper = shop.startWorker(asked.pool, ['copy']);
     await eventually('the table on the target', tableExists);
     await whileHeld('LOCK TABLE public.big IN SHARE MODE', async () => {
       await eventually('a copy that waits', () => activity(asked.migrationId, 'copyPart'));
       sleeper.freeze();
-      startWorker(asked.pool, ['copy']);
+      shop.startWorker(asked.pool, ['copy']);
     });
     const status = await handle.result();
     expect(status.state).toBe('Succeeded');
-    await withSession(TARGET, database, (client) =>
+    await withSession(TARGET, shop.database, (client) =>
       client.query(`INSERT INTO big VALUES (-1, now(), 'live', 'row')`),
     );
     sleeper.thaw();
     await new Promise((resume) => setTimeout(resume, 3_000));
-    const { rows } = await withSession(TARGET, database, (client) =>
+    const { rows } = await withSession(TARGET, shop.database, (client) =>
       client.query<{ n: string; live: string }>(
         `SELECT count(*) AS n, count(*) FILTER (WHERE id = -1) AS live FROM big`,
       ),
@@ -108,24 +87,26 @@ describe('late attempts', () => {
     'a workflow reset after the release is refused (overwrite: %s)',
     async (overwrite) => {
       const asked = request({ overwrite });
-      const handle = await migrations.start(asked);
-      startWorker(asked.pool);
+      const handle = await shop.migrations.start(asked);
+      shop.startWorker(asked.pool);
       expect(await handle.result()).toMatchObject({ state: 'Succeeded' });
-      await withSession(TARGET, database, (client) =>
+      await withSession(TARGET, shop.database, (client) =>
         client.query(`INSERT INTO big VALUES (-1, now(), 'live', 'row')`),
       );
 
       const { runId } = await handle.describe();
-      await migrations.client.workflowService.resetWorkflowExecution({
+      await shop.migrations.client.workflowService.resetWorkflowExecution({
         namespace: 'default',
         workflowExecution: { workflowId: handle.workflowId, runId },
         reason: 'test',
         requestId: asked.migrationId,
         workflowTaskFinishEventId: Long.fromNumber(4),
       });
-      const again = await migrations.client.workflow.getHandle<typeof migration>(handle.workflowId).result();
+      const again = await shop.migrations.client.workflow
+        .getHandle<typeof migration>(handle.workflowId)
+        .result();
       expect(again.state).not.toBe('Succeeded');
-      const { rows } = await withSession(TARGET, database, (client) =>
+      const { rows } = await withSession(TARGET, shop.database, (client) =>
         client.query<{ live: string }>('SELECT count(*) AS live FROM big WHERE id = -1'),
       );
       expect(rows[0]?.live).toBe('1');
@@ -154,13 +135,13 @@ describe('the comparison fails', () => {
     ],
   ])('on %s, and names it', async (_what, change, difference) => {
     const asked = request();
-    const handle = await migrations.start(asked);
-    startWorker(asked.pool);
+    const handle = await shop.migrations.start(asked);
+    shop.startWorker(asked.pool);
     await eventually('the table on the target', tableExists);
     const analyzed = `INSERT INTO flexlift.step (kind, key) VALUES ('analyze', '"public"."Small 1"')`;
     await whileHeld(analyzed, async () => {
       await eventually('ANALYZE', () => activity(asked.migrationId, 'analyze'));
-      await withSession(TARGET, database, (client) => client.query(change));
+      await withSession(TARGET, shop.database, (client) => client.query(change));
     });
     const status = await handle.result();
     expect(status).toMatchObject({ state: 'Failed', failure: { code: 'DifferenceFound' } });

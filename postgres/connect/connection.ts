@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises';
 import type { Socket } from 'node:net';
 import type { ConnectionOptions } from 'node:tls';
 import { Client, DatabaseError, type ClientConfig } from 'pg';
-import type { FailurePlace, SslMode } from '../../contract';
+import { FlexliftError, type FailurePlace, type SslMode } from '../../contract';
 import { serverName, type Endpoint } from './endpoint';
 import { mapPostgresError, rememberPlace } from './map-error';
 import { applySessionSettings } from './session-settings';
@@ -38,7 +38,7 @@ export async function withConnection<T>(
     return await work(client);
   } catch (error) {
     signal.throwIfAborted();
-    throw mapPostgresError(client === undefined ? error : (endOf.get(client) ?? error), place);
+    throw mapPostgresError(reasonOf(error, client), place);
   } finally {
     signal.removeEventListener('abort', stop);
     await client?.end().catch(() => undefined);
@@ -114,6 +114,12 @@ async function cancelAndClose(endpoint: Endpoint, database: string, client: Clie
   } finally {
     socketOf(client).destroy();
   }
+}
+
+/** What broke on an ended session says less than its end. */
+function reasonOf(error: unknown, client: Client | undefined): unknown {
+  if (client === undefined || error instanceof FlexliftError) return error;
+  return endOf.get(client) ?? error;
 }
 
 function rememberPlaces(client: Client, place: FailurePlace): void {

@@ -46,7 +46,10 @@ export function rememberPlace(error: unknown, place: FailurePlace): void {
  */
 export function mapPostgresError(error: unknown, fallback: FailurePlace): FlexliftError {
   if (error instanceof FlexliftError) return error;
-  const place = (typeof error === 'object' && error !== null && places.get(error)) || fallback;
+  const place = {
+    ...fallback,
+    ...(typeof error === 'object' && error !== null ? places.get(error) : undefined),
+  };
   if (error instanceof DatabaseError) return fromDatabaseError(error, place);
   const text = error instanceof Error ? error.message : String(error);
   const network = error instanceof Error && isNetworkError(error);

@@ -7,6 +7,9 @@ import {
 import type { Activities } from '../activities';
 import { taskQueues, type MigrationRequest } from '../contract';
 
+/** What passes by itself is waited for within an attempt; a worker may be replaced meanwhile. */
+const VALIDATION_ATTEMPTS = 5;
+
 /** One proxy per class of timeout; all their figures come from the request. */
 export interface ActivityClasses {
   /** Runs before anything is changed: it says what is wrong instead of trying for ever. */
@@ -37,7 +40,11 @@ export function activityClasses(request: MigrationRequest): ActivityClasses {
   };
   const of = (options: ActivityOptions) => proxyActivities<Activities>({ ...common, ...options });
   return {
-    validation: of({ taskQueue: queues.control, startToCloseTimeout: timeouts.short }),
+    validation: of({
+      taskQueue: queues.control,
+      startToCloseTimeout: timeouts.long,
+      retry: { ...common.retry, maximumAttempts: VALIDATION_ATTEMPTS },
+    }),
     short: of({ taskQueue: queues.control, startToCloseTimeout: timeouts.short }),
     long: of({ taskQueue: queues.control, startToCloseTimeout: timeouts.long }),
     bulk: of({ taskQueue: queues.copy, startToCloseTimeout: timeouts.long }),

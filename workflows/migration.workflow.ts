@@ -59,7 +59,6 @@ export async function migration(request: MigrationRequest): Promise<MigrationSta
     if (isCancellation(error)) {
       log.cleaningUp();
       await CancellationScope.nonCancellable(() => cleanUp(request, log, onCancel));
-      log.end('Canceled');
       if (!work.consideredCancelled || cancelledFromOutside()) throw error;
     } else {
       log.fail(failureFields(error));
@@ -97,11 +96,20 @@ async function migrateDatabase(request: MigrationRequest, name: string, log: Mig
   log.noteDatabase(status);
 }
 
-async function cleanUp(request: MigrationRequest, log: MigrationLog, onCancel: MigrationRequest['onCancel']) {
+/** Every database is cleaned up, whatever becomes of the others. */
+async function cleanUp(
+  request: MigrationRequest,
+  log: MigrationLog,
+  onCancel: MigrationRequest['onCancel'],
+): Promise<void> {
   const { short } = activityClasses(request);
-  await runAll(
-    log.status.databases
-      .filter((status) => status.state !== 'Succeeded' && status.state !== 'SucceededUnverified')
-      .map((status) => () => short.cleanUp({ request, database: status.database, onCancel })),
+  const unfinished = log.status.databases.filter(
+    ({ state }) => state !== 'Succeeded' && state !== 'SucceededUnverified',
   );
+  const outcomes = await Promise.allSettled(
+    unfinished.map(({ database }) => short.cleanUp({ request, database, onCancel })),
+  );
+  const failed = outcomes.find((outcome) => outcome.status === 'rejected');
+  if (failed === undefined) log.end('Canceled');
+  else log.fail(failureFields(failed.reason));
 }

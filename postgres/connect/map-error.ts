@@ -24,7 +24,8 @@ const REMEDIES: Partial<Record<FailureCode, string>> = {
   AuthenticationFailed: 'Check user, password and pg_hba.conf of that server.',
   DatabaseMissing: 'Create the database or correct its name.',
   PermissionDenied: 'Grant the right to the user of this migration.',
-  DataRejected: 'Correct the row or the constraint it breaks and start again.',
+  DataRejected:
+    "Find the value in that server's log, correct the row or the constraint it breaks, and start again.",
   StatementRejected: 'Correct the object on the source, or leave it out, and start again.',
   Unexpected: 'It is tried again; look at the log of the server if it lasts.',
 };
@@ -59,8 +60,11 @@ export function mapPostgresError(error: unknown, fallback: FailurePlace): Flexli
 /** SQLSTATE to code; https://www.postgresql.org/docs/current/errcodes-appendix.html */
 export function codeOfSqlState(sqlState: string): FailureCode {
   if (sqlState === '53300') return 'TooManyConnections';
-  if (/^57P0[1-5]$/.test(sqlState)) return 'ServerRestarting';
-  if (sqlState === '57014') return 'StatementCancelled';
+  // 25006: the name points at a standby, or the server went read-only for want of space; both pass
+  if (/^57P0[1-5]$/.test(sqlState) || sqlState === '25006') return 'ServerRestarting';
+  if (['57014', '25P03', '25P04'].includes(sqlState)) return 'StatementCancelled';
+  if (sqlState === '72000') return 'SnapshotLost';
+  if (sqlState === '58030') return 'ResourceExhausted';
   if (['55P03', '40P01', '40001', '55006'].includes(sqlState)) return 'Contention';
   if (sqlState === '3D000') return 'DatabaseMissing';
   if (sqlState === '42501') return 'PermissionDenied';
@@ -68,7 +72,6 @@ export function codeOfSqlState(sqlState: string): FailureCode {
     '08': 'Unreachable',
     '28': 'AuthenticationFailed',
     '53': 'ResourceExhausted',
-    '58': 'ResourceExhausted',
     '22': 'DataRejected',
     '23': 'DataRejected',
     XX: 'Unexpected',
@@ -81,8 +84,10 @@ function fromDatabaseError(error: DatabaseError, place: FailurePlace): FlexliftE
   const object =
     place.object ??
     (error.table === undefined ? undefined : [error.schema, error.table].filter(Boolean).join('.'));
-  // detail, where and the query may hold values of rows: they stay out of histories and logs
-  return fail(codeOfSqlState(sqlState), error.message, { ...place, object }, sqlState, error);
+  // a message of class 22 quotes the value it refuses: `invalid input syntax for type integer: "…"`. So may detail,
+  // where and the query in any class: values of rows stay out of histories and logs
+  const sentence = sqlState.startsWith('22') ? 'The server refused a value of a row' : error.message;
+  return fail(codeOfSqlState(sqlState), sentence, { ...place, object }, sqlState, error);
 }
 
 function fail(

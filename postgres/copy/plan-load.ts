@@ -53,9 +53,13 @@ export async function planLoad(args: { source: Client; limits: LoadLimits }): Pr
   return await atSide('source', args.source, () => divide(args.source, args.limits));
 }
 
-async function divide(source: Client, limits: LoadLimits): Promise<PlannedLoad> {
+async function divide(source: Client, asked: LoadLimits): Promise<PlannedLoad> {
   const major = await majorOf(source);
   const sizes = await tableSizes(source);
+  const limits = boundedLimits(
+    asked,
+    sizes.reduce((sum, table) => sum + table.bytes, 0),
+  );
   const isSmall = (table: TableSize) => table.bytes <= Math.min(limits.groupBytes, limits.partBytes);
   const tables: PlannedTable[] = [];
   for (const table of sizes.filter((each) => !isSmall(each))) {

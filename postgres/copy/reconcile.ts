@@ -2,7 +2,7 @@ import { DatabaseError, type Client } from 'pg';
 import { FlexliftError } from '../../contract';
 import { endPredecessors, quoteQualified } from '../connect';
 import { inTransaction, lockLedger, withLedger, type LedgerIdentity, type TableChecksum } from '../ledger';
-import { openScope, type Scope } from './scope';
+import { openScope, snapshotXmax, type Scope } from './scope';
 import { differingTables, type SourceTable } from './source-tables';
 
 /** Milliseconds. */
@@ -96,12 +96,13 @@ export async function reconcile(args: {
   onProgress: (what: string) => void;
 }): Promise<Scope> {
   const { target, identity, snapshot } = args;
+  const sourceXmax = await snapshotXmax(args.source);
   const copied = await copiedTables(target);
   const kept = await tablesToKeep(args, copied);
   const reset = copied.filter((table) => !kept.has(table.oid));
   return await inTransaction(target, async () => {
     await lockLedger(target, identity, 'SHARE');
-    const scope = await openScope(target, snapshot);
+    const scope = await openScope(target, snapshot, sourceXmax);
     await resetTables(target, reset);
     await keepTables(target, [...kept], scope.scope);
     await target.query(

@@ -32,19 +32,38 @@ export async function currentScope(target: Client, identity: LedgerIdentity): Pr
 }
 
 /**
+ * The first transaction id that the client's snapshot does not see: where it is the same later on, nothing on the whole
+ * server has written since. (Reading takes no transaction id.)
+ */
+export async function snapshotXmax(source: Client): Promise<string> {
+  const { rows } = await source.query<{ xmax: string }>(
+    'SELECT pg_catalog.txid_snapshot_xmax(pg_catalog.txid_current_snapshot()) AS xmax',
+  );
+  return rows[0]?.xmax ?? '0';
+}
+
+/** Whether anything was written on the source's server since the snapshot that the load was completed under. */
+export async function hasSourceMoved(source: Client, target: Client): Promise<boolean> {
+  const { rows } = await target.query<{ source_xmax: string }>(
+    `SELECT source_xmax FROM flexlift.scope WHERE state = 'complete'`,
+  );
+  return rows[0]?.source_xmax !== (await snapshotXmax(source));
+}
+
+/**
  * Opens a scope, in the caller's ledger transaction.
  *
  * @throws FlexliftError SnapshotLost where another one is open: a second keeper was faster
  */
-export async function openScope(target: Client, snapshot: string): Promise<Scope> {
+export async function openScope(target: Client, snapshot: string, sourceXmax: string): Promise<Scope> {
   // keepers one after the other; writers of parts take row locks only and do not wait
   await target.query('LOCK TABLE flexlift.scope IN SHARE ROW EXCLUSIVE MODE');
   const { rows } = await target.query<Scope>(
-    `INSERT INTO flexlift.scope (snapshot, keeper, state)
-     SELECT $1, pg_catalog.current_setting('application_name'), 'open'
+    `INSERT INTO flexlift.scope (snapshot, keeper, source_xmax, state)
+     SELECT $1, pg_catalog.current_setting('application_name'), $2, 'open'
       WHERE NOT EXISTS (SELECT FROM flexlift.scope WHERE state <> 'dead')
      RETURNING scope, snapshot`,
-    [snapshot],
+    [snapshot, sourceXmax],
   );
   if (rows[0] === undefined) throw snapshotLost('Another keeper has opened its snapshot meanwhile.');
   return rows[0];

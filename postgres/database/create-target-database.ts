@@ -2,7 +2,7 @@ import type { Client } from 'pg';
 import { FlexliftError, LEDGER_SCHEMA } from '../../contract';
 import { databaseProperties, serverVersion, someUserObject, stagingDatabase } from '../catalog';
 import { quoteIdentifier, serverName, withConnection, type Endpoint } from '../connect';
-import { createLedger, readLedger, type LedgerIdentity, type LedgerRow } from '../ledger';
+import { createLedger, isLoadComplete, readLedger, type LedgerIdentity, type LedgerRow } from '../ledger';
 import { createDatabaseSql } from './create-statement';
 import { dropDatabase, findDatabase, sqlStateOf, withDatabaseLock } from './maintenance';
 
@@ -54,6 +54,9 @@ async function useExisting(
     const ledger = await readLedger(client);
     if (ledger?.migration_id === identity.migrationId) {
       refuseReleased(args, ledger);
+      if (args.overwrite && ledger.generation < identity.generation && (await isLoadComplete(client))) {
+        return replaceOrRefuse(args, 'an earlier run of this migration loaded it');
+      }
       await createLedger(client, identity, { databaseCreated: ledger.database_created });
       return { created: ledger.database_created };
     }

@@ -39,16 +39,19 @@ export async function saveSourceChecksum(
   });
 }
 
-export async function saveTargetChecksum(
+/** Keeps what the comparison of a table found on both sides. */
+export async function saveComparison(
   client: Client,
   identity: LedgerIdentity,
   tableOid: number,
-  { rows, checksum }: TableChecksum,
+  { source, target }: { source: TableChecksum; target: TableChecksum },
 ): Promise<void> {
   await withLedger(client, identity, () =>
     client.query(
-      `UPDATE flexlift.table_load SET target_rows = $2, target_checksum = $3 WHERE table_oid = $1`,
-      [tableOid, rows, checksum],
+      `UPDATE flexlift.table_load
+          SET source_rows = $2, source_checksum = $3, target_rows = $4, target_checksum = $5
+        WHERE table_oid = $1`,
+      [tableOid, source.rows, source.checksum, target.rows, target.checksum],
     ),
   );
 }

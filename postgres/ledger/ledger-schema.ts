@@ -46,11 +46,12 @@ export const LEDGER_DDL = [
      statement     text NOT NULL,
      skipped_by    text)`,
 
-  // a snapshot of the source and who held it; at most one is open
+  // a snapshot of the source, the first transaction id it does not see, and who held it; at most one is open
   `CREATE TABLE flexlift.scope (
      scope       integer PRIMARY KEY GENERATED ALWAYS AS IDENTITY,
      snapshot    text NOT NULL,
      keeper      text NOT NULL,
+     source_xmax bigint NOT NULL,
      state       text NOT NULL CHECK (state IN ('open', 'dead', 'complete')),
      opened_at   timestamptz NOT NULL DEFAULT pg_catalog.now(),
      closed_at   timestamptz)`,

@@ -114,6 +114,60 @@ describe('late attempts', () => {
   );
 });
 
+describe('a second run', () => {
+  it.each([false, true])(
+    'after a complete load ends equal with the source of today (overwrite: %s)',
+    async (overwrite) => {
+      const first = request();
+      const handle = await shop.migrations.start(first);
+      shop.startWorker(first.pool);
+      await eventually('the table on the target', tableExists);
+      const analyzed = `INSERT INTO flexlift.step (kind, key) VALUES ('analyze', '"public"."Small 1"')`;
+      await whileHeld(analyzed, async () => {
+        await eventually('ANALYZE', () => activity(first.migrationId, 'analyze'));
+        await withSession(TARGET, shop.database, (client) => client.query('DROP INDEX big_kind'));
+      });
+      expect(await handle.result()).toMatchObject({ state: 'Failed', failure: { code: 'DifferenceFound' } });
+
+      // meanwhile the application went on
+      await withSession(SOURCE, shop.database, (client) =>
+        client.query(`UPDATE big SET body = body || '!' WHERE id = 500`),
+      );
+      const second = request({ ...first, generation: 2, name: `${first.name}-again`, overwrite });
+      const status = await (await shop.migrations.start(second)).result();
+      if (overwrite) {
+        expect(status).toMatchObject({ state: 'Succeeded', databases: [{ differences: [] }] });
+      } else {
+        // nothing is copied again, and what changed since is found and named
+        expect(status.databases[0]?.differences).toContainEqual(
+          expect.objectContaining({ object: '"public"."big"', keys: ['id = 500 (differs)'] }),
+        );
+      }
+    },
+  );
+});
+
+describe('a forgotten writer', () => {
+  it('on the source, after the snapshot, is found by the comparison', async () => {
+    const asked = request();
+    const handle = await shop.migrations.start(asked);
+    shop.startWorker(asked.pool);
+    await eventually('the table on the target', tableExists);
+    const analyzed = `INSERT INTO flexlift.step (kind, key) VALUES ('analyze', '"public"."Small 1"')`;
+    await whileHeld(analyzed, async () => {
+      await eventually('ANALYZE', () => activity(asked.migrationId, 'analyze'));
+      await withSession(SOURCE, shop.database, (client) =>
+        client.query(`UPDATE big SET body = body || '!' WHERE id = 501`),
+      );
+    });
+    const status = await handle.result();
+    expect(status).toMatchObject({ state: 'Failed', failure: { code: 'DifferenceFound' } });
+    expect(status.databases[0]?.differences).toEqual([
+      expect.objectContaining({ kind: 'checksum', object: '"public"."big"', keys: ['id = 501 (differs)'] }),
+    ]);
+  });
+});
+
 describe('the comparison fails', () => {
   it.each([
     [

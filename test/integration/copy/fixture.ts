@@ -86,7 +86,7 @@ export class Pair {
       await holder.query('BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY');
       const { rows } = await holder.query<{ snapshot: string }>('SELECT pg_export_snapshot() AS snapshot');
       const scope = await this.session('target', (target) =>
-        withLedger(target, identity, () => openScope(target, rows[0]?.snapshot ?? '')),
+        withLedger(target, identity, () => openScope(target, rows[0]?.snapshot ?? '', '0')),
       );
       return await work(scope);
     });

@@ -1,6 +1,6 @@
 import type { Client } from 'pg';
 import { quoteQualified } from '../connect';
-import { saveSourceChecksum, type LedgerIdentity } from '../ledger';
+import { rowCondition, saveSourceChecksum, type LedgerIdentity } from '../ledger';
 import { copyPart } from './copy-part';
 import type { ChecksumTable } from './reconcile';
 import type { Scope } from './scope';
@@ -31,7 +31,12 @@ export async function copyContendedTables(args: {
       await copyPart({ source, target, identity, scope, table, part, signal });
     }
     if (!(await lacksChecksum(target, table.oid))) continue;
-    const checksum = await checksumTable({ client: source, table, signal });
+    const checksum = await checksumTable({
+      client: source,
+      table,
+      condition: rowCondition(table.condition),
+      signal,
+    });
     await saveSourceChecksum(target, identity, table.oid, scope, checksum);
   }
 }

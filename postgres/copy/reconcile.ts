@@ -1,7 +1,14 @@
 import { DatabaseError, type Client } from 'pg';
 import { FlexliftError } from '../../contract';
 import { endPredecessors, quoteQualified } from '../connect';
-import { inTransaction, lockLedger, withLedger, type LedgerIdentity, type TableChecksum } from '../ledger';
+import {
+  inTransaction,
+  lockLedger,
+  rowCondition,
+  withLedger,
+  type LedgerIdentity,
+  type TableChecksum,
+} from '../ledger';
 import { openScope, snapshotXmax, type Scope } from './scope';
 import { differingTables, type SourceTable } from './source-tables';
 
@@ -18,6 +25,8 @@ interface TableName {
 export type ChecksumTable = (args: {
   client: Client;
   table: TableName;
+  /** Chooses the rows of an extension's configuration table; absent: all. */
+  condition?: string;
   signal: AbortSignal;
 }) => Promise<TableChecksum>;
 
@@ -75,6 +84,7 @@ export async function checkPlannedTables(target: Client, tables: SourceTable[]):
 interface CopiedTable extends TableName {
   /** Its checksum was taken under the one scope that all its parts are copied under. */
   keepable: boolean;
+  condition: string | null;
   rows: string;
   checksum: string;
 }
@@ -117,9 +127,10 @@ export async function reconcile(args: {
 async function copiedTables(target: Client): Promise<CopiedTable[]> {
   const { rows } = await target.query<CopiedTable>(
     `SELECT t.table_oid AS oid, t.schema_name AS schema, t.table_name AS name,
-            t.source_rows AS rows, t.source_checksum AS checksum,
+            t.source_rows AS rows, t.source_checksum AS checksum, t.copy_condition AS condition,
             t.source_checksum IS NOT NULL AND pg_catalog.bool_and(p.copied_at IS NOT NULL)
-              AND pg_catalog.bool_and(p.scope IS NOT DISTINCT FROM t.source_scope) AS keepable
+              AND pg_catalog.bool_and(p.scope IS NOT DISTINCT FROM t.source_scope)
+              AND pg_catalog.sum(p.rows) = t.source_rows AS keepable
        FROM flexlift.table_load t JOIN flexlift.part p USING (table_oid)
       GROUP BY t.table_oid
      HAVING pg_catalog.bool_or(p.copied_at IS NOT NULL) OR t.source_checksum IS NOT NULL
@@ -136,7 +147,12 @@ async function tablesToKeep(
   const kept = new Set<number>();
   for (const { oid, schema, name, ...before } of copied.filter((table) => table.keepable)) {
     onProgress(`comparing ${quoteQualified(schema, name)} with what was copied from the lost snapshot`);
-    const now = await checksumTable({ client: source, table: { oid, schema, name }, signal });
+    const now = await checksumTable({
+      client: source,
+      table: { oid, schema, name },
+      condition: rowCondition(before.condition),
+      signal,
+    });
     if (now.rows === before.rows && now.checksum === before.checksum) kept.add(oid);
   }
   return kept;

@@ -134,14 +134,16 @@ export async function tableLoad(client: Client, oid: number): Promise<TableLoad>
 }
 
 function tableOf(row: TableRow): TableLoad {
-  // an extension may register a table without a condition, which it writes as an empty one
-  const condition = row.copy_condition?.replace(/^\s*WHERE\b/i, '').trim();
-  return {
-    oid: row.table_oid,
-    schema: row.schema_name,
-    name: row.table_name,
-    condition: condition || undefined,
-  };
+  const { table_oid: oid, schema_name: schema, table_name: name } = row;
+  return { oid, schema, name, condition: rowCondition(row.copy_condition) };
+}
+
+/**
+ * Of `pg_extension.extcondition` what follows its WHERE; an extension may register a table without a condition, which it
+ * writes as an empty one.
+ */
+export function rowCondition(extensionCondition: string | null | undefined): string | undefined {
+  return extensionCondition?.replace(/^\s*WHERE\b/i, '').trim() || undefined;
 }
 
 /** One line for each table; the largest first. */

@@ -84,10 +84,14 @@ function fromDatabaseError(error: DatabaseError, place: FailurePlace): FlexliftE
   const object =
     place.object ??
     (error.table === undefined ? undefined : [error.schema, error.table].filter(Boolean).join('.'));
-  // a message of class 22 quotes the value it refuses: `invalid input syntax for type integer: "…"`. So may detail,
-  // where and the query in any class: values of rows stay out of histories and logs
-  const sentence = sqlState.startsWith('22') ? 'The server refused a value of a row' : error.message;
+  // detail, where and the query may hold values of rows too: they stay out of histories and logs
+  const sentence = quotesValue(sqlState) ? 'The server refused a value of a row' : error.message;
   return fail(codeOfSqlState(sqlState), sentence, { ...place, object }, sqlState, error);
+}
+
+/** Messages of class 22 quote the value they refuse: `invalid input syntax for type integer: "…"`; few do not. */
+function quotesValue(sqlState: string): boolean {
+  return sqlState.startsWith('22') && !['22001', '22004', '22012'].includes(sqlState);
 }
 
 function fail(

@@ -33,11 +33,15 @@ interface Trace {
 
 /** All that a migration could leave behind on a source. */
 async function traces(major: Major, databases: string[]): Promise<Trace[]> {
+  // other tests work on this server at the same time
   const onServer = await withSession(major, 'postgres', (client) =>
-    client.query<Trace>(`
-      SELECT 'session' AS what, application_name AS name FROM pg_stat_activity WHERE application_name LIKE 'flexlift:%'
-      UNION ALL SELECT 'slot', slot_name FROM pg_replication_slots
-      UNION ALL SELECT 'prepared', gid FROM pg_prepared_xacts`),
+    client.query<Trace>(
+      `SELECT 'session' AS what, application_name AS name FROM pg_stat_activity
+        WHERE application_name LIKE 'flexlift:%' AND datname = ANY ($1)
+       UNION ALL SELECT 'slot', slot_name FROM pg_replication_slots WHERE database = ANY ($1)
+       UNION ALL SELECT 'prepared', gid FROM pg_prepared_xacts WHERE database = ANY ($1)`,
+      [databases],
+    ),
   );
   const inDatabases = await Promise.all(
     databases.map((database) =>

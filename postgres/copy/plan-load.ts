@@ -1,5 +1,6 @@
 import type { Client } from 'pg';
 import type { MigrationLimits } from '../../contract';
+import { serverVersion } from '../catalog';
 import { atSide } from './at-side';
 import { planLargeObjects, type LargeObjectRange } from './large-object-batches';
 import { ctidRanges, keyRanges, type PartRange, type TableRanges } from './part-ranges';
@@ -54,7 +55,7 @@ export async function planLoad(args: { source: Client; limits: LoadLimits }): Pr
 }
 
 async function divide(source: Client, asked: LoadLimits): Promise<PlannedLoad> {
-  const major = await majorOf(source);
+  const { major } = await serverVersion(source);
   const sizes = await tableSizes(source);
   const limits = boundedLimits(
     asked,
@@ -101,13 +102,6 @@ export function groupNumbers<Table extends { bytes: number }>(
     inGroup.tables += 1;
     return [table, group];
   });
-}
-
-async function majorOf(client: Client): Promise<number> {
-  const { rows } = await client.query<{ version: number }>(
-    `SELECT pg_catalog.current_setting('server_version_num')::int AS version`,
-  );
-  return Math.floor((rows[0]?.version ?? 0) / 10_000);
 }
 
 async function tableSizes(client: Client): Promise<TableSize[]> {

@@ -4,11 +4,9 @@ import {
   DEFAULT_LIMITS,
   DEFAULT_TIMEOUTS,
   migrationWorkflowId,
-  STATUS_QUERY,
   taskQueues,
   WORKFLOWS,
   type MigrationRequest,
-  type MigrationStatus,
   type ServerAddress,
 } from '../../contract';
 import type { migration } from '../../workflows';
@@ -78,8 +76,4 @@ export class Migrations {
   async close(): Promise<void> {
     await this.connection.close();
   }
-}
-
-export async function statusOf(handle: MigrationHandle): Promise<MigrationStatus> {
-  return await handle.query<MigrationStatus>(STATUS_QUERY);
 }

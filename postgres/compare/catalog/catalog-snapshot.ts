@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { Client } from 'pg';
+import { serverVersion } from '../../catalog';
 import { DATABASE_SECTIONS } from './database-objects';
 import { OPERATOR_SECTIONS } from './operators';
 import { COMMENT_SECTIONS, OWNER_SECTIONS, PRIVILEGE_SECTIONS } from './owners-and-comments';
@@ -34,7 +35,7 @@ const SECTIONS = [
  * transaction all of it is of one snapshot.
  */
 export async function readCatalog(client: Client): Promise<Catalog> {
-  const major = await serverMajor(client);
+  const { major } = await serverVersion(client);
   const objects = new Map<string, Properties>();
   for (const section of SECTIONS) {
     const { rows } = await client.query<{ identity: string; definition: Properties }>(section(major));
@@ -54,11 +55,4 @@ export async function catalogFingerprint(client: Client): Promise<string> {
 
 function byName([a]: [string, string], [b]: [string, string]): number {
   return a < b ? -1 : 1;
-}
-
-async function serverMajor(client: Client): Promise<number> {
-  const { rows } = await client.query<{ version: string }>(
-    `SELECT pg_catalog.current_setting('server_version_num') AS version`,
-  );
-  return Math.floor(Number(rows[0]?.version) / 10_000);
 }

@@ -1,13 +1,18 @@
-import { FlexliftError, type CleanUpStep } from '../contract';
+import { FlexliftError, type CleanUpResult, type CleanUpStep } from '../contract';
 import { dropTargetDatabase, endSessions } from '../postgres/database';
 import type { Run } from './support/run';
+import { removeSourceObjects, whatIsLeft } from './source-objects';
 
-/** So often a source that does not answer is asked; then it is let be, for only sessions of ours could be there. */
+/** So often a source that does not answer is asked; then a person is told what to do there. */
 const SOURCE_ATTEMPTS = 3;
 
-/** After a cancel: nothing of the migration runs on either server, and the target is kept or dropped as asked. */
-export async function cleanUpStep({ database, onCancel }: CleanUpStep, run: Run): Promise<void> {
-  const { migrationId } = run.request;
+/**
+ * After a cancel: nothing of the migration runs or stands on the source, nothing of it runs on the target, which is kept
+ * or dropped as asked.
+ */
+export async function cleanUpStep(step: CleanUpStep, run: Run): Promise<CleanUpResult> {
+  const { database, onCancel } = step;
+  const { migrationId, mode } = run.request;
   const target = run.endpoint('target');
   await endSessions({ endpoint: target, migrationId, database, signal: run.signal });
   if (onCancel === 'drop-target') {
@@ -15,8 +20,12 @@ export async function cleanUpStep({ database, onCancel }: CleanUpStep, run: Run)
   }
   try {
     await endSessions({ endpoint: run.endpoint('source'), migrationId, database, signal: run.signal });
+    if (mode === 'Online') await removeSourceObjects({ ...step, what: 'all' }, run);
+    return {};
   } catch (error) {
     const isGone = error instanceof FlexliftError && error.code === 'Unreachable';
     if (!isGone || run.attempt < SOURCE_ATTEMPTS) throw error;
+    // offline nothing but sessions could be there
+    return mode === 'Online' ? { left: whatIsLeft(step, run) } : {};
   }
 }

@@ -1,13 +1,15 @@
+import type { Client } from 'pg';
 import type { Amounts, GroupStep, LargeObjectStep, PartStep, TableStep } from '../contract';
 import { checksumTable } from '../postgres/compare';
-import { copyLargeObjects, copyPart } from '../postgres/copy';
+import { copyGroupOnline, copyLargeObjects, copyPart } from '../postgres/copy';
 import { saveSourceChecksum, tableLoad, unfinishedTablesOfGroup, type TableLoad } from '../postgres/ledger';
 import { runTableEntries } from '../postgres/schema';
 import type { Run } from './support/run';
-import { withSnapshot, type SnapshotSessions } from './support/snapshot';
+import { withAnySnapshot, withSnapshot, type SnapshotSessions } from './support/snapshot';
 
 export async function copyPartStep({ database, table, part }: PartStep, run: Run): Promise<Amounts> {
-  return await withSnapshot(run, database, async (sessions) => {
+  const of = run.request.mode === 'Online' ? { tableOid: table.oid } : {};
+  return await withSnapshot(run, database, of, async (sessions) => {
     const { rows, bytes } = await copyOnePart(
       sessions,
       run,
@@ -19,14 +21,20 @@ export async function copyPartStep({ database, table, part }: PartStep, run: Run
 }
 
 export async function checksumSourceTableStep({ database, table }: TableStep, run: Run): Promise<void> {
-  await withSnapshot(run, database, async (sessions) =>
+  await withSnapshot(run, database, {}, async (sessions) =>
     takeSourceChecksum(sessions, run, await tableLoad(sessions.target, table.oid)),
   );
 }
 
 /** Table by table its rows and the source's checksum, then the indexes of all. What an earlier attempt finished is not touched again. */
 export async function copyGroupStep({ database, group }: GroupStep, run: Run): Promise<Amounts> {
-  return await withSnapshot(run, database, async (sessions) => {
+  return run.request.mode === 'Online'
+    ? await copyOnlineGroup(database, group, run)
+    : await copyOfflineGroup(database, group, run);
+}
+
+async function copyOfflineGroup(database: string, group: number, run: Run): Promise<Amounts> {
+  return await withSnapshot(run, database, {}, async (sessions) => {
     const total: Amounts = { tables: 0, rows: 0, bytes: 0 };
     const tables = await unfinishedTablesOfGroup(sessions.target, group, { checksums: run.request.compare });
     for (const table of tables) {
@@ -39,21 +47,44 @@ export async function copyGroupStep({ database, group }: GroupStep, run: Run): P
       }
       if (table.checksum) await takeSourceChecksum(sessions, run, table);
     }
-    const tableOids = tables.map((table) => table.oid);
-    const { identity, signal } = run;
-    await runTableEntries({ client: sessions.target, identity, tableOids, together: true, signal });
+    await buildIndexes(sessions.target, tables, run);
     return total;
   });
 }
 
+/** Under a snapshot of the group's own. */
+async function copyOnlineGroup(database: string, group: number, run: Run): Promise<Amounts> {
+  const total = await copyGroupOnline({
+    source: run.endpoint('source'),
+    target: run.endpoint('target'),
+    database,
+    identity: run.identity,
+    group,
+    predecessorPrefix: run.workPrefix,
+    lockTimeout: run.request.timeouts.lock,
+    signal: run.signal,
+    onProgress: (progress) => run.progress(progress),
+  });
+  await run.session('target', database, async (target) =>
+    buildIndexes(target, await unfinishedTablesOfGroup(target, group, { checksums: false }), run),
+  );
+  return total;
+}
+
+async function buildIndexes(target: Client, tables: TableLoad[], run: Run): Promise<void> {
+  const tableOids = tables.map((table) => table.oid);
+  const { identity, signal } = run;
+  await runTableEntries({ client: target, identity, tableOids, together: true, signal });
+}
+
 export async function copyLargeObjectsStep({ database, batch }: LargeObjectStep, run: Run): Promise<Amounts> {
-  const { noOwner, noPrivileges } = run.request;
-  return await withSnapshot(run, database, async ({ source, target, scope }) => {
+  const { noOwner, noPrivileges, mode } = run.request;
+  const copy = async ({ source, target, scope }: LargeObjectSessions) => {
     const { bytes } = await copyLargeObjects({
       source,
       target,
       identity: run.identity,
-      scope: scope.scope,
+      scope: scope?.scope,
       batch,
       noOwner,
       noPrivileges,
@@ -61,8 +92,13 @@ export async function copyLargeObjectsStep({ database, batch }: LargeObjectStep,
       onProgress: (progress) => run.progress(progress),
     });
     return { tables: 0, rows: 0, bytes };
-  });
+  };
+  return mode === 'Online'
+    ? await withAnySnapshot(run, database, copy)
+    : await withSnapshot(run, database, {}, copy);
 }
+
+type LargeObjectSessions = Omit<SnapshotSessions, 'scope'> & Partial<SnapshotSessions>;
 
 async function copyOnePart(
   { source, target, scope }: SnapshotSessions,

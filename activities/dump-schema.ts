@@ -1,33 +1,54 @@
+import type { Client } from 'pg';
 import type { DatabaseStep } from '../contract';
 import { serverVersion } from '../postgres/catalog';
+import { readCatalog } from '../postgres/compare';
+import { exportSnapshot } from '../postgres/copy';
+import { storeCatalog } from '../postgres/prove';
 import { dumpSchema, findPgDump, isArchiveStored, readArchive, storeArchive } from '../postgres/schema';
 import type { Run } from './support/run';
-import { withSnapshot } from './support/snapshot';
+import { withAnySnapshot, withSnapshot } from './support/snapshot';
 
-/** The schema as it stands in the keeper's snapshot, entry by entry into the ledger. */
-export async function dumpSchemaStep({ database }: DatabaseStep, run: Run): Promise<void> {
-  const { timeouts, noOwner, noPrivileges } = run.request;
+/** The schema as it stands in a snapshot of the source, entry by entry into the ledger. */
+export async function dumpSchemaStep(step: DatabaseStep, run: Run): Promise<void> {
+  const { database } = step;
   // asked before a snapshot is waited for: after a complete load there is none any more
   if (await run.session('target', database, isArchiveStored)) return;
-  await withSnapshot(run, database, async ({ source, target, scope }) => {
-    run.progress({ what: 'pg_dump' });
-    const { major: sourceMajor } = await serverVersion(source);
-    const { major: targetMajor } = await serverVersion(target);
-    const dump = await dumpSchema({
-      endpoint: run.endpoint('source'),
-      database,
-      pgDump: await findPgDump({ sourceMajor, targetMajor }),
-      snapshot: scope.snapshot,
-      lockTimeoutMs: timeouts.lock,
-      signal: run.signal,
-    });
-    const archive = readArchive(dump);
-    await storeArchive({
-      source,
-      target,
-      identity: run.identity,
-      archive,
-      options: { noOwner, noPrivileges },
-    });
+  if (run.request.mode === 'Offline') {
+    return await withSnapshot(run, database, {}, ({ source, target, scope }) =>
+      dumpUnder(step, run, { source, target, snapshot: scope.snapshot }),
+    );
+  }
+  await withAnySnapshot(run, database, async ({ source, target }) => {
+    // what is dumped is what a later drift is measured against
+    const catalog = await readCatalog(source);
+    await storeCatalog(target, run.identity, catalog);
+    await dumpUnder(step, run, { source, target, snapshot: await exportSnapshot(source) });
+  });
+}
+
+async function dumpUnder(
+  { database }: DatabaseStep,
+  run: Run,
+  { source, target, snapshot }: { source: Client; target: Client; snapshot: string },
+): Promise<void> {
+  const { timeouts, noOwner, noPrivileges } = run.request;
+  run.progress({ what: 'pg_dump' });
+  const { major: sourceMajor } = await serverVersion(source);
+  const { major: targetMajor } = await serverVersion(target);
+  const dump = await dumpSchema({
+    endpoint: run.endpoint('source'),
+    database,
+    pgDump: await findPgDump({ sourceMajor, targetMajor }),
+    snapshot,
+    lockTimeoutMs: timeouts.lock,
+    signal: run.signal,
+  });
+  const archive = readArchive(dump);
+  await storeArchive({
+    source,
+    target,
+    identity: run.identity,
+    archive,
+    options: { noOwner, noPrivileges },
   });
 }

@@ -1,17 +1,23 @@
-import type { DatabaseStep } from '../contract';
+import type { CutoverStep, DatabaseStep } from '../contract';
 import { analyzeDatabase, copySequences, refreshMaterializedViews } from '../postgres/compare';
 import type { Run } from './support/run';
 
+/** Online these belong to one attempt to cut over. */
+type FinishStep = DatabaseStep & Partial<CutoverStep>;
+
 /** What a database needs once its rows, indexes and constraints are there. */
 
-export async function copySequencesStep({ database }: DatabaseStep, run: Run): Promise<void> {
+export async function copySequencesStep({ database, attempt }: FinishStep, run: Run): Promise<void> {
   const { identity, signal } = run;
   await run.session('source', database, (source) =>
-    run.session('target', database, (target) => copySequences({ source, target, identity, signal })),
+    run.session('target', database, (target) => copySequences({ source, target, identity, attempt, signal })),
   );
 }
 
-export async function refreshMaterializedViewsStep({ database }: DatabaseStep, run: Run): Promise<void> {
+export async function refreshMaterializedViewsStep(
+  { database, attempt }: FinishStep,
+  run: Run,
+): Promise<void> {
   const { identity, signal } = run;
   await run.session('source', database, (source) =>
     run.session('target', database, (target) =>
@@ -19,6 +25,7 @@ export async function refreshMaterializedViewsStep({ database }: DatabaseStep, r
         source,
         target,
         identity,
+        attempt,
         signal,
         onProgress: (what) => run.progress({ what }),
       }),

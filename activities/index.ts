@@ -1,4 +1,21 @@
-import { buildIndexStep, runPostDataStep, runPreDataStep } from './run-entries';
+import { applyChangesStep } from './apply-changes';
+import { beginCutoverStep, liftFenceStep, raiseFenceStep, runLateStep, undoCutoverStep } from './cutover';
+import { copyLateRowsStep, holdTableSnapshotStep, resetForRecopyStep } from './online-load';
+import {
+  acceptDriftStep,
+  finalCompareStep,
+  planFinalCompareStep,
+  planProofsStep,
+  proveTablesStep,
+} from './prove-tables';
+import {
+  buildForeignKeysStep,
+  buildIndexStep,
+  runBeforeReplicationStep,
+  runPostDataStep,
+  runPreDataStep,
+} from './run-entries';
+import { emitMarkerStep, prepareSourceStep, takeAwaySourceStep } from './source-objects';
 import { cleanUpStep } from './clean-up';
 import { compareCatalogStep } from './compare-catalog';
 import { compareTablesStep, planCompareStep } from './compare-tables';
@@ -36,6 +53,26 @@ export function createActivities({ secrets }: { secrets: Secrets }) {
     compareCatalog: durableStep(secrets, compareCatalogStep),
     release: durableStep(secrets, releaseStep),
     cleanUp: durableStep(secrets, cleanUpStep),
+
+    prepareSource: durableStep(secrets, prepareSourceStep),
+    holdTableSnapshot: durableStep(secrets, holdTableSnapshotStep),
+    runBeforeReplication: durableStep(secrets, runBeforeReplicationStep),
+    applyChanges: durableStep(secrets, applyChangesStep),
+    emitMarker: durableStep(secrets, emitMarkerStep),
+    buildForeignKeys: durableStep(secrets, buildForeignKeysStep),
+    planProofs: durableStep(secrets, planProofsStep),
+    proveTables: durableStep(secrets, proveTablesStep),
+    acceptDrift: durableStep(secrets, acceptDriftStep),
+    resetForRecopy: durableStep(secrets, resetForRecopyStep),
+    beginCutover: durableStep(secrets, beginCutoverStep),
+    raiseFence: durableStep(secrets, raiseFenceStep),
+    liftFence: durableStep(secrets, liftFenceStep),
+    runLate: durableStep(secrets, runLateStep),
+    undoCutover: durableStep(secrets, undoCutoverStep),
+    copyLateRows: durableStep(secrets, copyLateRowsStep),
+    planFinalCompare: durableStep(secrets, planFinalCompareStep),
+    finalCompare: durableStep(secrets, finalCompareStep),
+    takeAwaySource: durableStep(secrets, takeAwaySourceStep),
   };
 }
 

@@ -2,6 +2,7 @@ import type { Client } from 'pg';
 import type { DatabaseStep, LoadPlan } from '../contract';
 import { completeScope } from '../postgres/copy';
 import { isLoadComplete, remainingLoad } from '../postgres/ledger';
+import { planOnlineLoadStep } from './online-load';
 import type { Run } from './support/run';
 import { withSnapshot } from './support/snapshot';
 
@@ -9,13 +10,15 @@ import { withSnapshot } from './support/snapshot';
  * Says what of the keeper's plan is left. Where nothing is, the snapshot has served: its scope is completed, and a
  * keeper that dies from then on costs nothing.
  */
-export async function planLoadStep({ database }: DatabaseStep, run: Run): Promise<LoadPlan> {
+export async function planLoadStep(step: DatabaseStep, run: Run): Promise<LoadPlan> {
+  const { database } = step;
   const { identity, request } = run;
+  if (request.mode === 'Online') return await planOnlineLoadStep(step, run);
   const remaining = (target: Client) => remainingLoad(target, { checksums: request.compare });
   return await run.session('target', database, async (ledger) => {
     // without a snapshot no checksum is taken under it: the comparison takes what it lacks itself
     if (await isLoadComplete(ledger)) return await remainingLoad(ledger, { checksums: false });
-    return await withSnapshot(run, database, async ({ target, scope }) => {
+    return await withSnapshot(run, database, {}, async ({ target, scope }) => {
       const plan = await remaining(target);
       if (!isEmpty(plan)) return plan;
       const { complete } = await completeScope({ target, identity, scope: scope.scope });

@@ -1,5 +1,13 @@
 import type { DatabaseStep, IndexStep } from '../contract';
-import { runEntry, runPostData, runPreData, type EntryProgress } from '../postgres/schema';
+import { isReplicaRoleAllowed } from '../postgres/ledger';
+import {
+  runBeforeReplication,
+  runEntry,
+  runForeignKeys,
+  runPostData,
+  runPreData,
+  type EntryProgress,
+} from '../postgres/schema';
 import type { Run } from './support/run';
 
 export async function runPreDataStep({ database }: DatabaseStep, run: Run): Promise<void> {
@@ -16,7 +24,22 @@ export async function buildIndexStep({ database, entry }: IndexStep, run: Run): 
   );
 }
 
-function entryOptions(run: Run) {
+/** All that changes of its tables do not need to wait for. */
+export async function runBeforeReplicationStep({ database }: DatabaseStep, run: Run): Promise<void> {
+  await run.session('target', database, (client) => runBeforeReplication({ client, ...entryOptions(run) }));
+}
+
+/**
+ * Where the applier may act as a replica it fires no foreign key, so that they can be there from now on; elsewhere they
+ * would refuse changes that come in another order than on the source, and wait for the cutover.
+ */
+export async function buildForeignKeysStep({ database }: DatabaseStep, run: Run): Promise<void> {
+  await run.session('target', database, async (client) => {
+    if (await isReplicaRoleAllowed(client)) await runForeignKeys({ client, ...entryOptions(run) });
+  });
+}
+
+export function entryOptions(run: Run) {
   return {
     identity: run.identity,
     signal: run.signal,

@@ -1,4 +1,4 @@
-import { FlexliftError, type FailureCode, type MigrationStatus } from '../contract';
+import { FlexliftError, type DatabaseStatus, type FailureCode, type MigrationStatus } from '../contract';
 
 /** What the command line ends with. Stable. */
 export const EXIT = {
@@ -31,17 +31,30 @@ export class UsageError extends Error {
   }
 }
 
+/** Of what was followed as far as it was to be: an end, or a step that waits for a person. */
 export function exitCodeOfStatus({ state, failure, databases }: MigrationStatus): ExitCode {
   switch (state) {
     case 'Succeeded':
+    case 'WaitingForUserAction':
       return EXIT.done;
     case 'SucceededUnverified':
       return EXIT.unverified;
     case 'ValidationFailed':
       return EXIT.validationFailed;
+    case 'NeedsCleanup':
+      return EXIT.failed;
     default:
       return onlyDifferences(failure?.code, databases) ? EXIT.difference : EXIT.failed;
   }
+}
+
+/** Of the cutover of these databases, once it is over. */
+export function exitCodeOfCutover(databases: DatabaseStatus[]): ExitCode {
+  if (databases.some(({ state }) => state === 'Failed' || state === 'NeedsCleanup')) return EXIT.failed;
+  const held = databases.filter(({ cutover }) => cutover?.state !== 'Released');
+  if (held.some(({ cutover }) => cutover?.failure?.code !== 'DifferenceFound')) return EXIT.failed;
+  if (held.length > 0) return EXIT.difference;
+  return databases.some(({ state }) => state === 'SucceededUnverified') ? EXIT.unverified : EXIT.done;
 }
 
 export function exitCodeOfError(error: unknown): ExitCode {

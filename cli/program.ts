@@ -1,14 +1,20 @@
 import { Command } from 'commander';
 import { packageVersion } from '../embedded';
 import { addCancel } from './commands/cancel';
+import { addCleanup } from './commands/cleanup';
 import { examples } from './commands/common';
 import { addCreate } from './commands/create';
+import { addCutover } from './commands/cutover';
 import { addDemo } from './commands/demo';
 import { addDoctor } from './commands/doctor';
 import { addList } from './commands/list';
 import { addMigrate } from './commands/migrate';
+import { addPause } from './commands/pause';
+import { addRecopy } from './commands/recopy';
+import { addResume } from './commands/resume';
 import { addShow } from './commands/show';
 import { addStop } from './commands/stop';
+import { addUnfence } from './commands/unfence';
 import { addWatch } from './commands/watch';
 import { addWorker } from './commands/worker';
 
@@ -38,7 +44,13 @@ export function createProgram(): Command {
     addList,
     addShow,
     addWatch,
+    addCutover,
+    addUnfence,
+    addPause,
+    addResume,
+    addRecopy,
     addCancel,
+    addCleanup,
     addWorker,
     addDoctor,
     addDemo,

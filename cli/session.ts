@@ -45,3 +45,12 @@ export async function withInterrupt(work: (signal: AbortSignal) => Promise<ExitC
     process.off('SIGINT', interrupt);
   }
 }
+
+/** What the work gives; `undefined`: Ctrl-C came first, and nobody waits for it any more. */
+export async function unlessInterrupted<T>(signal: AbortSignal, work: Promise<T>): Promise<T | undefined> {
+  const interrupted = new Promise<undefined>((resolve) => {
+    if (signal.aborted) resolve(undefined);
+    signal.addEventListener('abort', () => resolve(undefined), { once: true });
+  });
+  return await Promise.race([work, interrupted]);
+}

@@ -85,7 +85,7 @@ async function stateOf(temporal: TemporalConnection, run: WorkflowExecutionInfo)
     .getAll()
     .find(({ key }) => key.name === (SEARCH_ATTRIBUTES.state as string))?.value;
   if (run.status.name === 'RUNNING' || run.status.name === 'PAUSED') {
-    return attribute === 'CleaningUp' ? 'CleaningUp' : 'InProgress';
+    return attribute === 'CleaningUp' || attribute === 'WaitingForUserAction' ? attribute : 'InProgress';
   }
   if (run.status.name === 'COMPLETED' && typeof attribute === 'string') return attribute as MigrationState;
   const handle = temporal.client.workflow.getHandle(run.workflowId, run.runId);

@@ -1,4 +1,10 @@
-import type { CancelRequest, MigrationStatus } from '../contract';
+import type {
+  CancelRequest,
+  DatabasesRequest,
+  MigrationStatus,
+  RecopyRequest,
+  TidySourceRequest,
+} from '../contract';
 import { currentSealKey } from '../contract/sealing';
 import { findMigration, listMigrations, type MigrationSummary } from './find-migration';
 import { MigrationHandle, type WatchOptions } from './migration-handle';
@@ -9,6 +15,8 @@ import { memoOf } from './run-memo';
 import { startMigration } from './start-migration';
 import { connectTemporal, type TemporalConnection, type TemporalOptions } from './temporal-connection';
 import { describeTemporalFailure } from './temporal-failure';
+import { tidySource, type TidyOptions } from './tidy-source';
+import type { CutoverOptions } from './update-requests';
 import { assertTakenUp, assertWorkersPoll, isPoolServed } from './worker-presence';
 
 export interface MigrationClientOptions extends TemporalOptions {
@@ -113,6 +121,58 @@ export class MigrationClient {
     const handle = await this.find(name);
     await handle.cancel(request);
     return await handle.result();
+  }
+
+  /**
+   * Cuts over and waits until every database is released or its cutover called off; see {@link MigrationHandle.cutover}.
+   *
+   * @throws FlexliftError MigrationUnknown, CutoverRefused, InvalidRequest, NoWorker; RequestError
+   */
+  async cutover(name: string, options: CutoverOptions = {}): Promise<MigrationStatus> {
+    return await (await (await this.find(name)).cutover(options)).result();
+  }
+
+  /** Calls cutovers off and waits until the source takes writes again; see {@link MigrationHandle.abortCutover}. */
+  async abortCutover(name: string, request: DatabasesRequest = {}): Promise<MigrationStatus> {
+    return await (await (await this.find(name)).abortCutover(request)).result();
+  }
+
+  /** Stops the replication for a while; see {@link MigrationHandle.pause}. */
+  async pause(name: string, request: DatabasesRequest = {}): Promise<MigrationStatus> {
+    return await (await (await this.find(name)).pause(request)).result();
+  }
+
+  /** See {@link MigrationHandle.resume}. */
+  async resume(name: string, request: DatabasesRequest = {}): Promise<MigrationStatus> {
+    return await (await (await this.find(name)).resume(request)).result();
+  }
+
+  /** Has a table, or all of a database, copied anew; see {@link MigrationHandle.recopy}. */
+  async recopy(name: string, request: RecopyRequest = {}): Promise<MigrationStatus> {
+    return await (await (await this.find(name)).recopy(request)).result();
+  }
+
+  /** Says that the source's schema was changed on purpose; see {@link MigrationHandle.acceptDrift}. */
+  async acceptDrift(name: string, request: DatabasesRequest = {}): Promise<MigrationStatus> {
+    return await (await (await this.find(name)).acceptDrift(request)).result();
+  }
+
+  /**
+   * Takes away what an ended migration has left on its source: `fence`, so that the old server takes writes again, or
+   * `all` that it made there. Gives what was removed, for a person.
+   *
+   * @throws FlexliftError MigrationUnknown, InvalidRequest where it still runs, NoWorker
+   */
+  async tidy(name: string, what: TidySourceRequest['what'], options: TidyOptions = {}): Promise<string[]> {
+    const { workflowId, run } = await this.find(name);
+    return await this.inOurWords(() =>
+      tidySource(
+        this.temporal,
+        this.temporal.client.workflow.getHandle(workflowId, run.runId),
+        what,
+        options,
+      ),
+    );
   }
 
   /**

@@ -1,11 +1,31 @@
-import { randomUUID } from 'node:crypto';
 import { setTimeout as pause } from 'node:timers/promises';
-import { WorkflowUpdateRPCTimeoutOrCancelledError, type WorkflowHandle } from '@temporalio/client';
-import { CANCEL_UPDATE, FlexliftError, type CancelRequest, type MigrationStatus } from '../contract';
+import type { WorkflowHandle } from '@temporalio/client';
+import {
+  ABORT_CUTOVER_UPDATE,
+  ACCEPT_DRIFT_UPDATE,
+  CANCEL_UPDATE,
+  CUTOVER_UPDATE,
+  FlexliftError,
+  PAUSE_UPDATE,
+  RECOPY_UPDATE,
+  RESUME_UPDATE,
+  type CancelRequest,
+  type DatabasesRequest,
+  type MigrationStatus,
+  type RecopyRequest,
+} from '../contract';
 import { migrationSnapshot, type MigrationSnapshot } from './migration-snapshot';
+import { startUpdate, type AcceptedUpdate } from './migration-update';
 import type { StartedRun } from './start-migration';
 import type { TemporalConnection } from './temporal-connection';
-import { describeTemporalFailure, isTemporalAway, isWorkflowUnknown } from './temporal-failure';
+import { describeTemporalFailure, isTemporalAway } from './temporal-failure';
+import {
+  checkCutoverOptions,
+  checkDatabasesRequest,
+  checkRecopyRequest,
+  type CutoverOptions,
+} from './update-requests';
+import { assertWorkersPoll } from './worker-presence';
 import { outcomeOf } from './workflow-outcome';
 
 export interface WatchOptions {
@@ -14,9 +34,6 @@ export interface WatchOptions {
   /** Ends the watching, not the migration. */
   signal?: AbortSignal;
 }
-
-/** How long a worker may take to accept a cancellation. Milliseconds. */
-const ACCEPT_PATIENCE = 15_000;
 
 /** One run of a migration. */
 export class MigrationHandle {
@@ -76,21 +93,82 @@ export class MigrationHandle {
    * @throws FlexliftError NoWorker
    */
   async cancel(request: CancelRequest = {}): Promise<boolean> {
-    const { client } = this.temporal;
-    try {
-      await client.withDeadline(Date.now() + ACCEPT_PATIENCE, () =>
-        this.workflow.startUpdate<MigrationStatus, [CancelRequest]>(CANCEL_UPDATE, {
-          args: [request],
-          updateId: `cancel-${randomUUID()}`,
-          waitForStage: 'ACCEPTED',
-        }),
-      );
-      return true;
-    } catch (error) {
-      if (isWorkflowUnknown(error)) return false;
-      if (error instanceof WorkflowUpdateRPCTimeoutOrCancelledError) throw this.notAccepted();
-      throw describeTemporalFailure(error, this.temporal) ?? error;
+    const asked = { update: CANCEL_UPDATE, what: 'cancellation', request };
+    return (await startUpdate(this.temporal, this.updated(), asked)) !== undefined;
+  }
+
+  /**
+   * Cuts databases over to the target and returns when that has begun. The result comes when each of them is released
+   * or its cutover called off; `databases[].cutover` says which. A second cutover joins the one that runs.
+   *
+   * @throws FlexliftError CutoverRefused, InvalidRequest, NoWorker; RequestError
+   */
+  async cutover(options: CutoverOptions = {}): Promise<AcceptedUpdate> {
+    return await this.ask(CUTOVER_UPDATE, 'cutover', checkCutoverOptions(options));
+  }
+
+  /**
+   * Calls cutovers off. The result comes when the source takes writes again.
+   *
+   * @throws FlexliftError InvalidRequest where none runs, NoWorker; RequestError
+   */
+  async abortCutover(request: DatabasesRequest = {}): Promise<AcceptedUpdate> {
+    return await this.ask(ABORT_CUTOVER_UPDATE, 'end of the cutover', checkDatabasesRequest(request));
+  }
+
+  /**
+   * Changes are applied no more, and pile up on the source, until {@link resume}. The result comes when the batch
+   * under way is in.
+   *
+   * @throws FlexliftError InvalidRequest, NoWorker; RequestError
+   */
+  async pause(request: DatabasesRequest = {}): Promise<AcceptedUpdate> {
+    return await this.ask(PAUSE_UPDATE, 'pause', checkDatabasesRequest(request));
+  }
+
+  /**
+   * Goes on after {@link pause}, or after a failure that has been mended.
+   *
+   * @throws FlexliftError InvalidRequest, NoWorker; RequestError
+   */
+  async resume(request: DatabasesRequest = {}): Promise<AcceptedUpdate> {
+    return await this.ask(RESUME_UPDATE, 'resumption', checkDatabasesRequest(request));
+  }
+
+  /**
+   * Copies a table anew while the others go on; without a table all of a database, with a new slot.
+   *
+   * @throws FlexliftError InvalidRequest, NoWorker; RequestError
+   */
+  async recopy(request: RecopyRequest = {}): Promise<AcceptedUpdate> {
+    return await this.ask(RECOPY_UPDATE, 'new copy', checkRecopyRequest(request));
+  }
+
+  /**
+   * Says that what changed in the source's schema is meant: it stops the cutover no more.
+   *
+   * @throws FlexliftError InvalidRequest, NoWorker; RequestError
+   */
+  async acceptDrift(request: DatabasesRequest = {}): Promise<AcceptedUpdate> {
+    return await this.ask(ACCEPT_DRIFT_UPDATE, 'acceptance of the drift', checkDatabasesRequest(request));
+  }
+
+  /** Looks for workers first: what nobody takes would stay behind and begin later, unwatched. */
+  private async ask(update: string, what: string, request: object): Promise<AcceptedUpdate> {
+    if (this.run.how !== 'ended') {
+      await this.inOurWords(() => assertWorkersPoll(this.temporal, this.run.pool));
+      const accepted = await startUpdate(this.temporal, this.updated(), { update, what, request });
+      if (accepted !== undefined) return accepted;
     }
+    throw new FlexliftError({
+      code: 'InvalidRequest',
+      sentence: `The migration ${this.name} has ended: the ${what} comes too late.`,
+      remedy: `See how it ended: flexlift show ${this.name}.`,
+    });
+  }
+
+  private updated() {
+    return { workflow: this.workflow, name: this.name, pool: this.run.pool };
   }
 
   private async nextSnapshot(last: MigrationSnapshot | undefined): Promise<MigrationSnapshot | undefined> {
@@ -107,15 +185,6 @@ export class MigrationHandle {
         ? undefined
         : { ...last, takenAt: new Date().toISOString(), activities: [], notice };
     }
-  }
-
-  private notAccepted(): FlexliftError {
-    const { pool } = this.run;
-    return new FlexliftError({
-      code: 'NoWorker',
-      sentence: `No worker of pool ${pool} took the cancellation of ${this.name} within 15 seconds.`,
-      remedy: `Start one: flexlift worker --pool ${pool}; the cancellation then takes effect by itself.`,
-    });
   }
 
   private async inOurWords<T>(work: () => Promise<T>): Promise<T> {

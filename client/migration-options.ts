@@ -1,13 +1,14 @@
 import { z } from 'zod';
-import {
-  type MigrationLimits,
-  type MigrationMode,
-  type MigrationOption,
-  type MigrationTimeouts,
-  type OnCancel,
-  type SslMode,
+import type {
+  KeylessTables,
+  MigrationLimits,
+  MigrationMode,
+  MigrationOption,
+  MigrationTimeouts,
+  OnCancel,
+  SslMode,
 } from '../contract';
-import { RequestError } from './request-error';
+import { checkShape } from './check-shape';
 
 /**
  * A server as a program names it: a connection string, or its parts, which win over those of `uri`. What neither
@@ -58,6 +59,8 @@ export interface MigrationOptions {
   compare?: boolean;
   /** Default `keep-target`. */
   onCancel?: OnCancel;
+  /** Tables without a key in an online migration. Default `append`. */
+  keylessTables?: KeylessTables;
   /** Defaults: `DEFAULT_LIMITS`. */
   limits?: Partial<MigrationLimits>;
   /** Milliseconds. Defaults: `DEFAULT_TIMEOUTS`. */
@@ -113,6 +116,9 @@ const timeouts = z.strictObject({
   heartbeat: count.optional(),
   validation: count.optional(),
   lock: count.optional(),
+  segment: count.optional(),
+  proof: count.optional(),
+  watch: count.optional(),
   retryInitial: count.optional(),
   retryMaximum: count.optional(),
 } satisfies Record<keyof MigrationTimeouts, z.ZodType>);
@@ -133,57 +139,13 @@ const migrationOptions = z.strictObject({
   noPrivileges: z.boolean().optional(),
   compare: z.boolean().optional(),
   onCancel: z.enum(['keep-target', 'drop-target']).optional(),
+  keylessTables: z.enum(['append', 'full']).optional(),
   limits: limits.optional(),
   timeouts: timeouts.optional(),
   pool: label.optional(),
 } satisfies Record<keyof MigrationOptions, z.ZodType>);
 
-const SHAPES: Record<string, string> = {
-  object: 'an object',
-  string: 'text',
-  number: 'a whole number',
-  int: 'a whole number',
-  boolean: 'true or false',
-  array: 'a list',
-};
-
 /** @throws RequestError, which names the first wrong field and never shows a value of `source` or `target` */
 export function checkOptions(options: unknown): CheckedOptions {
-  const result = migrationOptions.safeParse(options);
-  if (result.success) return result.data;
-  const [issue] = result.error.issues;
-  throw issue === undefined ? result.error : requestError(issue, options);
-}
-
-function requestError(issue: z.core.$ZodIssue, options: unknown): RequestError {
-  const path = issue.path.map(String);
-  const option = path.join('.') || 'options';
-  switch (issue.code) {
-    case 'unrecognized_keys': {
-      const unknown = [...path, issue.keys[0] ?? ''].join('.');
-      return new RequestError(unknown, 'there is no such option.', 'Leave it out, or correct its spelling.');
-    }
-    case 'invalid_value':
-      return new RequestError(
-        option,
-        'it has none of its values.',
-        `Give ${issue.values.map(String).join(', ')}.`,
-      );
-    case 'invalid_type': {
-      const shape = SHAPES[issue.expected] ?? issue.expected;
-      if (isAbsent(options, path)) return new RequestError(option, 'it is missing.', 'Give it.');
-      return new RequestError(option, `it must be ${shape}.`, 'Correct it.');
-    }
-    default:
-      return new RequestError(option, `it ${issue.message}.`, 'Correct it.');
-  }
-}
-
-function isAbsent(options: unknown, path: string[]): boolean {
-  const value = path.reduce<unknown>(
-    (inner, key) =>
-      typeof inner === 'object' && inner !== null ? (inner as Record<string, unknown>)[key] : undefined,
-    options,
-  );
-  return value === undefined;
+  return checkShape(migrationOptions, options);
 }

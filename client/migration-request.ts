@@ -33,6 +33,13 @@ export function wantedMigration(
   if (source.host === target.host && source.port === target.port) {
     throw new RequestError('target', 'it is the same server as the source.', 'Name another server.');
   }
+  if (checked.keylessTables !== undefined && checked.mode !== 'Online') {
+    throw new RequestError(
+      'keylessTables',
+      'only an online migration treats tables without a key in a way of their own.',
+      'Leave it out, or make the mode Online.',
+    );
+  }
   return {
     version: 1,
     name: checked.name ?? defaultMigrationName(source, target, checked.databases),
@@ -46,6 +53,7 @@ export function wantedMigration(
     noPrivileges: checked.noPrivileges ?? false,
     compare: checked.compare ?? true,
     onCancel: checked.onCancel ?? 'keep-target',
+    keylessTables: checked.keylessTables ?? 'append',
     limits: { ...DEFAULT_LIMITS, ...given(checked.limits) },
     timeouts: { ...DEFAULT_TIMEOUTS, ...given(checked.timeouts) },
     searchAttributes: true,

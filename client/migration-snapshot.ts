@@ -1,13 +1,16 @@
 import type { WorkflowClient, WorkflowExecutionDescription, WorkflowHandle } from '@temporalio/client';
 import {
   LOAD_QUERY,
+  REPLICATION_QUERY,
   STATUS_QUERY,
   WORKFLOWS,
   type DatabaseStatus,
   type LoadProgress,
   type MigrationStatus,
+  type ReplicationStatus,
 } from '../contract';
-import { runningActivities, type RunningActivity } from './pending-activities';
+import { applierFigures, runningActivities, type RunningActivity } from './pending-activities';
+import { withReplications, type LiveReplication } from './replication-figures';
 import { memoOf } from './run-memo';
 import { isWorkflowUnknown } from './temporal-failure';
 import { outcomeOf, QUERY_PATIENCE } from './workflow-outcome';
@@ -22,7 +25,7 @@ export interface MigrationSnapshot {
   workflowId: string;
   runId: string;
   running: boolean;
-  /** With what the loads under way have committed. Absent: no worker answered, and none did before. */
+  /** With the live figures of loads and replications. Absent: no worker answered, and none did before. */
   status?: MigrationStatus;
   /** The loads under way. */
   loads: (LoadProgress & { database: string })[];
@@ -59,12 +62,14 @@ export async function migrationSnapshot(handle: WorkflowHandle): Promise<Migrati
     answer<MigrationStatus>(handle, STATUS_QUERY),
     readBranch(client, description),
   ]);
+  const { loads, activities, replications } = branch;
   const notice = status === undefined ? silence(description) : undefined;
   return {
     ...common,
     running: true,
-    ...(status === undefined ? {} : { status: withLoads(status, branch.loads) }),
-    ...branch,
+    ...(status === undefined ? {} : { status: withReplications(withLoads(status, loads), replications) }),
+    loads,
+    activities,
     ...(notice === undefined ? {} : { notice }),
   };
 }
@@ -72,12 +77,16 @@ export async function migrationSnapshot(handle: WorkflowHandle): Promise<Migrati
 export function withLoads(status: MigrationStatus, loads: MigrationSnapshot['loads']): MigrationStatus {
   const databases = status.databases.map((database): DatabaseStatus => {
     const load = loads.find((candidate) => candidate.database === database.database);
-    return load === undefined ? database : { ...database, planned: load.planned, copied: load.copied };
+    // a load while changes are applied is the new copy of a table: it says nothing of the others
+    if (load === undefined || database.phase === 'Replicate') return database;
+    return { ...database, planned: load.planned, copied: load.copied };
   });
   return { ...status, databases };
 }
 
-type Branch = Pick<MigrationSnapshot, 'loads' | 'activities'>;
+interface Branch extends Pick<MigrationSnapshot, 'loads' | 'activities'> {
+  replications: LiveReplication[];
+}
 
 /** The steps of a workflow and of its children, at most two levels deep. */
 async function readBranch(
@@ -86,6 +95,7 @@ async function readBranch(
   database?: string,
 ): Promise<Branch> {
   const own = runningActivities(client, description, database);
+  const heartbeat = applierFigures(client, description);
   const children = (description.raw.pendingChildren ?? []).map((child) =>
     readChild(client, description.workflowId, child, database),
   );
@@ -93,6 +103,10 @@ async function readBranch(
   return {
     activities: [...own, ...branches.flatMap((branch) => branch.activities)],
     loads: branches.flatMap((branch) => branch.loads),
+    replications: [
+      ...(database === undefined || heartbeat === undefined ? [] : [{ database, heartbeat }]),
+      ...branches.flatMap((branch) => branch.replications),
+    ],
   };
 }
 
@@ -104,19 +118,29 @@ async function readChild(
   { workflowId, runId, workflowTypeName }: PendingChild,
   parentDatabase: string | undefined,
 ): Promise<Branch> {
-  const handle = client.getHandle(workflowId ?? '', runId ?? undefined);
+  const isReplication = workflowTypeName === WORKFLOWS.replicate;
+  // a parent knows the first run of a child that continues as new
+  const handle = client.getHandle(workflowId ?? '', isReplication ? undefined : (runId ?? undefined));
   const database = parentDatabase ?? handle.workflowId.slice(`${parentId}/db/`.length);
   const isLoad = workflowTypeName === WORKFLOWS.load;
   try {
-    const [description, progress] = await Promise.all([
+    const [description, load, replication] = await Promise.all([
       describe(handle),
       isLoad ? answer<LoadProgress>(handle, LOAD_QUERY) : undefined,
+      isReplication ? answer<ReplicationStatus>(handle, REPLICATION_QUERY) : undefined,
     ]);
     const branch = await readBranch(client, description, database);
-    return progress === undefined ? branch : { ...branch, loads: [{ database, ...progress }] };
+    return {
+      ...branch,
+      ...(load === undefined ? {} : { loads: [{ database, ...load }] }),
+      replications: [
+        ...(replication === undefined ? [] : [{ database, answer: replication }]),
+        ...branch.replications,
+      ],
+    };
   } catch (error) {
     // it was announced and has not started, or has just ended
-    if (isWorkflowUnknown(error)) return { loads: [], activities: [] };
+    if (isWorkflowUnknown(error)) return { loads: [], activities: [], replications: [] };
     throw error;
   }
 }

@@ -1,6 +1,6 @@
 import type { WorkflowClient, WorkflowExecutionDescription } from '@temporalio/client';
 import { TimeoutFailure } from '@temporalio/common';
-import type { FailureFields, HeartbeatProgress } from '../contract';
+import type { FailureFields, HeartbeatProgress, ReplicationProgress } from '../contract';
 import { failureOf } from './workflow-outcome';
 
 /** A step that is under way, or waits for its next try. */
@@ -25,6 +25,8 @@ export interface RunningActivity {
 }
 
 type PendingActivity = NonNullable<WorkflowExecutionDescription['raw']['pendingActivities']>[number];
+
+const APPLIER = 'applyChanges';
 
 // PendingActivityState of Temporal's API
 const SCHEDULED = 1;
@@ -51,6 +53,17 @@ export function runningActivities(
       ...retryOf(client, pending),
     };
   });
+}
+
+/** The applier's own figures, newer than what its workflow knows; `undefined`: it does not run here. */
+export function applierFigures(
+  client: WorkflowClient,
+  description: WorkflowExecutionDescription,
+): ReplicationProgress | undefined {
+  const applier = (description.raw.pendingActivities ?? []).find(
+    ({ activityType }) => activityType?.name === APPLIER,
+  );
+  return applier === undefined ? undefined : heartbeatOf(client, applier).replication;
 }
 
 function heartbeatOf(client: WorkflowClient, pending: PendingActivity): Partial<HeartbeatProgress> {

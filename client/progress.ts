@@ -1,4 +1,4 @@
-import type { DatabaseStatus, MigrationState, Phase } from '../contract';
+import type { CutoverReport, DatabaseStatus, MigrationState, Phase, ReplicationStatus } from '../contract';
 import type { MigrationSnapshot } from './migration-snapshot';
 
 /** Rates are averages over so long. Milliseconds. */
@@ -24,6 +24,12 @@ export interface DatabaseProgress {
   bytesPerSecond?: number;
   /** Until the rows are copied. Only while they move. */
   secondsLeft?: number;
+  /** Online only, once changes are applied. */
+  replication?: ReplicationStatus;
+  /** The last try. */
+  cutover?: CutoverReport;
+  /** Bytes of what is copied anew while the rest is replicated. */
+  recopy?: { done: number; total: number };
 }
 
 /** A moving average of a growing amount. */
@@ -58,7 +64,7 @@ export class ProgressMeter {
   }
 
   private measureDatabase(at: number, status: DatabaseStatus, snapshot: MigrationSnapshot): DatabaseProgress {
-    const { database, phase, planned, copied } = status;
+    const { database, phase, planned, copied, replication, cutover } = status;
     const inFlight = snapshot.activities.filter(
       (activity) => activity.database === database && COPYING.has(activity.activity),
     );
@@ -70,9 +76,16 @@ export class ProgressMeter {
       tables: { done: copied.tables, total: Math.max(planned?.tables ?? 0, copied.tables) },
       rows: copied.rows + sum(inFlight.map(({ rows }) => rows)),
       bytes: { done, total: planned?.bytes ?? 0 },
+      ...(replication === undefined ? {} : { replication }),
+      ...(cutover === undefined ? {} : { cutover }),
     };
+    const load = snapshot.loads.find((candidate) => candidate.database === database);
+    if (phase === 'Replicate' && load !== undefined) {
+      const inLoad = load.copied.bytes + sum(inFlight.map(({ bytes }) => bytes));
+      return { ...figures, recopy: { done: inLoad, total: load.planned.bytes } };
+    }
     if (phase !== 'Load' || status.state !== 'InProgress') return figures;
-    const indexes = snapshot.loads.find((load) => load.database === database)?.indexes;
+    const indexes = load?.indexes;
     return {
       ...figures,
       ...(indexes === undefined ? {} : { indexes: { done: indexes.built, total: indexes.total } }),

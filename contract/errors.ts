@@ -57,6 +57,20 @@ export const FAILURE_CLASSES = {
   TargetNotEmpty: 'permanent',
   /** The source's schema changed after it was dumped. */
   SchemaDrift: 'permanent',
+  /** The replication slot is gone or its WAL was removed: what it would have sent cannot be had any more. */
+  SlotLost: 'permanent',
+  /** The ledger's position is behind the slot's: the target lost commits it had confirmed (a restore, a failover). */
+  TargetRewound: 'permanent',
+  /** The source is another server, or ends before the ledger's position: it lost commits the target has. */
+  SourceRewound: 'permanent',
+  /** A change cannot be applied: a row it expects is missing, or the target refuses it. Stops its table. */
+  ChangeRejected: 'permanent',
+  /** The cutover cannot begin as things stand; says why. */
+  CutoverRefused: 'permanent',
+  /** The source took a write after it was fenced. */
+  FenceBroken: 'permanent',
+  /** Something of the migration is still on the source, which cannot be reached; says by what SQL it goes. */
+  CleanUpNeeded: 'permanent',
   /** The comparison found a difference. */
   DifferenceFound: 'permanent',
   /** No Temporal server answers. */

@@ -1,5 +1,6 @@
 export * from './errors';
 export * from './names';
+export * from './online-steps';
 export * from './request';
 export * from './status';
 export * from './steps';

@@ -1,3 +1,6 @@
+import type { MigrationRequest } from './request';
+import type { FenceMode } from './status';
+
 /** Names that more than one process must agree on. */
 
 export const PRODUCT = 'flexlift';
@@ -30,7 +33,22 @@ export function loadWorkflowId(databaseWorkflowId: string): string {
   return `${databaseWorkflowId}/load`;
 }
 
-export const WORKFLOWS = { migration: 'migration', database: 'database', load: 'load' } as const;
+export function replicateWorkflowId(databaseWorkflowId: string): string {
+  return `${databaseWorkflowId}/replicate`;
+}
+
+export function tidyWorkflowId(migrationWorkflowId: string): string {
+  return `${migrationWorkflowId}/tidy`;
+}
+
+export const WORKFLOWS = {
+  migration: 'migration',
+  database: 'database',
+  load: 'load',
+  replicate: 'replicate',
+  /** Takes away what is left on a source after a migration has ended: the fence, or all of it. */
+  tidySource: 'tidySource',
+} as const;
 
 /** All of type Keyword; registered at the start of a worker or of the embedded server. */
 export const SEARCH_ATTRIBUTES = {
@@ -49,10 +67,63 @@ export const DATABASE_SIGNAL = 'databaseStatus';
 /** Takes {@link CancelRequest}. */
 export const CANCEL_UPDATE = 'cancel';
 
+/** Answered by a replication with ReplicationStatus. */
+export const REPLICATION_QUERY = 'replication';
+
+/**
+ * Signals from a migration to a database, with the same names as the updates they come from; see the requests below.
+ * `end` goes to a replication alone, `replicationNotice` comes from it.
+ */
+export const END_SIGNAL = 'end';
+export const REPLICATION_SIGNAL = 'replicationNotice';
+
+/** Of a migration; each takes {@link DatabasesRequest} or what extends it and answers with MigrationStatus. */
+export const CUTOVER_UPDATE = 'cutover';
+export const ABORT_CUTOVER_UPDATE = 'abortCutover';
+export const PAUSE_UPDATE = 'pause';
+export const RESUME_UPDATE = 'resume';
+export const RECOPY_UPDATE = 'recopy';
+export const ACCEPT_DRIFT_UPDATE = 'acceptDrift';
+
+export interface DatabasesRequest {
+  /** Absent: all that it can apply to. */
+  databases?: string[];
+}
+
+/** Answers when every named database is released or its cutover called off. */
+export interface CutoverRequest extends DatabasesRequest {
+  fence: FenceMode;
+  /** It is refused while the applier is further behind. Bytes. */
+  maxLagBytes: number;
+}
+
+export interface RecopyRequest {
+  /** May be left out where the migration has one database. */
+  database?: string;
+  /** As a person writes it: `orders`, `sales.orders`, `"Sales"."Order lines"`. Absent: all tables, with a new slot. */
+  table?: string;
+}
+
+/** The argument of the workflow `tidySource`. */
+export interface TidySourceRequest {
+  request: MigrationRequest;
+  databases: string[];
+  /** `fence`: only the fence is lifted; `all`: slots, publications, identities, fences, tables of ours. */
+  what: 'fence' | 'all';
+}
+
 export interface CancelRequest {
   /** Overrides the request's `onCancel`. */
   onCancel?: 'keep-target' | 'drop-target';
 }
+
+/** What all that a migration makes on its source begins with: publications, slots, schemas. */
+export function sourceObjectPrefix(migrationId: string): string {
+  return `${PRODUCT}_${migrationId}`;
+}
+
+/** Objects of any migration of ours on a source; LIKE pattern of regular expressions, for both SQL and JavaScript. */
+export const SOURCE_OBJECT_PATTERN = `^${PRODUCT}_[0-9a-f]{12}(_|$)`;
 
 /** The schema of ours in each target database. */
 export const LEDGER_SCHEMA = 'flexlift';

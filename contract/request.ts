@@ -64,11 +64,26 @@ export interface MigrationTimeouts {
   validation: number;
   /** How long the source's tables may be waited for before the lock attempt is given up and tried anew. Default 5 s. */
   lock: number;
+  /** How long the applier works before its figures go into the history. Default 5 min. */
+  segment: number;
+  /** How often a table that changed is proven anew while changes are applied. Default 15 min. */
+  proof: number;
+  /** How often the source's schema, slot and settings are looked at while changes are applied. Default 15 s. */
+  watch: number;
   /** First pause before a retry. Default 1 s. */
   retryInitial: number;
   /** Longest pause before a retry. Default 1 min. */
   retryMaximum: number;
 }
+
+/**
+ * What an online migration may do to tables of the source that have no key:
+ * - `append`: nothing; their INSERT and TRUNCATE are replicated, and where their rows are updated or deleted meanwhile,
+ *   the table is copied anew at the cutover;
+ * - `full`: they get REPLICA IDENTITY FULL until the end, so that all their changes are replicated. Each change of such a
+ *   table then costs the source the whole old row in its WAL, and the target a search.
+ */
+export type KeylessTables = 'append' | 'full';
 
 /** What becomes of a target database when its migration is cancelled. */
 export type OnCancel = 'keep-target' | 'drop-target';
@@ -97,6 +112,8 @@ export interface MigrationRequest {
   /** Prove equality before success. False ends as `SucceededUnverified`. Default true. */
   compare: boolean;
   onCancel: OnCancel;
+  /** Online only. Default `append`. */
+  keylessTables: KeylessTables;
   limits: MigrationLimits;
   timeouts: MigrationTimeouts;
   /** The Temporal server knows flexlift's search attributes; else the migration goes on without them. Default true. */
@@ -121,6 +138,9 @@ export const DEFAULT_TIMEOUTS: MigrationTimeouts = {
   heartbeat: 30_000,
   validation: 30_000,
   lock: 5_000,
+  segment: 5 * 60_000,
+  proof: 15 * 60_000,
+  watch: 15_000,
   retryInitial: 1_000,
   retryMaximum: 60_000,
 };

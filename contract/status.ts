@@ -2,28 +2,37 @@
 import type { FailureFields } from './errors';
 import type { MigrationMode, MigrationOption } from './request';
 
-/** Azure's states, and ours beside them: `SucceededUnverified`. */
+/** Azure's states, and ours beside them: `SucceededUnverified`, `NeedsCleanup`. */
 export type MigrationState =
   | 'InProgress'
+  | 'WaitingForUserAction'
   | 'Succeeded'
   | 'SucceededUnverified'
   | 'ValidationFailed'
   | 'Failed'
   | 'Canceled'
-  | 'CleaningUp';
+  | 'CleaningUp'
+  | 'NeedsCleanup';
 
-/** The steps of one database, in their order. */
+/** The steps of one database, in the order of an online migration; an offline one leaves some out. */
 export const PHASES = [
   'Queued',
   'CreateDatabase',
+  'PrepareSource',
   'DumpSchema',
   'PreData',
   'Load',
+  'Replicate',
+  'Prove',
+  'Fence',
+  'Drain',
   'PostData',
+  'LateRows',
   'Sequences',
   'MaterializedViews',
   'Analyze',
   'Compare',
+  'LastLook',
   'Release',
   'Done',
 ] as const;
@@ -79,6 +88,85 @@ export interface Difference {
   keys?: string[];
 }
 
+/** Where the replication of a database stands. */
+export type ReplicationState =
+  /** Not all that was committed before the load's end is applied yet, or its live lag is over {@link READY_LAG_SECONDS}. */
+  | 'CatchingUp'
+  | 'ReadyForCutover'
+  /** By request. */
+  | 'Paused'
+  /** By a failure that a person must look at; says so in `failure`. */
+  | 'Stopped';
+
+/** An applier this close to the source is ready for the cutover. Seconds. */
+export const READY_LAG_SECONDS = 10;
+
+/** Rows changed on the target by the applier, and how many transactions of the source they came in. */
+export interface ChangeCounts {
+  transactions: number;
+  inserts: number;
+  updates: number;
+  deletes: number;
+  truncates: number;
+}
+
+/** The live figures of a database's replication. */
+export interface ReplicationProgress {
+  /** The ledger's position: all that was committed before it is on the target. E.g. `0/16B3748`. */
+  lsn: string;
+  /** WAL of the source that is not applied yet, of all its databases. */
+  lagBytes: number;
+  /** Age of the oldest commit that is not applied yet, 0 where all are. */
+  lagSeconds: number;
+  /** Since the beginning. */
+  changes: ChangeCounts;
+  /** Row changes applied, over the last seconds. */
+  changesPerSecond: number;
+  /** WAL that the source keeps for our slot. */
+  retainedBytes: number;
+  /** `max_slot_wal_keep_size`; absent: no limit. */
+  retainedLimitBytes?: number;
+  /** Until the limit is reached at the present rate; absent: never. */
+  secondsToLimit?: number;
+  /** Tables whose changes are not applied. */
+  stoppedTables: StoppedTable[];
+  /** What changed in the source's schema since it was dumped. */
+  drift: Difference[];
+  /** Tables proven equal while changes were applied. */
+  proven: { tables: number; total: number };
+}
+
+export interface StoppedTable {
+  /** Quoted, schema-qualified. */
+  table: string;
+  failure: FailureFields;
+}
+
+export interface ReplicationStatus extends ReplicationProgress {
+  state: ReplicationState;
+  failure?: FailureFields;
+}
+
+/** One try to cut a database over. */
+export interface CutoverReport {
+  /** From 1 on. */
+  attempt: number;
+  state: 'Running' | 'Released' | 'CalledOff';
+  fence: FenceMode;
+  startedAt: string;
+  endedAt?: string;
+  fencedAt?: string;
+  /** For how long the application could not write: from the fence to the release, or to its lifting. */
+  fencedSeconds?: number;
+  /** Seconds of each step. */
+  seconds: Partial<Record<Phase, number>>;
+  /** Why it was called off. */
+  failure?: FailureFields;
+}
+
+/** How writers are kept from the source during the cutover, and after. */
+export type FenceMode = 'read-only' | 'revoke-connect' | 'none';
+
 export interface DatabaseStatus {
   database: string;
   state: MigrationState;
@@ -97,6 +185,14 @@ export interface DatabaseStatus {
   /** How many tables the database has; `tables` may be shorter. */
   tablesTotal?: number;
   failure?: FailureFields;
+  /** Online only, from its start on. */
+  replication?: ReplicationStatus;
+  /** Why an order of a person (a recopy, the acceptance of a drift) or the clean-up of the source failed. */
+  notice?: FailureFields;
+  /** The last try. */
+  cutover?: CutoverReport;
+  /** What the migration has made on the source and not taken away yet, for a person: `slot flexlift_…`. */
+  sourceObjects?: string[];
 }
 
 /** Bounds the report inside a workflow's result: a payload may not exceed 256 KB. */
@@ -126,6 +222,8 @@ export interface HeartbeatProgress {
   what: string;
   rows: number;
   bytes: number;
+  /** Of the applier. */
+  replication?: ReplicationProgress;
 }
 
 /** What the load's workflow answers to its query. */

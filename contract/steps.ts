@@ -1,4 +1,5 @@
 /** Arguments and results of the durable steps: what stands in a history between workflow and activity. */
+import type { FailureFields } from './errors';
 import type { MigrationRequest, OnCancel } from './request';
 import type { Amounts, Difference, Finding, TableReport } from './status';
 
@@ -100,4 +101,9 @@ export interface ReleaseResult {
 
 export interface CleanUpStep extends DatabaseStep {
   onCancel: OnCancel;
+}
+
+export interface CleanUpResult {
+  /** Still on the source, since it cannot be reached; the failure names the SQL that takes it away. */
+  left?: { objects: string[]; failure: FailureFields };
 }

@@ -1,6 +1,15 @@
 import { getExternalWorkflowHandle, setCurrentDetails, workflowInfo } from '@temporalio/workflow';
-import { DATABASE_SIGNAL, type DatabaseStatus, type Phase } from '../contract';
+import {
+  DATABASE_SIGNAL,
+  type CutoverReport,
+  type DatabaseStatus,
+  type FenceMode,
+  type Phase,
+  type ReleaseResult,
+  type ReplicationNotice,
+} from '../contract';
 import { databaseDetails } from './details';
+import { failureFields } from './failure';
 
 /** Keeps the status of one database and tells it to the query, the Web UI and the migration above. */
 export class DatabaseLog {
@@ -23,8 +32,14 @@ export class DatabaseLog {
   async phase<T>(phase: Phase, work: () => Promise<T>): Promise<T> {
     await this.enter(phase);
     const result = await work();
-    this.status.seconds[phase] = (Date.now() - this.phaseStarted) / 1000;
+    this.status.seconds[phase] = secondsSince(this.phaseStarted);
     return result;
+  }
+
+  async enter(phase: Phase): Promise<void> {
+    this.status.phase = phase;
+    this.phaseStarted = Date.now();
+    await this.tell();
   }
 
   async end(change: Partial<DatabaseStatus>): Promise<DatabaseStatus> {
@@ -33,13 +48,71 @@ export class DatabaseLog {
     return this.status;
   }
 
-  private async enter(phase: Phase): Promise<void> {
-    this.status.phase = phase;
-    this.phaseStarted = Date.now();
+  noteRelease(released: ReleaseResult): void {
+    Object.assign(this.status, released);
+  }
+
+  noteReplication({ state, failure, progress }: ReplicationNotice): void {
+    const figures = progress ?? this.status.replication;
+    if (figures === undefined) return;
+    this.status.replication = { ...figures, state, failure };
+    void this.tell();
+  }
+
+  /** Something that a person asked for failed; what goes on anyway goes on. */
+  async orReport(work: () => Promise<unknown>): Promise<void> {
+    try {
+      this.status.notice = undefined;
+      await work();
+    } catch (error) {
+      this.status.notice = failureFields(error);
+    }
     await this.tell();
   }
 
-  private async tell(): Promise<void> {
+  async beginCutover(fence: FenceMode): Promise<void> {
+    const attempt = (this.status.cutover?.attempt ?? 0) + 1;
+    this.status.cutover = {
+      attempt,
+      state: 'Running',
+      fence,
+      startedAt: new Date().toISOString(),
+      seconds: {},
+    };
+    await this.tell();
+  }
+
+  get cutoverAttempt(): number {
+    return this.status.cutover?.attempt ?? 0;
+  }
+
+  set cutoverAttempt(attempt: number) {
+    if (this.status.cutover !== undefined) this.status.cutover.attempt = attempt;
+  }
+
+  async cutoverStep<T>(phase: Phase, work: () => Promise<T>): Promise<T> {
+    await this.enter(phase);
+    const { cutover } = this.status;
+    if (phase === 'Fence' && cutover !== undefined) cutover.fencedAt = new Date().toISOString();
+    const result = await work();
+    if (cutover !== undefined) cutover.seconds[phase] = secondsSince(this.phaseStarted);
+    return result;
+  }
+
+  /** From here on the application can write again: on the target, or on the source. */
+  noteEndOfOutage(): void {
+    const { cutover } = this.status;
+    if (cutover?.fencedAt === undefined || cutover.fencedSeconds !== undefined) return;
+    cutover.fencedSeconds = secondsSince(Date.parse(cutover.fencedAt));
+  }
+
+  async endCutover(end: Pick<CutoverReport, 'state' | 'failure'>): Promise<void> {
+    this.noteEndOfOutage();
+    Object.assign(this.status.cutover ?? {}, end, { endedAt: new Date().toISOString() });
+    await this.tell();
+  }
+
+  async tell(): Promise<void> {
     setCurrentDetails(databaseDetails(this.status));
     const { parent } = workflowInfo();
     // the tables travel once, in the result; a signal carries the outline
@@ -48,4 +121,8 @@ export class DatabaseLog {
       await getExternalWorkflowHandle(parent.workflowId).signal<[DatabaseStatus]>(DATABASE_SIGNAL, outline);
     }
   }
+}
+
+function secondsSince(milliseconds: number): number {
+  return (Date.now() - milliseconds) / 1000;
 }

@@ -12,31 +12,39 @@ import { failureFields } from './failure';
 import { withSnapshotHeld } from './keeper';
 import { Limiter } from './limiter';
 import { load } from './load.workflow';
+import { migrateOnline } from './online-database';
 import { runAll } from './run-all';
 
 export const databaseStatusQuery = defineQuery<DatabaseStatus>(STATUS_QUERY);
 
-/** The migration of one database, from top to bottom. */
+/** The migration of one database: its target is created, then all goes as its mode has it. */
 export async function database(step: DatabaseStep): Promise<DatabaseStatus> {
   const log = new DatabaseLog(step.database);
   setHandler(databaseStatusQuery, () => log.status, {
     description: 'Phase, amounts and differences of this database',
   });
+  const activities = activityClasses(step.request);
   try {
-    return await migrateDatabase(step, log);
+    await log.phase('CreateDatabase', () => activities.short.createTargetDatabase(step));
+    const migrate = step.request.mode === 'Online' ? migrateOnline : migrateOffline;
+    return await migrate(step, log, activities);
   } catch (error) {
     if (isCancellation(error)) throw error;
     return await log.end({ state: 'Failed', failure: failureFields(error) });
   }
 }
 
-async function migrateDatabase(step: DatabaseStep, log: DatabaseLog): Promise<DatabaseStatus> {
-  const activities = activityClasses(step.request);
-  const { short, long } = activities;
+/** The offline migration of one database whose target exists, from top to bottom. */
+async function migrateOffline(
+  step: DatabaseStep,
+  log: DatabaseLog,
+  activities: ActivityClasses,
+): Promise<DatabaseStatus> {
+  const { long } = activities;
 
-  await log.phase('CreateDatabase', () => short.createTargetDatabase(step));
-
-  await withSnapshotHeld(activities, step, async () => {
+  const keep = () =>
+    activities.stream.holdSnapshot.executeWithOptions({ summary: 'keep locks and snapshot' }, [step]);
+  await withSnapshotHeld(keep, async () => {
     await log.phase('DumpSchema', () => long.dumpSchema(step));
     await log.phase('PreData', () => long.runPreData(step));
     log.status.copied = await log.phase('Load', () => loadRows(step));

@@ -10,6 +10,7 @@ import {
 } from '../contract';
 import { activityClasses, type ActivityClasses } from './activities';
 import { loadDetails } from './details';
+import { withSnapshotHeld } from './keeper';
 import { Limiter } from './limiter';
 import { runAll } from './run-all';
 
@@ -39,6 +40,8 @@ class Loader {
   };
   private readonly copies: Limiter;
   private readonly builds: Limiter;
+  /** Apart from the copies, which run under them. */
+  private readonly snapshots: Limiter;
 
   constructor(
     private readonly step: DatabaseStep,
@@ -46,6 +49,7 @@ class Loader {
   ) {
     this.copies = new Limiter(step.request.limits.copiesAtOnce);
     this.builds = new Limiter(step.request.limits.indexesAtOnce);
+    this.snapshots = new Limiter(step.request.limits.copiesAtOnce);
     setCurrentDetails(loadDetails(this.progress));
   }
 
@@ -74,7 +78,8 @@ class Loader {
     const { oid, name } = table;
     const parts = table.parts.map((part) => () => this.part({ oid, name }, part));
     const checksum = table.checksum ? [() => this.sourceChecksum({ oid, name })] : [];
-    await runAll([...parts, ...checksum]);
+    const copies = [...parts, ...checksum];
+    if (copies.length > 0) await this.underSnapshot({ oid, name }, () => runAll(copies));
     this.count({ tables: 1, rows: 0, bytes: 0 });
     await runAll(
       table.indexes.map((entry) => async () => {
@@ -86,6 +91,22 @@ class Loader {
         this.progress.indexes.built += 1;
         setCurrentDetails(loadDetails(this.progress));
       }),
+    );
+  }
+
+  /** Offline one snapshot of the whole database is held already; online a large table has its own. */
+  private async underSnapshot(
+    table: { oid: number; name: string },
+    copy: () => Promise<void>,
+  ): Promise<void> {
+    if (this.step.request.mode === 'Offline') return await copy();
+    const summary = `keep lock and snapshot of ${table.name}`;
+    await this.snapshots.run(() =>
+      withSnapshotHeld(
+        () =>
+          this.activities.stream.holdTableSnapshot.executeWithOptions({ summary }, [{ ...this.step, table }]),
+        copy,
+      ),
     );
   }
 

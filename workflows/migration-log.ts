@@ -19,6 +19,7 @@ const TABLES_IN_RESULT = 600;
 /** Keeps the status of one migration and shows it in the Web UI. */
 export class MigrationLog {
   readonly status: MigrationStatus;
+  onCutoverBegun: (database: string) => void = () => undefined;
 
   constructor(private readonly request: MigrationRequest) {
     const { source, target } = request;
@@ -58,7 +59,34 @@ export class MigrationLog {
     if (index < 0 || (databases[index]?.endedAt !== undefined && status.endedAt === undefined)) return;
     const tablesKept = Math.max(10, Math.floor(TABLES_IN_RESULT / databases.length));
     databases[index] = { ...databases[index], ...status, tables: status.tables?.slice(0, tablesKept) };
-    this.show();
+    if (status.cutover?.state === 'Running') this.onCutoverBegun(status.database);
+    this.noteWaiting();
+  }
+
+  /** Its rows are on the target; what follows needs no slot. */
+  hasLoaded(database: string): boolean {
+    const phase = this.status.databases.find((known) => known.database === database)?.phase;
+    return this.status.mode === 'Online' && phase === 'Replicate';
+  }
+
+  /** Nothing goes on before a person says so: all that has not ended is ready for its cutover, paused or stopped. */
+  private noteWaiting(): void {
+    if (this.status.endedAt !== undefined || this.status.state === 'CleaningUp') return this.show();
+    const open = this.status.databases.filter(({ endedAt }) => endedAt === undefined);
+    const isWaiting = open.length > 0 && open.every(waitsForUser);
+    const state = isWaiting ? 'WaitingForUserAction' : 'InProgress';
+    if (state === this.status.state) this.show();
+    else this.setState(state);
+  }
+
+  /** Cancelled, but something of ours is still on the source. */
+  needsCleanup(left: { database: string; objects: string[]; failure: FailureFields }[]): void {
+    for (const { database, objects } of left) {
+      const status = this.status.databases.find((known) => known.database === database);
+      if (status !== undefined) status.sourceObjects = objects;
+    }
+    this.status.failure = left[0]?.failure;
+    this.end('NeedsCleanup');
   }
 
   /** The migration is as good as its worst database. */
@@ -96,4 +124,8 @@ export class MigrationLog {
   private show(): void {
     setCurrentDetails(migrationDetails(this.status));
   }
+}
+
+function waitsForUser({ phase, replication }: DatabaseStatus): boolean {
+  return phase === 'Replicate' && replication !== undefined && replication.state !== 'CatchingUp';
 }

@@ -5,9 +5,9 @@ import {
   defineQuery,
   defineSignal,
   defineUpdate,
-  executeChild,
   isCancellation,
   setHandler,
+  startChild,
   workflowInfo,
 } from '@temporalio/workflow';
 import {
@@ -25,6 +25,7 @@ import { database } from './database.workflow';
 import { failureFields } from './failure';
 import { Limiter } from './limiter';
 import { MigrationLog } from './migration-log';
+import { takeOrders } from './migration-orders';
 import { runAll } from './run-all';
 
 export const statusQuery = defineQuery<MigrationStatus>(STATUS_QUERY);
@@ -42,6 +43,7 @@ export async function migration(request: MigrationRequest): Promise<MigrationSta
   setHandler(databaseSignal, (status) => log.noteDatabase(status), {
     description: 'From the databases: a new phase',
   });
+  takeOrders(log);
   setHandler(
     cancelUpdate,
     async (cancelRequest) => {
@@ -83,17 +85,28 @@ async function migrateServer(request: MigrationRequest, log: MigrationLog): Prom
   if (request.option === 'Validate') return log.end('Succeeded');
 
   const slots = new Limiter(request.limits.databasesAtOnce);
-  await runAll(databases.map((name) => () => slots.run(() => migrateDatabase(request, name, log))));
+  await runAll(databases.map((name) => () => migrateDatabase(request, name, log, slots)));
   log.summarize();
 }
 
-async function migrateDatabase(request: MigrationRequest, name: string, log: MigrationLog): Promise<void> {
-  const status = await executeChild(database, {
-    workflowId: databaseWorkflowId(workflowInfo().workflowId, name),
-    args: [{ request, database: name }],
-    staticSummary: `database ${name}`.slice(0, 150),
+/** The slots bound how many databases load at a time; an online one goes on without its slot until its cutover. */
+async function migrateDatabase(
+  request: MigrationRequest,
+  name: string,
+  log: MigrationLog,
+  slots: Limiter,
+): Promise<void> {
+  const child = await slots.run(async () => {
+    const started = await startChild(database, {
+      workflowId: databaseWorkflowId(workflowInfo().workflowId, name),
+      args: [{ request, database: name }],
+      staticSummary: `database ${name}`.slice(0, 150),
+    });
+    const result = started.result();
+    await Promise.race([result, condition(() => log.hasLoaded(name))]);
+    return { result };
   });
-  log.noteDatabase(status);
+  log.noteDatabase(await child.result);
 }
 
 /** Every database is cleaned up, whatever becomes of the others. */
@@ -110,6 +123,12 @@ async function cleanUp(
     unfinished.map(({ database }) => short.cleanUp({ request, database, onCancel })),
   );
   const failed = outcomes.find((outcome) => outcome.status === 'rejected');
-  if (failed === undefined) log.end('Canceled');
-  else log.fail(failureFields(failed.reason));
+  const left = outcomes.flatMap((outcome, index) =>
+    outcome.status === 'fulfilled' && outcome.value.left !== undefined
+      ? [{ database: unfinished[index]?.database ?? '', ...outcome.value.left }]
+      : [],
+  );
+  if (failed !== undefined) log.fail(failureFields(failed.reason));
+  else if (left.length > 0) log.needsCleanup(left);
+  else log.end('Canceled');
 }

@@ -1,7 +1,8 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Client } from 'pg';
 import { FlexliftError } from '../../contract';
-import { currentScope, importSnapshot, type Scope } from '../../postgres/copy';
+import { currentScope, importSnapshot, type Scope, type ScopeOf } from '../../postgres/copy';
+import { inTransaction } from '../../postgres/ledger';
 import type { Run } from './run';
 
 /** How often the ledger is asked for a keeper's snapshot. Milliseconds. */
@@ -24,11 +25,12 @@ export interface SnapshotSessions {
 export async function withSnapshot<T>(
   run: Run,
   database: string,
+  of: ScopeOf,
   work: (sessions: SnapshotSessions) => Promise<T>,
 ): Promise<T> {
   return await run.session('target', database, async (target) => {
     for (;;) {
-      const scope = await openScope(run, target);
+      const scope = await openScope(run, target, of);
       try {
         return await run.session('source', database, async (source) => {
           await importSnapshot(source, scope.snapshot);
@@ -42,11 +44,28 @@ export async function withSnapshot<T>(
   });
 }
 
-async function openScope(run: Run, target: Client): Promise<Scope> {
+async function openScope(run: Run, target: Client, of: ScopeOf): Promise<Scope> {
   for (;;) {
-    const scope = await currentScope(target, run.identity);
+    const scope = await currentScope(target, run.identity, of);
     if (scope !== undefined) return scope;
     run.progress({ what: 'waiting for a snapshot of the source' });
     await pause(POLL_INTERVAL, undefined, { signal: run.signal });
   }
+}
+
+/** Runs `work` with a session on each side; all that the source's shows is of one moment, whichever that is. */
+export async function withAnySnapshot<T>(
+  run: Run,
+  database: string,
+  work: (sessions: { source: Client; target: Client }) => Promise<T>,
+): Promise<T> {
+  return await run.session('target', database, (target) =>
+    run.session('source', database, (source) =>
+      inTransaction(
+        source,
+        () => work({ source, target }),
+        'BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY',
+      ),
+    ),
+  );
 }

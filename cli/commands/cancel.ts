@@ -1,12 +1,14 @@
 import type { Command } from 'commander';
 import { Option } from 'commander';
-import type { CancelRequest, MigrationHandle } from '../../client';
+import type { CancelRequest, FailureFields, MigrationHandle, MigrationStatus } from '../../client';
 import { confirmDestruction } from '../confirm';
-import { ensureWorker } from '../engine';
 import { EXIT, type ExitCode } from '../exit-code';
+import { formatName } from '../format';
 import { follow } from '../live/follow';
-import { withSession, type Session } from '../session';
-import { addJsonFlag, examples, run, type CommonFlags } from './common';
+import { failureLine } from '../output';
+import type { Session } from '../session';
+import { addJsonFlag, examples, type CommonFlags } from './common';
+import { onMigration } from './on-migration';
 
 interface CancelFlags extends CommonFlags {
   dropTarget?: boolean;
@@ -23,18 +25,12 @@ export function addCancel(program: Command): void {
     .option('-y, --yes', 'do not ask before something is destroyed')
     .addHelpText('after', examples('flexlift cancel shop', 'flexlift cancel shop --drop-target --yes'))
     .action((name: string, flags: CancelFlags, self: Command) =>
-      run(self, (output) =>
-        withSession(output, async (session) => {
-          const { engine, client, signal } = session;
-          const handle = await client.find(name);
-          if (flags.dropTarget === true) {
-            await confirmDestruction('--drop-target', 'drops the target databases', flags.yes);
-          }
-          if (handle.run.how === 'running')
-            await ensureWorker(engine, client, handle.run.pool, { output, signal });
-          return await cancel(handle, cancelRequest(flags), session);
-        }),
-      ),
+      onMigration(self, name, async (handle, session) => {
+        if (flags.dropTarget === true) {
+          await confirmDestruction('--drop-target', 'drops the target databases', flags.yes);
+        }
+        return await cancel(handle, cancelRequest(flags), session);
+      }),
     );
 }
 
@@ -45,6 +41,9 @@ function cancelRequest({ dropTarget, keepTarget }: CancelFlags): CancelRequest {
 
 async function cancel(handle: MigrationHandle, request: CancelRequest, session: Session): Promise<ExitCode> {
   const { output, signal } = session;
+  const online = handle.run.how === 'running' ? (await handle.snapshot()).status : undefined;
+  const made = online?.databases.flatMap(({ sourceObjects = [] }) => sourceObjects) ?? [];
+  if (made.length > 0) output.say(`Taking away from the source: ${made.map(formatName).join(', ')}.`);
   const accepted = handle.run.how === 'running' && (await handle.cancel(request));
   const status = accepted ? await follow(handle, { output, signal }) : await handle.result();
   if (status === undefined) return EXIT.detached;
@@ -53,10 +52,24 @@ async function cancel(handle: MigrationHandle, request: CancelRequest, session: 
     output.say(`Migration ${handle.name} is canceled.`);
     return EXIT.done;
   }
+  if (status.state === 'NeedsCleanup') {
+    for (const failure of cleanUpFailures(status)) output.error(failureLine(failure));
+    output.say(`When the source can be reached: flexlift cleanup ${handle.name}.`);
+    return EXIT.failed;
+  }
   output.error(
     accepted
       ? `Migration ${handle.name} ended as ${status.state} before the cancellation took effect.`
       : `Migration ${handle.name} had ended already, as ${status.state}.`,
   );
   return EXIT.failed;
+}
+
+/** What stays on the source, and the SQL by which it goes. */
+function cleanUpFailures({ failure, databases }: MigrationStatus): FailureFields[] {
+  const all = [failure, ...databases.flatMap((database) => [database.failure, database.notice])];
+  const bySentence = new Map(
+    all.flatMap((fields) => (fields === undefined ? [] : [[failureLine(fields), fields] as const])),
+  );
+  return [...bySentence.values()];
 }

@@ -6,6 +6,7 @@ import {
   findServerBinaries,
   loadSample,
   type PostgresServer,
+  type SampleServer,
 } from '../../embedded';
 import { FlexliftError } from '../../contract';
 import type { Output } from '../output';
@@ -26,7 +27,7 @@ export interface StartServersOptions {
 }
 
 /** Nothing here outlives the demo: no need to wait for the disk. */
-const SETTINGS = { fsync: false, full_page_writes: false, max_wal_size: '1GB' };
+const SETTINGS = { fsync: false, full_page_writes: false, max_wal_size: '1GB', wal_level: 'logical' };
 
 /** Starts both servers, fills the source and makes the sample's roles on the target. */
 export async function startServers({
@@ -53,21 +54,24 @@ export function superuserUri(server: PostgresServer, password: string, database:
   return `postgres://postgres:${password}@${server.host}:${server.port}/${database}`;
 }
 
+export function sampleServer({ host, port }: PostgresServer, password: string): SampleServer {
+  return { host, port, user: 'postgres', password };
+}
+
 async function fillSource(
   { source, target, password }: DemoServers,
   megabytes: number,
   output: Output,
   signal: AbortSignal,
 ): Promise<void> {
-  const address = ({ host, port }: PostgresServer) => ({ host, port, user: 'postgres', password });
   output.say(`Filling the source with the sample, about ${megabytes} MB`);
   await loadSample({
-    address: address(source),
+    address: sampleServer(source, password),
     megabytes,
     signal,
     onProgress: ({ file, filesDone, files }) => output.detail(`  ${file} (${filesDone} of ${files})`),
   });
-  await createSampleRoles({ address: address(target), signal });
+  await createSampleRoles({ address: sampleServer(target, password), signal });
 }
 
 /** One that is 14 or older, else the oldest there is. */

@@ -1,15 +1,21 @@
 import { randomBytes } from 'node:crypto';
-import type { MigrationHandle } from '../../client';
+import { setTimeout as pause } from 'node:timers/promises';
+import {
+  isReadyForCutover,
+  type MigrationHandle,
+  type MigrationSnapshot,
+  type MigrationStatus,
+} from '../../client';
 import { connectClient, openEngine, startWorker, webUiPage, type Engine } from '../engine';
 import { EXIT, exitCodeOfStatus, type ExitCode } from '../exit-code';
 import { follow } from '../live/follow';
 import type { Output } from '../output';
 import { createReport, writeReport } from '../report/report';
 import { reportText } from '../report/report-text';
-import { stateDirectory } from '../../embedded';
+import { SampleWriter, stateDirectory } from '../../embedded';
 import { demoPlace, removeDemo, type DemoPlace } from './demo-place';
-import { startServers, superuserUri, type DemoServers } from './demo-servers';
-import { WorkerCrash } from './worker-crash';
+import { sampleServer, startServers, superuserUri, type DemoServers } from './demo-servers';
+import { WorkerCrashes } from './worker-crashes';
 
 export interface DemoOptions {
   /** Of the sample, both databases together, about. */
@@ -22,10 +28,22 @@ export interface DemoOptions {
 
 /** Short enough that one sees the crash being noticed, long enough for a busy laptop. Milliseconds. */
 const HEARTBEAT = 5_000;
+/** Short, so that one sees more than one. Milliseconds. */
+const SEGMENT = 20_000;
+const WATCH = 2_000;
 /** So that the sample's large tables are copied in several parts. */
 const PART_BYTES = 16 * 1024 ** 2;
+/** An application that writes as fast as ours is always some ahead. */
+const MAX_LAG = 16 * 1024 ** 2;
+/** Of the sample's databases the one that the application writes to. */
+const WRITTEN_DATABASE = 'shop';
+/** Milliseconds. */
+const AFTERMATH = 2_000;
 
-/** Migrates the sample between two servers of its own, and kills the worker on the way. Takes away all it made. */
+/**
+ * Migrates the sample between two servers of its own while an application writes to it, kills the worker in the middle of
+ * the copy and of the replication, cuts over, and moves the application. Takes away all it made.
+ */
 export async function runDemo(options: DemoOptions): Promise<ExitCode> {
   const { keep, output } = options;
   const place = await demoPlace();
@@ -56,8 +74,8 @@ async function migrateSample(place: DemoPlace, options: DemoOptions): Promise<Ex
     output.say(
       `Migration ${handle.name} has started: ${webUiPage(engine, handle.workflowId) ?? handle.workflowId}`,
     );
-    const crash = new WorkerCrash(engine, client, pool, engineOptions);
-    return await followAndReport({ engine, handle, servers, crash }, options);
+    const crashes = new WorkerCrashes(engine, client, pool, engineOptions);
+    return await followAndReport({ engine, handle, servers, crashes }, options);
   } finally {
     await client.close();
   }
@@ -67,10 +85,11 @@ function demoMigration({ source, target, password }: DemoServers, pool: string) 
   return {
     name: pool,
     pool,
+    mode: 'Online' as const,
     source: superuserUri(source, password, 'postgres'),
     target: superuserUri(target, password, 'postgres'),
     limits: { partBytes: PART_BYTES },
-    timeouts: { heartbeat: HEARTBEAT },
+    timeouts: { heartbeat: HEARTBEAT, segment: SEGMENT, watch: WATCH },
   };
 }
 
@@ -78,22 +97,84 @@ interface DemoRun {
   engine: Engine;
   handle: MigrationHandle;
   servers: DemoServers;
-  crash: WorkerCrash;
+  crashes: WorkerCrashes;
 }
 
 async function followAndReport(run: DemoRun, { keep, output, signal }: DemoOptions): Promise<ExitCode> {
-  const { engine, handle, servers, crash } = run;
-  const onSnapshot = crash.onSnapshot.bind(crash);
-  const status = await follow(handle, { output, signal, interval: 250, onSnapshot });
-  const crashed = await crash.finished();
-  if (status === undefined) return EXIT.detached;
-  const report = createReport(engine, handle, status);
-  output.data(output.json ? JSON.stringify(report, null, 2) : reportText(report, output.colors));
-  output.say(`Report:   ${await writeReport(stateDirectory().reports, report)}`);
-  if (!crashed) output.warn('the load was over before the worker could be killed; give more --megabytes.');
-  if (keep) sayHowToLook(servers, output);
-  else if (report.temporal.webUi !== undefined) output.say('With --keep all of it stays for a look around.');
-  return exitCodeOfStatus(status);
+  const { engine, handle, servers, crashes } = run;
+  const application = new SampleWriter(sampleServer(servers.source, servers.password), WRITTEN_DATABASE);
+  output.say(`An application writes to ${WRITTEN_DATABASE} on the source from now on.`);
+  try {
+    const status = await migrateUnder(application, run, { output, signal });
+    if (status === undefined) return EXIT.detached;
+    const report = createReport(engine, handle, status);
+    output.data(output.json ? JSON.stringify(report, null, 2) : reportText(report, output.colors));
+    output.say(`Report:   ${await writeReport(stateDirectory().reports, report)}`);
+    await sayHowItFared(application, output);
+    if (crashes.count < 2)
+      output.warn('it was over before the worker could be killed twice; give more --megabytes.');
+    if (keep) sayHowToLook(servers, output);
+    else if (report.temporal.webUi !== undefined)
+      output.say('With --keep all of it stays for a look around.');
+    return exitCodeOfStatus(status);
+  } finally {
+    await application.stop();
+  }
+}
+
+/** `undefined`: Ctrl-C came first. */
+async function migrateUnder(
+  application: SampleWriter,
+  { handle, servers, crashes }: DemoRun,
+  { output, signal }: Pick<DemoOptions, 'output' | 'signal'>,
+): Promise<MigrationStatus | undefined> {
+  const common = { output, signal, interval: 250 };
+  const ready = await follow(handle, {
+    ...common,
+    onSnapshot: (snapshot) => crashes.onSnapshot(snapshot),
+    until: (snapshot) => crashes.areOver && isReady(snapshot),
+  });
+  await crashes.finished();
+  if (ready === undefined || ready.endedAt !== undefined) return ready;
+
+  output.say('Ready: the source is fenced now, and the target takes over.');
+  const cutover = await handle.cutover({ maxLagBytes: MAX_LAG });
+  let failed = false;
+  void cutover.result({ signal }).then(
+    ({ databases }) => (failed = databases.some((database) => database.cutover?.state === 'CalledOff')),
+    () => (failed = true),
+  );
+  let moved = false;
+  return await follow(handle, {
+    ...common,
+    until: () => failed,
+    onSnapshot: ({ status }) => {
+      if (moved || !isReleased(status)) return;
+      moved = true;
+      void application.moveTo(sampleServer(servers.target, servers.password));
+      output.say('The application writes to the target from now on.');
+    },
+  });
+}
+
+function isReady({ status }: MigrationSnapshot): boolean {
+  return status !== undefined && status.databases.length > 0 && status.databases.every(isReadyForCutover);
+}
+
+function isReleased(status: MigrationStatus | undefined): boolean {
+  const written = status?.databases.find(({ database }) => database === WRITTEN_DATABASE);
+  return written?.cutover?.state === 'Released';
+}
+
+/** Lets it write on for a moment: the target is not only equal, it works. */
+async function sayHowItFared(application: SampleWriter, output: Output): Promise<void> {
+  const before = application.figures.committed;
+  await pause(AFTERMATH);
+  const { committed, longestPause } = application.figures;
+  output.say(
+    `The application wrote ${committed} transactions, ${committed - before} of them to the target in the last ` +
+      `${AFTERMATH / 1000} s. Its longest pause: ${longestPause.toFixed(1)} s.`,
+  );
 }
 
 function sayHowToLook({ source, target, password }: DemoServers, output: Output): void {

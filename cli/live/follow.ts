@@ -14,12 +14,14 @@ export interface FollowOptions {
   /** Milliseconds between two snapshots. Default 1 s. */
   interval?: number;
   onSnapshot?: (snapshot: MigrationSnapshot) => void;
+  /** Ends the following before the migration has ended. */
+  until?: (snapshot: MigrationSnapshot) => boolean;
 }
 
-/** Shows a migration until it ends; gives how it ended, or `undefined` where `signal` came first. */
+/** Shows a migration until it ends, or `until`; gives how it stands then, or `undefined` where `signal` came first. */
 export async function follow(
   handle: MigrationHandle,
-  { output, signal, interval, onSnapshot }: FollowOptions,
+  { output, signal, interval, onSnapshot, until }: FollowOptions,
 ): Promise<MigrationStatus | undefined> {
   const view = progressView(output);
   const meter = new ProgressMeter();
@@ -27,7 +29,7 @@ export async function follow(
     for await (const snapshot of handle.watch({ signal, interval })) {
       view.show(snapshot, meter.measure(snapshot));
       onSnapshot?.(snapshot);
-      if (!snapshot.running) return snapshot.status;
+      if (!snapshot.running || until?.(snapshot) === true) return snapshot.status;
     }
     return undefined;
   } finally {

@@ -1,12 +1,14 @@
 import type { createColors } from 'picocolors';
 import {
   fractionDone,
+  hasEnded,
   type DatabaseProgress,
   type MigrationSnapshot,
   type RunningActivity,
 } from '../../client';
 import { formatBytes, formatCount, formatName, formatSeconds } from '../format';
 import { failureLine } from '../output';
+import { cutoverText, onlineTrouble, replicationText } from './replication-lines';
 
 type Colors = ReturnType<typeof createColors>;
 
@@ -31,24 +33,35 @@ export function progressLines(
     name: Math.max(0, ...shown.map(({ database }) => displayName(database).length)),
     phase: Math.max(0, ...shown.map(({ phase }) => phase.length)),
   };
+  const at = Date.parse(snapshot.takenAt);
   return [
     ...(figures.length === 0 ? [waitingLine(snapshot)] : []),
-    ...shown.map((database) => databaseLine(database, widths, colors)),
+    ...shown.map((database) => databaseLine(database, { widths, colors, at })),
     ...hiddenLine(figures, shown),
     ...trouble(snapshot).map((line) => colors.yellow(line)),
   ];
 }
 
-/** What holds a migration up: steps that wait for their next try, no worker, no Temporal. */
-export function trouble({ activities, notice, takenAt }: MigrationSnapshot): string[] {
+/** What holds a migration up: steps that wait for their next try, stopped tables, drift, no worker, no Temporal. */
+export function trouble({ activities, notice, takenAt, status }: MigrationSnapshot): string[] {
+  const online = status === undefined ? [] : onlineTrouble(status);
+  const waiting = retrying(activities, Date.parse(takenAt));
+  return [...waiting, ...online, ...(notice === undefined ? [] : [notice])];
+}
+
+/**
+ * The steps that failed and are tried again, those of one reason in one line.
+ *
+ * @param now milliseconds
+ */
+export function retrying(activities: RunningActivity[], now: number): string[] {
   const byStory = new Map<string, RunningActivity[]>();
   for (const activity of activities.filter(isRetrying)) {
     const where = activity.database === undefined ? '' : `${displayName(activity.database)}: `;
     const story = `${where}${activity.failure === undefined ? '' : failureLine(activity.failure)}`;
     byStory.set(story, [...(byStory.get(story) ?? []), activity]);
   }
-  const retrying = [...byStory].map(([story, same]) => `${story} (${retryText(same, Date.parse(takenAt))})`);
-  return [...retrying, ...(notice === undefined ? [] : [notice])];
+  return [...byStory].map(([story, same]) => `${story} (${retryText(same, now)})`);
 }
 
 /** What failed for one and the same reason: `copyPart, attempt 3, next try in 5 s`. */
@@ -62,9 +75,22 @@ function retryText(same: RunningActivity[], now: number): string {
   return `${what.slice(0, MOST_NAMED).join(', ')}${others}, attempt ${attempt}${next}`;
 }
 
-/** One database in one line of plain text. */
-export function databaseText(progress: DatabaseProgress): string {
-  return `${displayName(progress.database)} ${progress.phase} ${amounts(progress)}`.trimEnd();
+/**
+ * One database in one line of plain text.
+ *
+ * @param at milliseconds
+ */
+export function databaseText(progress: DatabaseProgress, at: number): string {
+  return `${displayName(progress.database)} ${progress.phase} ${onlineText(progress, at) ?? amounts(progress)}`.trimEnd();
+}
+
+/** `undefined`: it is neither replicated nor cut over at the moment. */
+function onlineText({ phase, state, replication, cutover, recopy }: DatabaseProgress, at: number) {
+  if (hasEnded({ state })) return undefined;
+  if (cutover?.state === 'Running') return cutoverText(cutover, at);
+  return phase === 'Replicate' && replication !== undefined
+    ? replicationText(replication, recopy)
+    : undefined;
 }
 
 /** A step that failed and has shown no progress since. */
@@ -78,13 +104,15 @@ function waitingLine({ status }: MigrationSnapshot): string {
 
 function databaseLine(
   progress: DatabaseProgress,
-  widths: { name: number; phase: number },
-  colors: Colors,
+  { widths, colors, at }: { widths: { name: number; phase: number }; colors: Colors; at: number },
 ): string {
+  const online = onlineText(progress, at);
   const name = displayName(progress.database).padEnd(widths.name);
   const phase = progress.phase.padEnd(widths.phase);
   if (progress.state === 'Failed') return `${name}  ${colors.red(phase)}  failed`;
+  if (progress.state === 'NeedsCleanup') return `${name}  ${colors.red(phase)}  needs clean-up`;
   if (progress.state === 'Canceled') return `${name}  ${colors.yellow(phase)}  canceled`;
+  if (online !== undefined) return `${name}  ${phase}  ${online}`;
   if (progress.phase === 'Done') return `${name}  ${colors.green(phase)}  ${amounts(progress)}`;
   if (progress.phase !== 'Load') return `${name}  ${phase}  ${amounts(progress)}`.trimEnd();
   return `${name}  ${phase}  ${bar(fractionDone(progress))}  ${amounts(progress)}`;
@@ -124,7 +152,7 @@ function amounts({
 function chooseShown(figures: DatabaseProgress[], most: number): DatabaseProgress[] {
   if (figures.length <= most) return figures;
   const interest = ({ phase, state }: DatabaseProgress): number => {
-    if (state === 'Failed') return 1;
+    if (state === 'Failed' || state === 'NeedsCleanup') return 1;
     return phase === 'Done' ? 3 : phase === 'Queued' ? 2 : 0;
   };
   const chosen = new Set([...figures].sort((a, b) => interest(a) - interest(b)).slice(0, most));

@@ -1,5 +1,5 @@
 import { MultiBar, type SingleBar } from 'cli-progress';
-import type { DatabaseProgress, MigrationSnapshot } from '../../client';
+import { hasEnded, type DatabaseProgress, type MigrationSnapshot } from '../../client';
 import type { Output } from '../output';
 import { databaseText, progressLines, trouble } from './progress-lines';
 
@@ -49,36 +49,49 @@ class LiveView implements ProgressView {
 
 /** How often the figures are repeated where nothing else changes. Milliseconds. */
 const REPEAT = 10_000;
+/** Changes may be applied for days. Milliseconds. */
+const REPEAT_REPLICATION = 60_000;
 
 /** Lines for a log: every change of a phase, every new trouble, and the figures now and then. */
 export class PlainView implements ProgressView {
   private readonly told = new Map<string, { phase: string; at: number }>();
-  private troubles = new Set<string>();
+  private readonly troubles: TroubleTeller;
 
-  constructor(private readonly output: Pick<Output, 'say'>) {}
+  constructor(private readonly output: Pick<Output, 'say'>) {
+    this.troubles = new TroubleTeller(output);
+  }
 
   show(snapshot: MigrationSnapshot, figures: DatabaseProgress[]): void {
     const at = Date.parse(snapshot.takenAt);
     for (const progress of figures) {
-      const { database, state, phase } = progress;
-      const now = `${state} ${phase}`;
+      const { database, state, phase, replication } = progress;
+      const isReplicated = phase === 'Replicate' && replication !== undefined;
+      const now = `${state} ${phase} ${isReplicated ? replication.state : ''}`;
       const before = this.told.get(database);
-      const moves = state === 'InProgress' && phase !== 'Queued';
-      if (before?.phase === now && !(moves && at - before.at >= REPEAT)) continue;
+      const moves = !hasEnded(progress) && phase !== 'Queued';
+      const repeat = isReplicated ? REPEAT_REPLICATION : REPEAT;
+      if (before?.phase === now && !(moves && at - before.at >= repeat)) continue;
       this.told.set(database, { phase: now, at });
-      this.output.say(databaseText(progress));
+      this.output.say(databaseText(progress, at));
     }
-    this.tellTroubles(trouble(snapshot));
+    this.troubles.tell(trouble(snapshot));
   }
 
   close(): void {
     this.told.clear();
   }
+}
 
-  private tellTroubles(lines: string[]): void {
+/** Lines for a log: each trouble once, and again when it comes back. */
+export class TroubleTeller {
+  private known = new Set<string>();
+
+  constructor(private readonly output: Pick<Output, 'say'>) {}
+
+  tell(lines: string[]): void {
     const now = new Map(lines.map((line) => [withoutAttempt(line), line]));
-    for (const [trouble, line] of now) if (!this.troubles.has(trouble)) this.output.say(line);
-    this.troubles = new Set(now.keys());
+    for (const [trouble, line] of now) if (!this.known.has(trouble)) this.output.say(line);
+    this.known = new Set(now.keys());
   }
 }
 

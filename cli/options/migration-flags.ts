@@ -1,5 +1,6 @@
 import { Option, type Command } from 'commander';
-import type { MigrationTimeouts, OnCancel, SslMode } from '../../client';
+import type { KeylessTables, MigrationTimeouts, OnCancel, SslMode } from '../../client';
+import { collect } from './collect';
 import { parseCount, parseDuration, parseSize } from './sizes';
 
 /** What commander makes of the flags of `migrate` and `create`. */
@@ -16,6 +17,8 @@ export interface MigrationFlags {
   targetSslRootCert?: string;
   database?: string[];
   name?: string;
+  mode?: 'offline' | 'online';
+  keylessTables?: KeylessTables;
   validateOnly?: boolean;
   overwrite?: boolean;
   yes?: boolean;
@@ -38,6 +41,12 @@ export const FLAG_OF_OPTION: Record<string, string> = {
   target: '--target',
   name: '--name',
   databases: '--database',
+  database: '--database',
+  mode: '--mode',
+  keylessTables: '--keyless-tables',
+  fence: '--fence',
+  maxLagBytes: '--max-lag',
+  table: '--table',
   option: '--validate-only',
   overwrite: '--overwrite',
   noOwner: '--no-owner',
@@ -71,6 +80,19 @@ export function addMigrationFlags(command: Command): Command {
   return command
     .option('--database <name>', 'a database to migrate; repeatable (default: all)', collect)
     .option('--name <name>', 'what to call the migration (default: from source and target)')
+    .addOption(
+      choice('--mode <mode>', 'online: copy while the source is written to, replicate, cut over later', [
+        'offline',
+        'online',
+      ]),
+    )
+    .addOption(
+      choice(
+        '--keyless-tables <how>',
+        'online, of tables without a key: append (INSERT is replicated, else copied anew) or full (old rows logged)',
+        ['append', 'full'],
+      ),
+    )
     .option('--validate-only', 'say what would stand in the way, change nothing')
     .option('--overwrite', 'replace target databases that are not empty')
     .option('-y, --yes', 'do not ask before something is destroyed')
@@ -104,10 +126,6 @@ function addServerFlags(command: Command, side: 'source' | 'target', variable: s
 
 function choice(flags: string, description: string, values: string[]): Option {
   return new Option(flags, description).choices(values);
-}
-
-function collect(value: string, earlier: string[] = []): string[] {
-  return [...earlier, value];
 }
 
 function collectTimeout(value: string, earlier: Record<string, number> = {}): Record<string, number> {

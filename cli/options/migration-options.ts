@@ -4,6 +4,8 @@ import { UsageError } from '../exit-code';
 import { holdsPassword } from '../process-title';
 import type { MigrationFlags } from './migration-flags';
 
+const MODES = { offline: 'Offline', online: 'Online' } as const;
+
 export interface FlagContext {
   /** The worker is flexlift's own, on this machine: it shares our files, but not our environment. */
   embeddedWorker: boolean;
@@ -25,6 +27,8 @@ export function migrationOptions(flags: MigrationFlags, context: FlagContext): M
     target: serverOptions('target', flags, context),
     name: flags.name,
     databases: flags.database,
+    ...(flags.mode === undefined ? {} : { mode: MODES[flags.mode] }),
+    keylessTables: flags.keylessTables,
     ...(flags.validateOnly === true ? { option: 'Validate' as const } : {}),
     overwrite: flags.overwrite,
     noOwner: !flags.owner,

@@ -3,6 +3,7 @@ import type { createColors } from 'picocolors';
 import type { DatabaseStatus, Difference, Finding, MigrationStatus, TableReport } from '../../client';
 import { formatBytes, formatCount, formatName, formatSeconds } from '../format';
 import { failureLine } from '../output';
+import { onlineLines, phaseTimes } from './online-text';
 import type { MigrationReport } from './report';
 
 type Colors = ReturnType<typeof createColors>;
@@ -46,6 +47,7 @@ function databaseSection(database: DatabaseStatus, colors: Colors): string[] {
       : [tableOfTables(database.tables, colors), ...moreTables(database)]),
     ...differenceLines(database.differences, colors),
     ...phaseLine(database),
+    ...onlineLines(database, colors),
   ];
 }
 
@@ -87,7 +89,7 @@ function moreTables({ tables = [], tablesTotal = tables.length }: DatabaseStatus
   return more > 0 ? [`and ${formatCount(more)} smaller tables, all of them equal or not compared`] : [];
 }
 
-function differenceLines(differences: Difference[], colors: Colors): string[] {
+export function differenceLines(differences: Difference[], colors: Colors): string[] {
   return differences.flatMap(({ kind, object, message, keys = [] }) => [
     `${colors.red('Difference')} (${kind}) in ${formatName(object)}: ${formatName(message)}`,
     ...(keys.length === 0 ? [] : [`  first keys: ${keys.map(formatName).join('; ')}`]),
@@ -105,8 +107,8 @@ function findingLines(findings: Finding[], colors: Colors): string[] {
 }
 
 function phaseLine({ seconds }: DatabaseStatus): string[] {
-  const phases = Object.entries(seconds).map(([phase, taken]) => `${phase} ${formatSeconds(taken)}`);
-  return phases.length === 0 ? [] : [`Phases: ${phases.join(', ')}`];
+  const phases = phaseTimes(seconds);
+  return phases === '' ? [] : [`Phases: ${phases}`];
 }
 
 function totalLine({ databases }: MigrationStatus): string {

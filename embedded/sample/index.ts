@@ -1,2 +1,3 @@
 export * from './load-sample';
 export { createSampleRoles, type SampleServer } from './sample-databases';
+export { SampleWriter, type SampleWriterFigures } from './sample-writer';

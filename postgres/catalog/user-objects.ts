@@ -1,5 +1,6 @@
 import type { Client } from 'pg';
 import { LEDGER_SCHEMA } from '../../contract';
+import { isNotOurs } from './source-objects';
 
 /** Catalogs whose rows live in a schema, with that schema's column. */
 const IN_SCHEMAS = {
@@ -34,7 +35,8 @@ export const FIRST_USER_OID = 16384;
 
 /**
  * True where a user made nothing in the connected database: no schema but `public`, no relation, function, type or
- * other object, no large object. What extensions brought, a ledger and temporary objects do not count.
+ * other object, no large object. What extensions brought, a ledger, temporary objects and
+ * what a migration of ours has on its source do not count.
  */
 export async function isEmptyDatabase(client: Client): Promise<boolean> {
   return (await someUserObject(client)) === undefined;
@@ -56,14 +58,17 @@ function userObjectsSql(): string {
     ([catalog, column]) =>
       `SELECT o.tableoid AS classid, o.oid AS objid
          FROM pg_catalog.${catalog} o JOIN pg_catalog.pg_namespace n ON n.oid = o.${column}
-        WHERE n.nspname <> $1 AND n.nspname !~ '^pg_(toast|temp)' AND ${isUserMade('o')}
+        WHERE n.nspname <> $1 AND n.nspname !~ '^pg_(toast|temp)' AND ${isNotOurs('n.nspname')} AND ${isUserMade('o')}
               ${catalog === 'pg_class' ? `AND o.relkind IN ('r', 'p', 'v', 'm', 'f', 'S')` : ''}`,
   );
   const ofDatabase = OF_DATABASE.map(
-    (catalog) => `SELECT o.tableoid, o.oid FROM pg_catalog.${catalog} o WHERE ${isUserMade('o')}`,
+    (catalog) =>
+      `SELECT o.tableoid, o.oid FROM pg_catalog.${catalog} o
+        WHERE ${isUserMade('o')} ${catalog === 'pg_publication' ? `AND ${isNotOurs('o.pubname')}` : ''}`,
   );
   const schemas = `SELECT o.tableoid, o.oid FROM pg_catalog.pg_namespace o
-                    WHERE o.nspname NOT IN ('public', $1) AND o.nspname !~ '^pg_' AND ${isUserMade('o')}`;
+                    WHERE o.nspname NOT IN ('public', $1) AND o.nspname !~ '^pg_' AND ${isNotOurs('o.nspname')}
+                      AND ${isUserMade('o')}`;
   const largeObjects = `SELECT 'pg_catalog.pg_largeobject'::pg_catalog.regclass, oid
                           FROM pg_catalog.pg_largeobject_metadata`;
   return [...inSchemas, ...ofDatabase, schemas, largeObjects].join('\nUNION ALL\n');

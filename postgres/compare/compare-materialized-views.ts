@@ -13,19 +13,24 @@ export interface CompareViewsRequest {
 
 export interface ViewComparison {
   differences: Difference[];
-  /** Views whose rows differ as they must: the query asks for the time, the session or chance. Quoted names. */
+  /**
+   * Views whose rows differ as they must: the query asks for the time, the session or chance, or reads a view that is out
+   * of date on the source. Quoted names.
+   */
   notComparable: string[];
 }
 
 /**
  * Compares the rows of every populated materialized view. The source's may be older than its tables while the target's
  * was just refreshed; so where the two differ, the target is held against what the view's query gives on the source
- * now. A view whose query depends on more than its tables is listed instead of compared.
+ * now. A view whose query depends on more than its tables is listed instead of compared; so is one that reads another
+ * whose rows on the source are out of date.
  */
 export async function compareMaterializedViews(request: CompareViewsRequest): Promise<ViewComparison> {
   const { source, target, signal } = request;
   const onTarget = new Map((await readMaterializedViews(target)).map((view) => [view.quotedName, view]));
   const result: ViewComparison = { differences: [], notComparable: [] };
+  const outOfDate = new Set<string>();
   for (const view of await readMaterializedViews(source)) {
     signal.throwIfAborted();
     const twin = onTarget.get(view.quotedName);
@@ -37,7 +42,7 @@ export async function compareMaterializedViews(request: CompareViewsRequest): Pr
         difference(view, `It is populated on the ${populated} and not on the ${other}.`),
       );
     } else if (view.populated) {
-      await compareRows(source, target, view, result);
+      await compareRows(source, target, view, result, outOfDate);
     }
   }
   return result;
@@ -48,14 +53,16 @@ async function compareRows(
   target: Client,
   view: MaterializedView,
   result: ViewComparison,
+  outOfDate: Set<string>,
 ): Promise<void> {
   const columns = await describeTable(source, view.schema, view.name);
   const relation = `ONLY ${quoteQualified(view.schema, view.name)}`;
   const found = await checksumRelation(target, relation, columns);
   if (equal(found, await checksumRelation(source, relation, columns))) return;
+  outOfDate.add(view.quotedName);
   const expected = await checksumRelation(source, `(${view.query}) AS evaluated`, columns);
   if (equal(found, expected)) return;
-  if (await dependsOnMoment(source, view)) {
+  if (view.reads.some((name) => outOfDate.has(name)) || (await dependsOnMoment(source, view))) {
     result.notComparable.push(view.quotedName);
     return;
   }

@@ -22,7 +22,7 @@ export interface TableDifferences {
 }
 
 export interface DiffRequest {
-  /** Outside of a transaction: the function opens one of its own on each side. */
+  /** Both outside of a transaction: one is opened on each side. */
   source: Client;
   target: Client;
   table: { schema: string; name: string };
@@ -43,29 +43,27 @@ const READ_ONLY = 'BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY';
  * grow with the table, nor with the number of differences.
  */
 export async function firstDifferences(request: DiffRequest): Promise<TableDifferences> {
-  const { source, target, table, limit = 10, signal } = request;
-  const plan = await diffPlan(source, table, request.condition ?? 'true');
   return await inTransaction(
-    source,
-    () =>
-      inTransaction(
-        target,
-        async () => {
-          signal.throwIfAborted();
-          const [onSource, onTarget] = await Promise.all([
-            readBuckets(source, plan),
-            readBuckets(target, plan),
-          ]);
-          const differing = differingBuckets(onSource, onTarget);
-          const query = { ...plan, buckets: differing.slice(0, limit) };
-          const rows = await mergeRows(hashedRows(source, query), hashedRows(target, query), limit, signal);
-          const complete = differing.length <= limit && rows.length <= limit;
-          return { keyColumns: plan.keyColumns, rows: rows.slice(0, limit), complete };
-        },
-        READ_ONLY,
-      ),
+    request.source,
+    () => inTransaction(request.target, () => firstDifferencesInside(request), READ_ONLY),
     READ_ONLY,
   );
+}
+
+/**
+ * The same for clients that are in a transaction already: what their snapshots see is compared. Leaves cursors open that
+ * end with the transaction, or with the savepoint that the caller has set before.
+ */
+export async function firstDifferencesInside(request: DiffRequest): Promise<TableDifferences> {
+  const { source, target, table, limit = 10, signal } = request;
+  const plan = await diffPlan(source, table, request.condition ?? 'true');
+  signal.throwIfAborted();
+  const [onSource, onTarget] = await Promise.all([readBuckets(source, plan), readBuckets(target, plan)]);
+  const differing = differingBuckets(onSource, onTarget);
+  const query = { ...plan, buckets: differing.slice(0, limit) };
+  const rows = await mergeRows(hashedRows(source, query), hashedRows(target, query), limit, signal);
+  const complete = differing.length <= limit && rows.length <= limit;
+  return { keyColumns: plan.keyColumns, rows: rows.slice(0, limit), complete };
 }
 
 type DiffPlan = Omit<RowsQuery, 'buckets'> & { keyColumns?: string[] };

@@ -9,4 +9,5 @@ export * from './row-hash';
 export * from './sequences';
 export * from './table-checksum';
 export * from './table-description';
+export * from './table-difference';
 export * from './table-key';

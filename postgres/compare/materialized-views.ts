@@ -10,11 +10,15 @@ export interface MaterializedView {
   populated: boolean;
   /** Without the final semicolon. */
   query: string;
+  /** Quoted names of the materialized views that it reads, straight or through other views. */
+  reads: string[];
 }
 
 /** All materialized views of the users, each behind those that it reads, straight or through plain views. */
 export async function readMaterializedViews(client: Client): Promise<MaterializedView[]> {
-  const views = await client.query<Omit<MaterializedView, 'quotedName'> & { materialized: boolean }>(
+  const views = await client.query<
+    Omit<MaterializedView, 'quotedName' | 'reads'> & { materialized: boolean }
+  >(
     `SELECT c.oid, n.nspname AS schema, c.relname AS name, c.relkind = 'm' AS materialized,
             c.relispopulated AS populated,
             CASE WHEN c.relkind = 'm' THEN pg_catalog.rtrim(pg_catalog.pg_get_viewdef(c.oid), ';') END AS query
@@ -27,13 +31,22 @@ export async function readMaterializedViews(client: Client): Promise<Materialize
   const byOid = new Map(views.rows.map((view) => [view.oid, view]));
   const ordered: MaterializedView[] = [];
   const visited = new Set<number>();
+  const materializedBelow = new Map<number, Set<string>>();
   const visit = (oid: number): void => {
     const view = byOid.get(oid);
     if (view === undefined || visited.has(oid)) return;
     visited.add(oid);
-    for (const used of readBy.get(oid) ?? []) visit(used);
+    const below = new Set<string>();
+    materializedBelow.set(oid, below);
+    for (const used of readBy.get(oid) ?? []) {
+      visit(used);
+      for (const name of materializedBelow.get(used) ?? []) below.add(name);
+      const read = byOid.get(used);
+      if (read?.materialized === true) below.add(quoteQualified(read.schema, read.name));
+    }
     const { materialized, ...rest } = view;
-    if (materialized) ordered.push({ ...rest, quotedName: quoteQualified(view.schema, view.name) });
+    const quotedName = quoteQualified(view.schema, view.name);
+    if (materialized) ordered.push({ ...rest, quotedName, reads: [...below] });
   };
   for (const view of views.rows) visit(view.oid);
   return ordered;

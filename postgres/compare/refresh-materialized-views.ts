@@ -1,11 +1,13 @@
 import type { Client } from 'pg';
-import { once, type LedgerIdentity } from '../ledger';
+import { holdCutover, once, stepKey, type LedgerIdentity } from '../ledger';
 import { refreshOrder } from './materialized-views';
 
 export interface RefreshRequest {
   source: Client;
   target: Client;
   identity: LedgerIdentity;
+  /** The cutover that they are filled for, where there is one: each fills all of them anew. */
+  attempt?: number;
   signal: AbortSignal;
   /** Called before each, e.g. `REFRESH MATERIALIZED VIEW "public"."totals"`. */
   onProgress?: (what: string) => void;
@@ -16,16 +18,19 @@ export interface RefreshRequest {
  * dependencies. One that is not populated on the source stays so.
  *
  * @returns how many views this call refreshed.
- * @throws FlexliftError LedgerForeign, LedgerReleased; StatementRejected where the view's query fails.
+ * @throws FlexliftError LedgerForeign, LedgerReleased; CutoverRefused where the cutover is called off; StatementRejected where the view's query fails.
  */
 export async function refreshMaterializedViews(request: RefreshRequest): Promise<number> {
-  const { source, target, identity, signal, onProgress } = request;
+  const { source, target, identity, attempt, signal, onProgress } = request;
   let refreshed = 0;
   for (const name of await refreshOrder(source)) {
     signal.throwIfAborted();
     const statement = `REFRESH MATERIALIZED VIEW ${name}`;
     onProgress?.(statement);
-    const done = await once(target, identity, { kind: 'refresh', key: name }, () => target.query(statement));
+    const done = await once(target, identity, { kind: 'refresh', key: stepKey(name, attempt) }, async () => {
+      await holdCutover(target, attempt);
+      await target.query(statement);
+    });
     if (done) refreshed += 1;
   }
   return refreshed;

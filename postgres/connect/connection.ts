@@ -7,6 +7,11 @@ import { serverName, type Endpoint } from './endpoint';
 import { mapPostgresError, rememberPlace } from './map-error';
 import { applySessionSettings } from './session-settings';
 
+export interface ConnectionKind {
+  /** A walsender's session in this database: it takes replication commands, and SQL by the simple protocol alone. */
+  replication?: boolean;
+}
+
 /** Why the server ended a session. */
 const endOf = new WeakMap<Client, DatabaseError>();
 
@@ -22,6 +27,7 @@ export async function withConnection<T>(
   database: string,
   signal: AbortSignal,
   work: (client: Client) => Promise<T>,
+  kind: ConnectionKind = {},
 ): Promise<T> {
   const place = { side: endpoint.side, server: serverName(endpoint.address), database };
   signal.throwIfAborted();
@@ -30,7 +36,7 @@ export async function withConnection<T>(
     if (client !== undefined) void cancelAndClose(endpoint, database, client);
   };
   try {
-    client = await open(endpoint, database);
+    client = await open(endpoint, database, kind);
     rememberPlaces(client, place);
     signal.addEventListener('abort', stop, { once: true });
     signal.throwIfAborted();
@@ -46,22 +52,27 @@ export async function withConnection<T>(
 }
 
 /** Opens a bare connection without our session settings; the caller ends it. For tests and special sessions. */
-export async function open(endpoint: Endpoint, database: string): Promise<Client> {
+export async function open(endpoint: Endpoint, database: string, kind: ConnectionKind = {}): Promise<Client> {
   const { sslMode } = endpoint.address;
-  if (sslMode !== 'prefer') return await connectOnce(endpoint, database, sslMode);
+  if (sslMode !== 'prefer') return await connectOnce(endpoint, database, sslMode, kind);
   try {
-    return await connectOnce(endpoint, database, 'require');
+    return await connectOnce(endpoint, database, 'require', kind);
   } catch (error) {
     if (error instanceof Error && /does not support SSL/i.test(error.message)) {
-      return await connectOnce(endpoint, database, 'disable');
+      return await connectOnce(endpoint, database, 'disable', kind);
     }
     throw error;
   }
 }
 
-async function connectOnce(endpoint: Endpoint, database: string, sslMode: SslMode): Promise<Client> {
+async function connectOnce(
+  endpoint: Endpoint,
+  database: string,
+  sslMode: SslMode,
+  { replication = false }: ConnectionKind,
+): Promise<Client> {
   const { address } = endpoint;
-  const config: ClientConfig = {
+  const config: ClientConfig & { replication?: 'database' } = {
     host: address.host,
     port: address.port,
     user: address.user,
@@ -72,6 +83,7 @@ async function connectOnce(endpoint: Endpoint, database: string, sslMode: SslMod
     keepAlive: true,
     keepAliveInitialDelayMillis: 10_000,
     ssl: await tlsOptions(sslMode, address.sslRootCert, address.host),
+    ...(replication ? { replication: 'database' } : {}),
   };
   const client = new Client(config);
   // an idle session's end arrives as an event; the next query on it fails, but no longer says why

@@ -4,3 +4,4 @@ export * from './endpoint';
 export * from './identifier';
 export * from './map-error';
 export * from './predecessors';
+export { applySessionSettings } from './session-settings';

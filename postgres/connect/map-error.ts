@@ -1,3 +1,4 @@
+import { isNativeError } from 'node:util/types';
 import { DatabaseError } from 'pg';
 import { FlexliftError, type FailureCode, type FailurePlace } from '../../contract';
 
@@ -52,8 +53,8 @@ export function mapPostgresError(error: unknown, fallback: FailurePlace): Flexli
     ...(typeof error === 'object' && error !== null ? places.get(error) : undefined),
   };
   if (error instanceof DatabaseError) return fromDatabaseError(error, place);
-  const text = error instanceof Error ? error.message : String(error);
-  const network = error instanceof Error && isNetworkError(error);
+  const text = isNativeError(error) ? error.message : String(error);
+  const network = isNativeError(error) && isNetworkError(error);
   return fail(network ? 'Unreachable' : 'Unexpected', text, place, undefined, error);
 }
 

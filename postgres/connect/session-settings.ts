@@ -1,5 +1,6 @@
 import type { Client } from 'pg';
 import type { Side } from './endpoint';
+import { quoteLiteral } from './identifier';
 
 /**
  * Everything a result could depend on is set here and nowhere else. A setting that a server does not know (newer or
@@ -41,12 +42,13 @@ const SETTINGS: Record<string, string> = {
 const SOURCE_SETTINGS = { default_transaction_read_only: 'on' };
 const TARGET_SETTINGS = { default_transaction_read_only: 'off', synchronous_commit: 'on' };
 
+/** One statement without parameters: a walsender takes no other. */
 export async function applySessionSettings(client: Client, side: Side): Promise<void> {
   const settings = { ...SETTINGS, ...(side === 'source' ? SOURCE_SETTINGS : TARGET_SETTINGS) };
+  const wanted = Object.entries(settings).map((setting) => `(${setting.map(quoteLiteral).join(', ')})`);
   await client.query(
     `SELECT pg_catalog.set_config(s.name, wanted.value, false)
-       FROM unnest($1::text[], $2::text[]) AS wanted(name, value)
+       FROM (VALUES ${wanted.join(', ')}) AS wanted(name, value)
        JOIN pg_catalog.pg_settings s ON pg_catalog.lower(s.name) = pg_catalog.lower(wanted.name)`,
-    [Object.keys(settings), Object.values(settings)],
   );
 }

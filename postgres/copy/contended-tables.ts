@@ -7,7 +7,7 @@ import type { Scope } from './scope';
 import type { SourceTable } from './source-tables';
 
 /**
- * Copies what is left of tables that only the keeper's own session can still read, with their checksums: a TRUNCATE that
+ * Copies what is left of tables that only the keeper's own session can still read, with their checksums where they are wanted: a TRUNCATE that
  * waits for the keeper's lock stands before every other reader, and would wait for ever if the copy waited for it.
  *
  * @param args.source the keeper's session, which holds locks and snapshot
@@ -18,7 +18,8 @@ export async function copyContendedTables(args: {
   identity: LedgerIdentity;
   scope: Scope;
   tables: SourceTable[];
-  checksumTable: ChecksumTable;
+  /** Absent: the source's checksums are not wanted. */
+  checksumTable?: ChecksumTable;
   signal: AbortSignal;
   onProgress: (what: string) => void;
 }): Promise<void> {
@@ -30,7 +31,7 @@ export async function copyContendedTables(args: {
     for (const part of await partsLeft(target, table.oid)) {
       await copyPart({ source, target, identity, scope, table, part, signal });
     }
-    if (!(await lacksChecksum(target, table.oid))) continue;
+    if (checksumTable === undefined || !(await lacksChecksum(target, table.oid))) continue;
     const checksum = await checksumTable({
       client: source,
       table,

@@ -2,10 +2,10 @@ import type { Client } from 'pg';
 import { quoteQualified } from '../connect';
 import { withLedger, type LedgerIdentity } from '../ledger';
 import { atSide } from './at-side';
-import { copyStatements, type RowRange } from './copy-sql';
-import { relayCopy, type CopiedAmount } from './frame-relay';
+import { copyRows } from './copy-rows';
+import type { RowRange } from './copy-sql';
+import type { CopiedAmount } from './frame-relay';
 import { snapshotLost } from './scope';
-import { sourceTable, targetTable, type CopyTable } from './table-columns';
 
 export interface CopyPartArguments {
   /** In a transaction that stands in the scope's snapshot. */
@@ -47,16 +47,15 @@ interface PartRow {
  * @throws FlexliftError SnapshotLost where the scope is not open any more, SchemaDrift, and what either server throws
  */
 export async function copyPart(args: CopyPartArguments): Promise<CopiedPart> {
-  const { source, target, identity, table } = args;
+  const { target, identity, table } = args;
   const object = quoteQualified(table.schema, table.name);
   const work = () =>
     withLedger(target, identity, async () => {
       const part = await lockPart(args);
       if (part.copied) return { ...amountOf(part), alreadyDone: true };
       const started = performance.now();
-      const from = await atSide('source', source, () => sourceTable(source, table.oid), object);
-      const into = await targetTable(target, from);
-      const copied = await copyRows(args, part, from, into, object);
+      const range = part.parts === 1 ? undefined : rangeOf(part);
+      const copied = await copyRows({ ...args, range, condition: part.copy_condition });
       const seconds = (performance.now() - started) / 1000;
       await markCopied(args, copied, seconds);
       return { ...copied, seconds, alreadyDone: false };
@@ -85,23 +84,6 @@ async function lockPart({ target, table, part, scope }: CopyPartArguments): Prom
   if (rows[0] === undefined)
     throw new Error(`the ledger knows no part ${part} of the table with oid ${table.oid}`);
   return rows[0];
-}
-
-async function copyRows(
-  { source, target, signal, onProgress }: CopyPartArguments,
-  part: PartRow,
-  from: CopyTable,
-  into: CopyTable,
-  object: string,
-): Promise<CopiedAmount> {
-  // an extension put rows of its own there, and its table may be referenced: no TRUNCATE
-  const isConfiguration = part.copy_condition !== null;
-  const isWhole = part.parts === 1 && !isConfiguration;
-  if (isWhole) await target.query(`TRUNCATE ONLY ${object}`);
-  if (isConfiguration) await target.query(`DELETE FROM ONLY ${object} ${part.copy_condition}`);
-  const rows = part.copy_condition ?? (part.parts === 1 ? undefined : rangeOf(part));
-  const { copyTo, copyFrom } = copyStatements(from, into, rows, isWhole);
-  return await relayCopy({ source, target, copyTo, copyFrom, object, signal, onProgress });
 }
 
 function rangeOf(part: PartRow): RowRange {

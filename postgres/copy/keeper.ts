@@ -1,21 +1,16 @@
-import { setTimeout as pause } from 'node:timers/promises';
 import type { Client } from 'pg';
-import { FlexliftError } from '../../contract';
 import { endPredecessors, quoteQualified, withConnection, type Endpoint } from '../connect';
 import type { LedgerIdentity } from '../ledger';
 import { atSide } from './at-side';
 import { copyContendedTables } from './contended-tables';
-import { contendedTables, lockSourceTables } from './lock-tables';
+import { lockSourceTables } from './lock-tables';
 import { planLoad, type LoadLimits } from './plan-load';
-import { checkPlannedTables, reconcile, retireScope, type ChecksumTable } from './reconcile';
-import { snapshotLost, type Scope } from './scope';
+import { checkPlannedTables, reconcile, type ChecksumTable } from './reconcile';
+import { retireScope } from './retire-scope';
+import { exportSnapshot, type Scope } from './scope';
 import { listSourceTables, sameTables, type SourceTable } from './source-tables';
 import { isPlanned, storePlan } from './store-plan';
-
-/** Milliseconds. */
-const WATCH_INTERVAL = 1_000;
-/** A session that has not answered for so long is given up, milliseconds. */
-const WATCH_TIMEOUT = 60_000;
+import { watchSnapshot } from './watch-snapshot';
 
 export interface HoldSnapshotArguments {
   source: Endpoint;
@@ -65,16 +60,17 @@ export async function holdSnapshot(args: HoldSnapshotArguments): Promise<void> {
 async function hold(attempt: Attempt, holder: Client): Promise<'complete' | 'tables-changed'> {
   await endPredecessors(holder, attempt.predecessorPrefix);
   const tables = await lockSourceTables({ ...attempt, client: holder });
-  const { rows } = await holder.query<{ snapshot: string }>(
-    'SELECT pg_catalog.pg_export_snapshot() AS snapshot',
-  );
+  const snapshot = await exportSnapshot(holder);
   if (!sameTables(await listSourceTables(holder), tables)) return 'tables-changed';
-  const scope = await onTarget(attempt, (target) =>
-    settleScope(attempt, holder, target, rows[0]?.snapshot ?? '', tables),
-  );
+  const scope = await onTarget(attempt, (target) => settleScope(attempt, holder, target, snapshot, tables));
   if (scope === undefined) return 'complete';
   attempt.onHeld?.(scope);
-  return await watch(attempt, holder, scope, tables);
+  return await watchSnapshot({
+    ...attempt,
+    holder,
+    tables,
+    copyContended: (contended) => copyContended(attempt, holder, scope, contended),
+  });
 }
 
 async function onTarget<T>(attempt: Attempt, work: (target: Client) => Promise<T>): Promise<T> {
@@ -92,7 +88,8 @@ async function settleScope(
   const { identity, limits, signal, onProgress } = attempt;
   onProgress('opening a scope');
   await endPredecessors(target, attempt.predecessorPrefix);
-  if ((await retireScope(target, identity, attempt.writersPrefix)) === 'complete') return undefined;
+  const writers = { prefix: attempt.writersPrefix };
+  if ((await retireScope(target, identity, writers)) === 'complete') return undefined;
   if (await isPlanned(target)) await checkPlannedTables(target, tables);
   else await storePlan({ target, identity, plan: await planLoad({ source, limits }) });
   return await reconcile({
@@ -116,45 +113,23 @@ function checksumOnSource({ checksumTable }: Attempt): ChecksumTable {
     );
 }
 
-async function watch(attempt: Attempt, holder: Client, scope: Scope, tables: SourceTable[]): Promise<never> {
+async function copyContended(
+  attempt: Attempt,
+  source: Client,
+  scope: Scope,
+  tables: SourceTable[],
+): Promise<void> {
   const { identity, signal, onProgress } = attempt;
-  const finished = new Set<number>();
-  for (;;) {
-    signal.throwIfAborted();
-    onProgress(`holding the snapshot of ${tables.length} tables`);
-    const contended = await answerOf(
-      contendedTables(
-        holder,
-        tables.filter((table) => !finished.has(table.oid)),
-      ),
+  await onTarget(attempt, (target) =>
+    copyContendedTables({
+      source,
+      target,
+      identity,
+      scope,
+      tables,
+      checksumTable: checksumOnSource(attempt),
       signal,
-    );
-    if (contended.length > 0) {
-      const args = { source: holder, identity, scope, tables: contended, signal, onProgress };
-      await onTarget(attempt, (target) =>
-        copyContendedTables({ ...args, target, checksumTable: checksumOnSource(attempt) }),
-      );
-      for (const table of contended) finished.add(table.oid);
-    }
-    await pause(WATCH_INTERVAL, undefined, { signal });
-  }
-}
-
-/** @throws FlexliftError SnapshotLost where the session is gone or silent */
-async function answerOf<T>(answer: Promise<T>, signal: AbortSignal): Promise<T> {
-  const deadline = new AbortController();
-  const silence = pause(WATCH_TIMEOUT, undefined, { signal: deadline.signal }).then(
-    () => Promise.reject(new Error('no answer')),
-    () => Promise.reject(new Error('answered')),
+      onProgress,
+    }),
   );
-  silence.catch(() => undefined);
-  try {
-    return await Promise.race([answer, silence]);
-  } catch (error) {
-    signal.throwIfAborted();
-    if (error instanceof FlexliftError) throw error;
-    throw snapshotLost('The session that held the locks and the snapshot is gone.', error);
-  } finally {
-    deadline.abort();
-  }
 }

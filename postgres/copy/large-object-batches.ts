@@ -26,8 +26,25 @@ export async function planLargeObjects(
       ORDER BY oid`,
     [objectsPerBatch],
   );
-  const bounds = rows.map((row) => row.oid);
+  return rangesBetween(rows.map((row) => row.oid));
+}
+
+/** Cut where either of both cuts them. */
+export function commonRanges(left: LargeObjectRange[], right: LargeObjectRange[]): LargeObjectRange[] {
+  const bounds = [...left, ...right].flatMap(({ upTo }) => (upTo === undefined ? [] : [upTo]));
+  return rangesBetween([...new Set(bounds)].sort((a, b) => a - b));
+}
+
+function rangesBetween(bounds: number[]): LargeObjectRange[] {
   return [...bounds, undefined].map((upTo, index) => ({ after: bounds[index - 1], upTo }));
+}
+
+/** As the load planned them. */
+export async function plannedLargeObjects(target: Client): Promise<LargeObjectRange[]> {
+  const { rows } = await target.query<{ after_oid: number | null; upto_oid: number | null }>(
+    'SELECT after_oid, upto_oid FROM flexlift.large_object_batch ORDER BY batch',
+  );
+  return rows.map((row) => ({ after: row.after_oid ?? undefined, upTo: row.upto_oid ?? undefined }));
 }
 
 /** Numbers of the batches that are not copied yet. */

@@ -1,5 +1,5 @@
 import type { Client } from 'pg';
-import { planLargeObjects } from './large-object-batches';
+import { planLargeObjects, type LargeObjectRange } from './large-object-batches';
 
 export interface LargeObjectsChecksum {
   count: number;
@@ -17,13 +17,22 @@ export async function largeObjectsChecksum(
 ): Promise<LargeObjectsChecksum> {
   let count = 0;
   let sum = 0n;
-  for (const { after, upTo } of await planLargeObjects(client)) {
+  for (const range of await planLargeObjects(client)) {
     signal?.throwIfAborted();
-    const { rows } = await client.query<{ count: string; checksum: string }>(BATCH_CHECKSUM, [after, upTo]);
-    count += Number(rows[0]?.count);
-    sum += BigInt(rows[0]?.checksum ?? 0);
+    const ofRange = await largeObjectRangeChecksum(client, range);
+    count += ofRange.count;
+    sum += BigInt(ofRange.checksum);
   }
   return { count, checksum: sum.toString() };
+}
+
+/** Of the objects of one range. */
+export async function largeObjectRangeChecksum(
+  client: Client,
+  { after, upTo }: LargeObjectRange,
+): Promise<LargeObjectsChecksum> {
+  const { rows } = await client.query<{ count: string; checksum: string }>(BATCH_CHECKSUM, [after, upTo]);
+  return { count: Number(rows[0]?.count), checksum: rows[0]?.checksum ?? '0' };
 }
 
 // 262144 is INV_READ, 2 is SEEK_END, a chunk has 4 MiB; the descriptors end with the transaction

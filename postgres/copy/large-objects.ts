@@ -1,17 +1,21 @@
 import type { Client } from 'pg';
 import { withLedger, type LedgerIdentity } from '../ledger';
 import { atSide } from './at-side';
+import type { LargeObjectRange } from './large-object-batches';
 import { copyLargeObjectData } from './large-object-data';
 import { copyLargeObjectProperties, type PropertyChoice } from './large-object-properties';
 import { snapshotLost } from './scope';
 
 export interface CopyLargeObjectsArguments extends PropertyChoice {
-  /** In a transaction that stands in the scope's snapshot. */
+  /** In a transaction with one snapshot, the scope's where there is one. */
   source: Client;
   target: Client;
   identity: LedgerIdentity;
-  /** The number of the scope whose snapshot `source` stands in. */
-  scope: number;
+  /**
+   * The number of the scope whose snapshot `source` stands in. Absent online, where each batch is copied under any
+   * snapshot: at the cutover they are compared, and copied anew where they differ.
+   */
+  scope?: number;
   /** From 1 on. */
   batch: number;
   signal: AbortSignal;
@@ -51,7 +55,8 @@ export async function copyLargeObjects(args: CopyLargeObjectsArguments): Promise
         return { objects: Number(objects), bytes: Number(bytes), seconds: seconds ?? 0, alreadyDone: true };
       }
       const started = performance.now();
-      const { objects, bytes } = await copyBatch(args, batch);
+      const range = { after: batch.after_oid ?? undefined, upTo: batch.upto_oid ?? undefined };
+      const { objects, bytes } = await copyLargeObjectRange(args, range);
       const seconds = (performance.now() - started) / 1000;
       await target.query(
         `UPDATE flexlift.large_object_batch
@@ -66,12 +71,14 @@ export async function copyLargeObjects(args: CopyLargeObjectsArguments): Promise
 }
 
 async function lockBatch({ target, scope, batch }: CopyLargeObjectsArguments): Promise<BatchRow> {
-  const open = await target.query(
-    `SELECT FROM flexlift.scope WHERE scope = $1 AND state = 'open' FOR SHARE`,
-    [scope],
-  );
-  if (open.rowCount === 0)
-    throw snapshotLost('The snapshot these large objects were to be copied from was given up.');
+  if (scope !== undefined) {
+    const open = await target.query(
+      `SELECT FROM flexlift.scope WHERE scope = $1 AND state = 'open' FOR SHARE`,
+      [scope],
+    );
+    if (open.rowCount === 0)
+      throw snapshotLost('The snapshot these large objects were to be copied from was given up.');
+  }
   const { rows } = await target.query<BatchRow>(
     `SELECT after_oid, upto_oid, copied_at IS NOT NULL AS copied, objects, bytes, seconds
        FROM flexlift.large_object_batch WHERE batch = $1 FOR UPDATE`,
@@ -81,14 +88,15 @@ async function lockBatch({ target, scope, batch }: CopyLargeObjectsArguments): P
   return rows[0];
 }
 
-async function copyBatch(
-  args: CopyLargeObjectsArguments,
-  batch: BatchRow,
+/** Puts the source's objects of a range in the place of the target's, in the target's transaction. */
+export async function copyLargeObjectRange(
+  args: Pick<CopyLargeObjectsArguments, 'source' | 'target' | 'signal' | 'onProgress'> & PropertyChoice,
+  range: LargeObjectRange,
 ): Promise<{ objects: number; bytes: number }> {
   const { source, target, signal, onProgress } = args;
   let bytes = 0;
-  const oids = await atSide('source', source, () => oidsOf(source, batch));
-  const stale = await oidsOf(target, batch);
+  const oids = await atSide('source', source, () => oidsOf(source, range));
+  const stale = await oidsOf(target, range);
   await target.query('SELECT pg_catalog.lo_unlink(oid) FROM pg_catalog.unnest($1::oid[]) AS oid', [stale]);
   const onBytes = (more: number) => {
     bytes += more;
@@ -99,11 +107,11 @@ async function copyBatch(
   return { objects: oids.length, bytes };
 }
 
-async function oidsOf(client: Client, { after_oid, upto_oid }: BatchRow): Promise<number[]> {
+async function oidsOf(client: Client, { after, upTo }: LargeObjectRange): Promise<number[]> {
   const { rows } = await client.query<{ oid: number }>(
     `SELECT oid FROM pg_catalog.pg_largeobject_metadata
       WHERE ($1::oid IS NULL OR oid > $1) AND ($2::oid IS NULL OR oid <= $2) ORDER BY oid`,
-    [after_oid, upto_oid],
+    [after, upTo],
   );
   return rows.map((row) => row.oid);
 }

@@ -23,6 +23,8 @@ interface LockHolder {
 export interface LockTablesArguments {
   /** Not in a transaction. */
   client: Client;
+  /** Only these, as far as they exist; absent: all. */
+  oids?: number[];
   /** How long one table is waited for before the next attempt at all of them, milliseconds. */
   lockTimeout: number;
   signal: AbortSignal;
@@ -39,9 +41,10 @@ export interface LockTablesArguments {
  */
 export async function lockSourceTables(args: LockTablesArguments): Promise<SourceTable[]> {
   const { client, signal } = args;
+  const wanted = args.oids && new Set(args.oids);
   for (;;) {
     signal.throwIfAborted();
-    const tables = await listSourceTables(client);
+    const tables = (await listSourceTables(client)).filter((table) => wanted?.has(table.oid) ?? true);
     args.onProgress(`locking ${tables.length} tables`);
     await client.query('BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY');
     try {

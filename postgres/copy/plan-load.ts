@@ -1,6 +1,7 @@
 import type { Client } from 'pg';
 import type { MigrationLimits } from '../../contract';
 import { serverVersion } from '../catalog';
+import type { StreamIdentity } from '../ledger';
 import { atSide } from './at-side';
 import { planLargeObjects, type LargeObjectRange } from './large-object-batches';
 import { ctidRanges, keyRanges, type PartRange, type TableRanges } from './part-ranges';
@@ -28,6 +29,8 @@ export interface PlannedTable extends SourceTable {
   rangeColumn?: string;
   /** One without bounds: the whole table. */
   parts: PartRange[];
+  /** Online only. */
+  identity?: StreamIdentity;
 }
 
 export interface PlannedLoad {

@@ -1,19 +1,10 @@
-import { DatabaseError, type Client } from 'pg';
+import type { Client } from 'pg';
 import { FlexliftError } from '../../contract';
-import { endPredecessors, quoteQualified } from '../connect';
-import {
-  inTransaction,
-  lockLedger,
-  rowCondition,
-  withLedger,
-  type LedgerIdentity,
-  type TableChecksum,
-} from '../ledger';
+import { quoteQualified } from '../connect';
+import { inTransaction, lockLedger, rowCondition, type LedgerIdentity, type TableChecksum } from '../ledger';
+import { resetLargeObjects, resetTables } from './reset-tables';
 import { openScope, snapshotXmax, type Scope } from './scope';
 import { differingTables, type SourceTable } from './source-tables';
-
-/** Milliseconds. */
-const SCOPE_LOCK_TIMEOUT = '1000';
 
 interface TableName {
   oid: number;
@@ -30,47 +21,16 @@ export type ChecksumTable = (args: {
   signal: AbortSignal;
 }) => Promise<TableChecksum>;
 
-/**
- * Declares the scope of a dead keeper dead, so that nothing more is committed under it: ends the sessions that still
- * copy, since each of them holds the scope's row until it commits.
- *
- * @param writers what the application names of sessions that copy parts begin with
- * @returns the state of the newest scope before: `complete` where no snapshot is needed any more
- */
-export async function retireScope(
-  target: Client,
-  identity: LedgerIdentity,
-  writers: string,
-): Promise<string | undefined> {
-  for (;;) {
-    await endPredecessors(target, writers);
-    try {
-      return await withLedger(target, identity, async () => {
-        await target.query(`SELECT pg_catalog.set_config('lock_timeout', $1, true)`, [SCOPE_LOCK_TIMEOUT]);
-        const { rows } = await target.query<{ scope: number; state: string }>(
-          'SELECT scope, state FROM flexlift.scope ORDER BY scope DESC LIMIT 1 FOR UPDATE',
-        );
-        const [newest] = rows;
-        if (newest?.state === 'open') {
-          await target.query(
-            `UPDATE flexlift.scope SET state = 'dead', closed_at = pg_catalog.now() WHERE scope = $1`,
-            [newest.scope],
-          );
-        }
-        return newest?.state;
-      });
-    } catch (error) {
-      if (!(error instanceof DatabaseError) || error.code !== '55P03') throw error;
-    }
-  }
-}
-
 /** @throws FlexliftError SchemaDrift where the source's tables are no longer those the load was planned for */
 export async function checkPlannedTables(target: Client, tables: SourceTable[]): Promise<void> {
   const { rows } = await target.query<TableName>(
     'SELECT table_oid AS oid, schema_name AS schema, table_name AS name FROM flexlift.table_load',
   );
-  const differing = differingTables<TableName>(rows, tables);
+  refuseDrift(differingTables<TableName>(rows, tables));
+}
+
+/** @throws FlexliftError SchemaDrift where there are any */
+export function refuseDrift(differing: TableName[]): void {
   if (differing.length === 0) return;
   const names = [...new Set(differing.map((table) => quoteQualified(table.schema, table.name)))];
   throw new FlexliftError({
@@ -92,7 +52,7 @@ interface CopiedTable extends TableName {
 /**
  * Opens a scope for the new snapshot, and in the same transaction settles what was copied under earlier ones: a table
  * stays as it is where it was wholly copied and the source's checksum is still the same; all others are emptied and
- * planned again. Parts of two snapshots so never mix in one table. To be called after {@link retireScope}.
+ * planned again. Parts of two snapshots so never mix in one table. To be called after `retireScope`.
  *
  * @param args.source stands in the new snapshot
  */
@@ -112,14 +72,10 @@ export async function reconcile(args: {
   const reset = copied.filter((table) => !kept.has(table.oid));
   return await inTransaction(target, async () => {
     await lockLedger(target, identity, 'SHARE');
-    const scope = await openScope(target, snapshot, sourceXmax);
+    const scope = await openScope(target, { snapshot, sourceXmax });
     await resetTables(target, reset);
     await keepTables(target, [...kept], scope.scope);
-    await target.query(
-      `UPDATE flexlift.large_object_batch
-          SET scope = NULL, objects = NULL, bytes = NULL, seconds = NULL, copied_by = NULL, copied_at = NULL
-        WHERE copied_at IS NOT NULL`,
-    );
+    await resetLargeObjects(target);
     return scope;
   });
 }
@@ -156,34 +112,6 @@ async function tablesToKeep(
     if (now.rows === before.rows && now.checksum === before.checksum) kept.add(oid);
   }
   return kept;
-}
-
-async function resetTables(target: Client, tables: CopiedTable[]): Promise<void> {
-  if (tables.length === 0) return;
-  const oids = tables.map((table) => table.oid);
-  // an extension's table is emptied, under its condition, by the copy itself
-  const { rows } = await target.query<{ schema: string; name: string }>(
-    `SELECT schema_name AS schema, table_name AS name FROM flexlift.table_load
-      WHERE table_oid = ANY ($1::oid[]) AND copy_condition IS NULL ORDER BY table_oid`,
-    [oids],
-  );
-  if (rows.length > 0) {
-    await target.query(
-      `TRUNCATE ${rows.map(({ schema, name }) => `ONLY ${quoteQualified(schema, name)}`).join(', ')}`,
-    );
-  }
-  await target.query(
-    `UPDATE flexlift.part
-        SET scope = NULL, rows = NULL, bytes = NULL, seconds = NULL, copied_by = NULL, copied_at = NULL
-      WHERE table_oid = ANY ($1::oid[])`,
-    [oids],
-  );
-  await target.query(
-    `UPDATE flexlift.table_load
-        SET source_scope = NULL, source_rows = NULL, source_checksum = NULL, target_rows = NULL, target_checksum = NULL
-      WHERE table_oid = ANY ($1::oid[])`,
-    [oids],
-  );
 }
 
 async function keepTables(target: Client, oids: number[], scope: number): Promise<void> {

@@ -3,9 +3,16 @@ import { DatabaseError } from 'pg';
 import { FlexliftError } from '../../contract';
 import { quoteLiteral } from '../connect';
 import { withLedger, type LedgerIdentity } from '../ledger';
+import { formatLsn, type Lsn } from '../replicate/lsn';
 
 /** Milliseconds. */
 const READER_LOCK_TIMEOUT = 1_000;
+
+/** What a scope covers: one large table, one group of small ones, or, with neither, the whole database. */
+export interface ScopeOf {
+  tableOid?: number;
+  group?: number;
+}
 
 /** A snapshot of the source that a keeper holds. */
 export interface Scope {
@@ -15,18 +22,24 @@ export interface Scope {
   snapshot: string;
 }
 
-/** What stands in the way of completing a scope. */
-export interface ScopeCompletion {
-  complete: boolean;
-  /** Not wholly copied under this scope. */
-  tables: { oid: number; schema: string; name: string }[];
-  largeObjectBatches: number[];
+/** What {@link ScopeOf} covers, as parameters 1 and 2. */
+export const OF_SCOPE = 'table_oid IS NOT DISTINCT FROM $1 AND group_number IS NOT DISTINCT FROM $2';
+
+export function scopeParameters(of: ScopeOf): (number | null)[] {
+  return [of.tableOid ?? null, of.group ?? null];
 }
 
 /** The open scope; `undefined` while no keeper holds one. */
-export async function currentScope(target: Client, identity: LedgerIdentity): Promise<Scope | undefined> {
+export async function currentScope(
+  target: Client,
+  identity: LedgerIdentity,
+  of: ScopeOf = {},
+): Promise<Scope | undefined> {
   const { rows } = await withLedger(target, identity, () =>
-    target.query<Scope>(`SELECT scope, snapshot FROM flexlift.scope WHERE state = 'open'`),
+    target.query<Scope>(
+      `SELECT scope, snapshot FROM flexlift.scope WHERE ${OF_SCOPE} AND state = 'open'`,
+      scopeParameters(of),
+    ),
   );
   return rows[0];
 }
@@ -45,9 +58,28 @@ export async function snapshotXmax(source: Client): Promise<string> {
 /** Whether anything was written on the source's server since the snapshot that the load was completed under. */
 export async function hasSourceMoved(source: Client, target: Client): Promise<boolean> {
   const { rows } = await target.query<{ source_xmax: string }>(
-    `SELECT source_xmax FROM flexlift.scope WHERE state = 'complete'`,
+    `SELECT source_xmax FROM flexlift.scope
+      WHERE table_oid IS NULL AND group_number IS NULL AND state = 'complete'`,
   );
   return rows[0]?.source_xmax !== (await snapshotXmax(source));
+}
+
+/** For whoever wants to see what the client's transaction sees; it can be imported as long as that lasts. */
+export async function exportSnapshot(holder: Client): Promise<string> {
+  const { rows } = await holder.query<{ snapshot: string }>(
+    'SELECT pg_catalog.pg_export_snapshot() AS snapshot',
+  );
+  return rows[0]?.snapshot ?? '';
+}
+
+/** A snapshot that is to become a scope's. */
+export interface NewScope {
+  /** Default: the whole database. */
+  of?: ScopeOf;
+  snapshot: string;
+  sourceXmax: string;
+  /** Exactly the commits before it are in the snapshot; absent offline. */
+  lsn?: Lsn;
 }
 
 /**
@@ -55,15 +87,22 @@ export async function hasSourceMoved(source: Client, target: Client): Promise<bo
  *
  * @throws FlexliftError SnapshotLost where another one is open: a second keeper was faster
  */
-export async function openScope(target: Client, snapshot: string, sourceXmax: string): Promise<Scope> {
+export async function openScope(target: Client, { of = {}, ...scope }: NewScope): Promise<Scope> {
   // keepers one after the other; writers of parts take row locks only and do not wait
   await target.query('LOCK TABLE flexlift.scope IN SHARE ROW EXCLUSIVE MODE');
+  // a whole database is loaded once; a group's next scope is for what was left or is copied anew
   const { rows } = await target.query<Scope>(
-    `INSERT INTO flexlift.scope (snapshot, keeper, source_xmax, state)
-     SELECT $1, pg_catalog.current_setting('application_name'), $2, 'open'
-      WHERE NOT EXISTS (SELECT FROM flexlift.scope WHERE state <> 'dead')
+    `INSERT INTO flexlift.scope (table_oid, group_number, snapshot, keeper, source_xmax, lsn, state)
+     SELECT $1, $2, $3, pg_catalog.current_setting('application_name'), $4, $5, 'open'
+      WHERE NOT EXISTS (SELECT FROM flexlift.scope
+                         WHERE ${OF_SCOPE} AND (state = 'open' OR (state = 'complete' AND $2::int4 IS NULL)))
      RETURNING scope, snapshot`,
-    [snapshot, sourceXmax],
+    [
+      ...scopeParameters(of),
+      scope.snapshot,
+      scope.sourceXmax,
+      scope.lsn === undefined ? null : formatLsn(scope.lsn),
+    ],
   );
   if (rows[0] === undefined) throw snapshotLost('Another keeper has opened its snapshot meanwhile.');
   return rows[0];
@@ -89,47 +128,6 @@ export async function importSnapshot(client: Client, snapshot: string): Promise<
     }
     throw error;
   }
-}
-
-/**
- * Closes the scope if everything is copied under it; then its snapshot is needed no more. Repeating it is harmless.
- *
- * @throws FlexliftError SnapshotLost where the scope is dead
- */
-export async function completeScope(args: {
-  target: Client;
-  identity: LedgerIdentity;
-  scope: number;
-}): Promise<ScopeCompletion> {
-  const { target, identity, scope } = args;
-  return await withLedger(target, identity, async () => {
-    const { rows } = await target.query<{ state: string }>(
-      'SELECT state FROM flexlift.scope WHERE scope = $1 FOR UPDATE',
-      [scope],
-    );
-    const state = rows[0]?.state ?? 'dead';
-    if (state === 'dead') throw snapshotLost('The snapshot was lost before everything was copied.');
-    const tables = await target.query<ScopeCompletion['tables'][number]>(
-      `SELECT table_oid AS oid, schema_name AS schema, table_name AS name FROM flexlift.table_load t
-        WHERE EXISTS (SELECT FROM flexlift.part p WHERE p.table_oid = t.table_oid
-                                                    AND (p.copied_at IS NULL OR p.scope IS DISTINCT FROM $1))
-        ORDER BY estimated_bytes DESC, table_oid`,
-      [scope],
-    );
-    const batches = await target.query<{ batch: number }>(
-      `SELECT batch FROM flexlift.large_object_batch
-        WHERE copied_at IS NULL OR scope IS DISTINCT FROM $1 ORDER BY batch`,
-      [scope],
-    );
-    const complete = tables.rows.length + batches.rows.length === 0;
-    if (complete) {
-      await target.query(
-        `UPDATE flexlift.scope SET state = 'complete', closed_at = pg_catalog.now() WHERE scope = $1 AND state = 'open'`,
-        [scope],
-      );
-    }
-    return { complete, tables: tables.rows, largeObjectBatches: batches.rows.map((row) => row.batch) };
-  });
 }
 
 export function snapshotLost(sentence: string, cause?: unknown): FlexliftError {

@@ -43,13 +43,14 @@ async function insertTables(target: Client, { tables }: PlannedLoad): Promise<vo
     group_number: table.group,
     range_column: table.rangeColumn,
     copy_condition: table.condition,
+    identity: table.identity,
   }));
   await target.query(
     `INSERT INTO flexlift.table_load (table_oid, schema_name, table_name, estimated_bytes, estimated_rows, parts,
-                                      group_number, range_column, copy_condition)
+                                      group_number, range_column, copy_condition, identity)
      SELECT * FROM pg_catalog.jsonb_to_recordset($1::jsonb)
               AS r(table_oid oid, schema_name text, table_name text, estimated_bytes int8, estimated_rows int8,
-                   parts int4, group_number int4, range_column text, copy_condition text)`,
+                   parts int4, group_number int4, range_column text, copy_condition text, identity text)`,
     [JSON.stringify(rows)],
   );
 }

@@ -1,4 +1,7 @@
 export * from './checksums';
+export * from './find-table';
+export * from './cutover';
 export * from './ledger';
 export * from './ledger-schema';
 export * from './table-load';
+export * from './stream';

@@ -1,5 +1,5 @@
 /** Raised with every change of the tables below; a worker refuses a ledger newer than its own. */
-export const LEDGER_SCHEMA_VERSION = 1;
+export const LEDGER_SCHEMA_VERSION = 2;
 
 /**
  * The ledger's tables; one statement each. `table_oid` is the table's oid on the source: it is stable while the
@@ -44,21 +44,31 @@ export const LEDGER_DDL = [
      table_oid     oid,
      dependencies  integer[] NOT NULL,
      statement     text NOT NULL,
+     undo          text NOT NULL DEFAULT '',
      skipped_by    text)`,
 
-  // a snapshot of the source, the first transaction id it does not see, and who held it; at most one is open
+  // a snapshot of the source, the first transaction id it does not see, and who held it. What it covers: one large
+  // table, one group, or, with neither, the whole database; of each, at most one is open. lsn: exactly the commits
+  // before it are in the snapshot; null offline
   `CREATE TABLE flexlift.scope (
-     scope       integer PRIMARY KEY GENERATED ALWAYS AS IDENTITY,
-     snapshot    text NOT NULL,
-     keeper      text NOT NULL,
-     source_xmax bigint NOT NULL,
-     state       text NOT NULL CHECK (state IN ('open', 'dead', 'complete')),
-     opened_at   timestamptz NOT NULL DEFAULT pg_catalog.now(),
-     closed_at   timestamptz)`,
-  `CREATE UNIQUE INDEX scope_one_open ON flexlift.scope ((true)) WHERE state = 'open'`,
+     scope        integer PRIMARY KEY GENERATED ALWAYS AS IDENTITY,
+     table_oid    oid,
+     group_number integer,
+     snapshot     text NOT NULL,
+     lsn          pg_lsn,
+     keeper       text NOT NULL,
+     source_xmax  bigint NOT NULL,
+     state        text NOT NULL CHECK (state IN ('open', 'dead', 'complete')),
+     opened_at    timestamptz NOT NULL DEFAULT pg_catalog.now(),
+     closed_at    timestamptz)`,
+  `CREATE UNIQUE INDEX scope_one_open
+       ON flexlift.scope ((COALESCE(table_oid::int8, 0)), (COALESCE(group_number, 0))) WHERE state = 'open'`,
 
   // range_column: the key its parts are ranges of; null is ctid. copy_condition: the WHERE clause of an extension's
-  // configuration table, empty for all of its rows; null for every other table
+  // configuration table, empty for all of its rows; null for every other table.
+  // Online: how its changes come (see StreamIdentity); its copy holds exactly the commits before copy_lsn; stopped_by is
+  // the failure that stopped it; source_counters is what pg_stat_all_tables said at the copy of a table whose UPDATE and
+  // DELETE are not published
   `CREATE TABLE flexlift.table_load (
      table_oid        oid PRIMARY KEY,
      schema_name      text NOT NULL,
@@ -73,7 +83,12 @@ export const LEDGER_DDL = [
      source_rows      bigint,
      source_checksum  text,
      target_rows      bigint,
-     target_checksum  text)`,
+     target_checksum  text,
+     identity         text CHECK (identity IN ('key', 'full', 'append', 'late')),
+     copy_lsn         pg_lsn,
+     stream_state     text NOT NULL DEFAULT 'applied' CHECK (stream_state IN ('applied', 'stopped', 'recopying')),
+     stopped_by       jsonb,
+     source_counters  jsonb)`,
 
   // a part is copied exactly when copied_at is set; the row is locked before the copy starts
   `CREATE TABLE flexlift.part (
@@ -102,4 +117,56 @@ export const LEDGER_DDL = [
      copies     integer NOT NULL DEFAULT 0,
      copied_by  text,
      copied_at  timestamptz)`,
+
+  // one row, online only: how far the source's changes are applied. Every commit that ends at or before lsn is on the
+  // target, none after it. Every batch holds this row and reads the tables' states under it; whoever changes a
+  // state locks it first. cutover counts the attempts; drift is what the source's schema changed since its dump
+  `CREATE TABLE flexlift.stream (
+     singleton         boolean PRIMARY KEY DEFAULT true CHECK (singleton),
+     slot              text NOT NULL,
+     system_identifier text NOT NULL,
+     lsn               pg_lsn NOT NULL,
+     commit_time       timestamptz,
+     transactions      bigint NOT NULL DEFAULT 0,
+     inserts           bigint NOT NULL DEFAULT 0,
+     updates           bigint NOT NULL DEFAULT 0,
+     deletes           bigint NOT NULL DEFAULT 0,
+     truncates         bigint NOT NULL DEFAULT 0,
+     replica_role      boolean NOT NULL,
+     cutover           integer NOT NULL DEFAULT 0,
+     catalog           jsonb,
+     drift             jsonb NOT NULL DEFAULT '[]')`,
+
+  // changes of a table that is being copied anew, as pgoutput sent them: the last Relation message and the change
+  `CREATE TABLE flexlift.spool (
+     change     bigint PRIMARY KEY GENERATED ALWAYS AS IDENTITY,
+     table_oid  oid NOT NULL,
+     commit_lsn pg_lsn NOT NULL,
+     relation   bytea NOT NULL,
+     message    bytea NOT NULL)`,
+  `CREATE INDEX spool_by_table ON flexlift.spool (table_oid, change)`,
+
+  // which rows a batch changed: their keys, each an array of text in the order of the identity's columns; null: more
+  // than can be named. lsn is the batch's end
+  `CREATE TABLE flexlift.changed_rows (
+     table_oid oid NOT NULL,
+     lsn       pg_lsn NOT NULL,
+     keys      jsonb)`,
+  `CREATE INDEX changed_rows_by_table ON flexlift.changed_rows (table_oid, lsn)`,
+
+  // a table that was equal on both sides with exactly the commits before lsn
+  `CREATE TABLE flexlift.proof (
+     table_oid oid PRIMARY KEY REFERENCES flexlift.table_load,
+     lsn       pg_lsn NOT NULL,
+     rows      bigint NOT NULL,
+     checksum  text NOT NULL,
+     proven_at timestamptz NOT NULL DEFAULT pg_catalog.now())`,
+
+  // the prover wants the applier to stand still, aims it at a snapshot of the source, and gets one of the target there
+  `CREATE TABLE flexlift.proof_request (
+     request    integer PRIMARY KEY GENERATED ALWAYS AS IDENTITY,
+     state      text NOT NULL CHECK (state IN ('wanted', 'held', 'aimed', 'reached', 'over')),
+     aim_lsn    pg_lsn,
+     snapshot   text,
+     created_at timestamptz NOT NULL DEFAULT pg_catalog.now())`,
 ];

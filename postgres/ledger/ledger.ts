@@ -140,7 +140,8 @@ export async function releaseLedger(
     );
     await client.query(
       `DROP TABLE flexlift.part, flexlift.table_load, flexlift.large_object_batch, flexlift.scope,
-                  flexlift.archive_entry, flexlift.step`,
+                  flexlift.archive_entry, flexlift.step, flexlift.stream, flexlift.spool, flexlift.changed_rows,
+                  flexlift.proof, flexlift.proof_request`,
     );
   });
 }
@@ -170,6 +171,11 @@ export async function lockLedger(
   if (row.schema_version > LEDGER_SCHEMA_VERSION) {
     throw foreign(
       `The ledger has version ${row.schema_version}, newer than this worker's ${LEDGER_SCHEMA_VERSION}.`,
+    );
+  }
+  if (row.schema_version < LEDGER_SCHEMA_VERSION && row.state === 'open') {
+    throw foreign(
+      `The ledger has version ${row.schema_version}, older than this worker's ${LEDGER_SCHEMA_VERSION}.`,
     );
   }
   if (row.migration_id !== identity.migrationId) {

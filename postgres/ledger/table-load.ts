@@ -2,6 +2,15 @@ import type { Client } from 'pg';
 import type { ComparePlan, LoadPlan, TableReport } from '../../contract';
 import { quoteQualified } from '../connect';
 
+/**
+ * How a table's changes come while it is replicated:
+ * - `key`: each with the key of its row;
+ * - `full`: each with the whole old row (REPLICA IDENTITY FULL);
+ * - `append`: INSERT and TRUNCATE alone, for it has no key; its counters tell whether there were others;
+ * - `late`: not at all; it is compared, and copied anew where it differs, at the cutover.
+ */
+export type StreamIdentity = 'key' | 'full' | 'append' | 'late';
+
 /** One table as the ledger knows it. */
 export interface TableLoad {
   /** On the source. */
@@ -77,9 +86,11 @@ export async function remainingLoad(client: Client, options: { checksums: boolea
   };
 }
 
-/** Everything was copied under one snapshot, which is needed no more. */
+/** Offline: everything was copied under one snapshot, which is needed no more. */
 export async function isLoadComplete(client: Client): Promise<boolean> {
-  const { rowCount } = await client.query(`SELECT FROM flexlift.scope WHERE state = 'complete'`);
+  const { rowCount } = await client.query(
+    `SELECT FROM flexlift.scope WHERE table_oid IS NULL AND group_number IS NULL AND state = 'complete'`,
+  );
   return rowCount !== 0;
 }
 
@@ -131,6 +142,14 @@ export async function tableLoad(client: Client, oid: number): Promise<TableLoad>
   const [row] = rows;
   if (row === undefined) throw new Error(`the ledger knows no table with oid ${oid}`);
   return tableOf(row);
+}
+
+/** All of them, in no order. */
+export async function tableLoads(client: Client): Promise<TableLoad[]> {
+  const { rows } = await client.query<TableRow>(
+    'SELECT table_oid, schema_name, table_name, copy_condition FROM flexlift.table_load',
+  );
+  return rows.map(tableOf);
 }
 
 function tableOf(row: TableRow): TableLoad {

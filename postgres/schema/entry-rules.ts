@@ -1,4 +1,4 @@
-import { LEDGER_SCHEMA } from '../../contract';
+import { LEDGER_SCHEMA, SOURCE_OBJECT_PATTERN } from '../../contract';
 import { isPrivilege } from './entry-statement';
 import type { ArchiveEntry } from './read-archive';
 
@@ -23,6 +23,10 @@ export interface EntryRule {
 const MANAGED_EXTENSIONS = ['azure', 'pgaadauth', 'plpgsql'];
 
 const ATTACHED = ['ACL', 'COMMENT', 'SECURITY LABEL'];
+/** Go where an object goes that they depend on. */
+const FOLLOWING = [...ATTACHED, 'PUBLICATION TABLE', 'PUBLICATION TABLES IN SCHEMA'];
+
+const OURS = new RegExp(SOURCE_OBJECT_PATTERN);
 
 /** The first that applies decides. */
 export const ENTRY_RULES: readonly EntryRule[] = [
@@ -44,6 +48,13 @@ export const ENTRY_RULES: readonly EntryRule[] = [
     objectAbsent: true,
     applies: (entry) =>
       entry.schema === LEDGER_SCHEMA || (entry.description === 'SCHEMA' && entry.tag === LEDGER_SCHEMA),
+  },
+  {
+    name: 'own-source-objects',
+    reason: 'What an online migration has on its source for as long as it runs.',
+    objectAbsent: true,
+    applies: (entry) =>
+      OURS.test(entry.schema) || (is('SCHEMA', 'PUBLICATION')(entry) && OURS.test(entry.tag)),
   },
   {
     name: 'public-schema',
@@ -109,8 +120,8 @@ export const ENTRY_RULES: readonly EntryRule[] = [
 ];
 
 /**
- * Which entries are left out, and by which rule's name. Comments, privileges and security labels follow their object
- * where it will not exist.
+ * Which entries are left out, and by which rule's name. Comments, privileges, security labels and the tables of a
+ * publication follow their object where it will not exist.
  *
  * @returns by dump id; an entry that is executed is not in it
  */
@@ -124,7 +135,7 @@ export function leftOutEntries(entries: ArchiveEntry[], options: EntryOptions): 
     if (rule.objectAbsent) absent.set(entry.dumpId, rule.name);
   }
   for (const entry of entries) {
-    if (leftOut.has(entry.dumpId) || !ATTACHED.includes(entry.description)) continue;
+    if (leftOut.has(entry.dumpId) || !FOLLOWING.includes(entry.description)) continue;
     const object = entry.dependencies.find((dumpId) => absent.has(dumpId));
     const name = object === undefined ? undefined : absent.get(object);
     if (name !== undefined) leftOut.set(entry.dumpId, name);

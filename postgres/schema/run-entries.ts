@@ -1,13 +1,15 @@
 import type { Client } from 'pg';
 import { FlexliftError } from '../../contract';
 import { mapPostgresError, serverName } from '../connect';
-import { withLedger, type LedgerIdentity } from '../ledger';
+import { withCutover, type LedgerIdentity } from '../ledger';
 import type { EntryPhase } from './entry-phase';
 
 export interface RunTask {
   /** A session on the target. */
   client: Client;
   identity: LedgerIdentity;
+  /** The cutover that this is done for, where there is one: nothing is executed once that is called off. */
+  attempt?: number;
   signal: AbortSignal;
   /** Called before each entry and at the end. */
   onProgress?: (progress: EntryProgress) => void;
@@ -91,11 +93,11 @@ export async function runEntries(
   const total = entries.length;
   for (const batch of batches(entries, options.together)) {
     task.signal.throwIfAborted();
-    await withLedger(task.client, task.identity, async () => {
+    await withCutover(task.client, task.identity, task.attempt, async () => {
       for (const entry of await takeEntries(task.client, batch)) {
         task.signal.throwIfAborted();
         task.onProgress?.({ done, total, object: entry.object });
-        await execute(task.client, entry);
+        await executeStatement(task.client, entry);
       }
     });
     done += batch.length;
@@ -142,7 +144,11 @@ async function takeEntries(client: Client, batch: StoredEntry[]): Promise<TakenE
   return rows;
 }
 
-async function execute(client: Client, entry: TakenEntry): Promise<void> {
+/** Names the object in whatever the target refuses. */
+export async function executeStatement(
+  client: Client,
+  entry: { object: string; statement: string },
+): Promise<void> {
   try {
     await client.query(entry.statement);
   } catch (error) {

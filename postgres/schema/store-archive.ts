@@ -3,6 +3,7 @@ import { once, type LedgerIdentity } from '../ledger';
 import { entryPhases } from './entry-phase';
 import { leftOutEntries, type EntryOptions } from './entry-rules';
 import { entryObject, entryStatement } from './entry-statement';
+import { entryUndo } from './entry-undo';
 import type { SchemaArchive } from './read-archive';
 import { tablesOfEntries } from './tables-of-entries';
 
@@ -50,6 +51,7 @@ async function ledgerRows({ source, archive, options }: StoreArchive): Promise<s
   const tables = await tablesOfEntries(source, entries);
   const phases = entryPhases(entries, tables);
   const leftOut = leftOutEntries(entries, options);
+  const owner = !options.noOwner;
   return entries.map((entry, position) => {
     const skippedBy = leftOut.get(entry.dumpId);
     return JSON.stringify({
@@ -64,7 +66,8 @@ async function ledgerRows({ source, archive, options }: StoreArchive): Promise<s
       table_oid: tables.get(entry.dumpId) ?? null,
       dependencies: entry.dependencies,
       // a subscription's holds a password
-      statement: skippedBy === undefined ? entryStatement(entry, { owner: !options.noOwner }) : '',
+      statement: skippedBy === undefined ? entryStatement(entry, { owner }) : '',
+      undo: skippedBy === undefined ? entryUndo(entry, { owner }) : '',
       skipped_by: skippedBy ?? null,
     });
   });
@@ -73,14 +76,14 @@ async function ledgerRows({ source, archive, options }: StoreArchive): Promise<s
 const INSERT_ENTRIES = `
   INSERT INTO flexlift.archive_entry
          (dump_id, position, section, phase, description, object, catalog_class, catalog_oid, table_oid,
-          dependencies, statement, skipped_by)
+          dependencies, statement, undo, skipped_by)
   SELECT dump_id, position, section, phase, description, object, catalog_class, catalog_oid, table_oid,
-         dependencies, statement, skipped_by
+         dependencies, statement, undo, skipped_by
     FROM pg_catalog.json_to_recordset($1::pg_catalog.json)
          AS e(dump_id pg_catalog.int4, position pg_catalog.int4, section pg_catalog.text, phase pg_catalog.text,
               description pg_catalog.text, object pg_catalog.text, catalog_class pg_catalog.oid,
               catalog_oid pg_catalog.oid, table_oid pg_catalog.oid, dependencies pg_catalog.int4[],
-              statement pg_catalog.text, skipped_by pg_catalog.text)`;
+              statement pg_catalog.text, undo pg_catalog.text, skipped_by pg_catalog.text)`;
 
 function* chunks(texts: string[]): Generator<string[]> {
   let chunk: string[] = [];

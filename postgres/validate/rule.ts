@@ -1,5 +1,5 @@
 import type { Client } from 'pg';
-import type { FindingState, MigrationRequest } from '../../contract';
+import type { FindingState, MigrationMode, MigrationRequest } from '../../contract';
 import type { DatabaseProperties, ServerVersion } from '../catalog';
 import type { Endpoint } from '../connect';
 
@@ -19,6 +19,8 @@ export interface Verdict {
 export interface Rule<Context> {
   /** Stable; part of `--json` output. */
   id: string;
+  /** The only mode in which it is checked; absent: both. */
+  mode?: MigrationMode;
   /** The sentence of the finding where `check` found nothing to say. */
   holds: string;
   check: (context: Context) => Promise<Verdict[]>;

@@ -1,6 +1,6 @@
 import type { Client } from 'pg';
 import { LEDGER_SCHEMA } from '../../contract';
-import { isUserMade } from '../catalog';
+import { isNotOurs, isUserMade } from '../catalog';
 
 /** What the schema needs a role for. */
 export interface SourceRoles {
@@ -64,7 +64,8 @@ async function roleNames(client: Client, oids: string): Promise<string[]> {
 function ownersSql(): string {
   const objects = Object.entries(OWNERS).map(([catalog, { owner, schema }]) => {
     const inSchema = schema === undefined ? '' : `AND ${isMigratedSchema(`o.${schema}`)}`;
-    return `SELECT o.${owner} FROM pg_catalog.${catalog} o WHERE ${isUserMade('o')} ${inSchema}`;
+    const notOurs = catalog === 'pg_publication' ? `AND ${isNotOurs('o.pubname')}` : '';
+    return `SELECT o.${owner} FROM pg_catalog.${catalog} o WHERE ${isUserMade('o')} ${inSchema} ${notOurs}`;
   });
   // the public schema's owner is dumped only where it is not the one that initdb gave it
   const schemas = `SELECT o.nspowner FROM pg_catalog.pg_namespace o
@@ -112,5 +113,6 @@ const OTHERS = `
 
 function isMigratedSchema(oid: string): string {
   return `${oid} NOT IN (SELECT s.oid FROM pg_catalog.pg_namespace s
-                          WHERE s.nspname = '${LEDGER_SCHEMA}' OR s.nspname ~ '^pg_(toast|temp)')`;
+                          WHERE s.nspname = '${LEDGER_SCHEMA}' OR s.nspname ~ '^pg_(toast|temp)'
+                             OR NOT (${isNotOurs('s.nspname')}))`;
 }

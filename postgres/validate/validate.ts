@@ -124,9 +124,13 @@ async function checkDatabase(
   );
 }
 
-async function checkAll<Context>(rules: Rule<Context>[], context: Context): Promise<Finding[]> {
+async function checkAll<Context extends { request: MigrationRequest }>(
+  rules: Rule<Context>[],
+  context: Context,
+): Promise<Finding[]> {
   const findings: Finding[] = [];
   for (const rule of rules) {
+    if (rule.mode !== undefined && rule.mode !== context.request.mode) continue;
     const found = await orFinding(rule.id, undefined, async () =>
       (await rule.check(context)).map((verdict) => ({ rule: rule.id, ...verdict })),
     );

@@ -45,6 +45,7 @@ export function testRequest(
     noPrivileges: false,
     compare: true,
     onCancel: 'keep-target',
+    keylessTables: 'append',
     limits: DEFAULT_LIMITS,
     timeouts: TEST_TIMEOUTS,
     searchAttributes: true,

@@ -22,6 +22,8 @@ const SETTINGS = {
   wal_level: 'logical',
   max_connections: 200,
   max_prepared_transactions: 10,
+  max_replication_slots: 60,
+  max_wal_senders: 60,
   shared_buffers: '128MB',
 };
 

@@ -3,6 +3,25 @@ import type { Catalog, Properties } from './catalog-snapshot';
 import { sqlDifference, type MajorPair } from './sql-normal-form';
 import { acrossMajors } from './version-rules';
 
+/** How a difference is put into words; each is called with the object's identity. */
+export interface CatalogWords {
+  missing: (object: string) => string;
+  added: (object: string) => string;
+  /** What comes before the properties that differ. */
+  differs: (object: string) => string;
+  /** What each side is called. */
+  source: string;
+  target: string;
+}
+
+const TWO_SIDES: CatalogWords = {
+  missing: () => 'It is missing on the target.',
+  added: () => 'It exists on the target only.',
+  differs: () => 'It differs in',
+  source: 'source',
+  target: 'target',
+};
+
 export interface CatalogCompareOptions {
   /** Owners are not the source's, see `--no-owner`. Default false. */
   ignoreOwners?: boolean;
@@ -10,6 +29,8 @@ export interface CatalogCompareOptions {
   ignorePrivileges?: boolean;
   /** Identities, as in a difference's `object`, that a named rule left out or changed. */
   ignoredIdentities?: ReadonlySet<string>;
+  /** Default: those for a source and its target. */
+  words?: CatalogWords;
 }
 
 /**
@@ -26,9 +47,10 @@ export function compareCatalogs(
   const identities = [...new Set([...a.keys(), ...b.keys()])].sort();
   const oneSided = identities.filter((identity) => a.has(identity) !== b.has(identity));
   const implied = impliedBy(oneSided);
+  const describe = { majors, words: options.words ?? TWO_SIDES };
   return identities
     .filter((identity) => !isIgnored(identity, options) && !implied(identity))
-    .flatMap((identity) => differenceOf(identity, a.get(identity), b.get(identity), majors) ?? []);
+    .flatMap((identity) => differenceOf(identity, a.get(identity), b.get(identity), describe) ?? []);
 }
 
 function isIgnored(identity: string, options: CatalogCompareOptions): boolean {
@@ -52,27 +74,33 @@ function impliedBy(oneSided: string[]): (identity: string) => boolean {
   };
 }
 
+interface Describe {
+  majors: MajorPair;
+  words: CatalogWords;
+}
+
 function differenceOf(
   object: string,
   source: Properties | undefined,
   target: Properties | undefined,
-  majors: MajorPair,
+  describe: Describe,
 ): Difference | undefined {
-  if (source === undefined) return { kind: 'catalog', object, message: 'It exists on the target only.' };
-  if (target === undefined) return { kind: 'catalog', object, message: 'It is missing on the target.' };
+  const { words } = describe;
+  if (source === undefined) return { kind: 'catalog', object, message: words.added(object) };
+  if (target === undefined) return { kind: 'catalog', object, message: words.missing(object) };
   const names = [...new Set([...Object.keys(source), ...Object.keys(target)])];
   const differing = names.flatMap(
-    (name) => propertyDifference(name, source[name], target[name], majors) ?? [],
+    (name) => propertyDifference(name, source[name], target[name], describe) ?? [],
   );
   if (differing.length === 0) return undefined;
-  return { kind: 'catalog', object, message: `It differs in ${differing.join('; ')}.` };
+  return { kind: 'catalog', object, message: `${words.differs(object)} ${differing.join('; ')}.` };
 }
 
 function propertyDifference(
   name: string,
   source: string | undefined,
   target: string | undefined,
-  majors: MajorPair,
+  { majors, words }: Describe,
 ): string | undefined {
   if (source === target) return undefined;
   let place: [number, number] | undefined = [0, 0];
@@ -82,7 +110,7 @@ function propertyDifference(
     if (place === undefined) return undefined;
   }
   const [onSource, onTarget] = [excerpt(source, place[0]), excerpt(target, place[1])];
-  return `${name.replace(/^~/, '')}: source ${onSource}, target ${onTarget}`;
+  return `${name.replace(/^~/, '')}: ${words.source} ${onSource}, ${words.target} ${onTarget}`;
 }
 
 function textDifference(source: string, target: string): [number, number] {

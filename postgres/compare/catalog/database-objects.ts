@@ -1,3 +1,4 @@
+import { isNotOurs } from '../../catalog';
 import {
   definition,
   flag,
@@ -96,7 +97,7 @@ const publications: Section = (major) => `
                         JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE pr.prpubid = p.oid)`,
          })} AS definition
     FROM pg_catalog.pg_publication p
-   WHERE ${notOfExtension('pg_publication', 'p.oid')}`;
+   WHERE ${isNotOurs('p.pubname')} AND ${notOfExtension('pg_publication', 'p.oid')}`;
 
 const languages: Section = () => `
   SELECT 'language ' || ${quoted('l.lanname')} AS identity,

@@ -1,3 +1,4 @@
+import { isNotOurs } from '../../catalog';
 import { RELATION_KIND, USER_RELATIONS } from './relations';
 import { ROUTINE_KIND, ROUTINE_NAME, USER_TYPES } from './routines-and-types';
 import { definition, notOfExtension, qualified, quoted, userSchema, type Section } from './section';
@@ -62,7 +63,8 @@ const OWNED = `
     FROM pg_catalog.pg_event_trigger e WHERE ${notOfExtension('pg_event_trigger', 'e.oid')}
   UNION ALL
   SELECT 'publication ' || ${quoted('p.pubname')}, p.pubowner, NULL, NULL
-    FROM pg_catalog.pg_publication p WHERE ${notOfExtension('pg_publication', 'p.oid')}
+    FROM pg_catalog.pg_publication p
+   WHERE ${isNotOurs('p.pubname')} AND ${notOfExtension('pg_publication', 'p.oid')}
   ${OWNED_ONLY.join('')}`;
 
 /**
@@ -119,6 +121,9 @@ const comments: Section = () => `
    WHERE (d.objoid >= 16384 OR n.nspname = 'public')
      AND d.classoid <> 'pg_catalog.pg_extension'::pg_catalog.regclass
      AND coalesce(o.schema, '') <> 'flexlift' AND n.nspname IS DISTINCT FROM 'flexlift'
+     AND NOT EXISTS (SELECT FROM pg_catalog.pg_publication p
+                      WHERE d.classoid = 'pg_catalog.pg_publication'::pg_catalog.regclass AND d.objoid = p.oid
+                        AND NOT (${isNotOurs('p.pubname')}))
      AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend member
                       WHERE member.classid = d.classoid AND member.objid = d.objoid AND member.deptype = 'e')
      AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend part

@@ -1,3 +1,4 @@
+import { ALTERED_IDENTITIES } from '../../catalog';
 import {
   definition,
   flag,
@@ -26,7 +27,9 @@ const relations: Section = (major) => `
            'of type': `CASE WHEN c.reloftype <> 0 THEN pg_catalog.format_type(c.reloftype, NULL) END`,
            'row security': flag('c.relrowsecurity'),
            'forced row security': flag('c.relforcerowsecurity'),
-           'replica identity': `CASE WHEN c.relkind IN ('r', 'p') THEN nullif(c.relreplident, 'd') END`,
+           // an index says it itself; without it, a dump knows nothing of it
+           'replica identity': `CASE WHEN c.relkind IN ('r', 'p') THEN
+              nullif(nullif(coalesce(altered.previous, c.relreplident::pg_catalog.text), 'i'), 'd') END`,
            options: sorted('c.reloptions'),
            'toast options': `(SELECT ${sorted('t.reloptions')} FROM pg_catalog.pg_class t WHERE t.oid = c.reltoastrelid)`,
            // a partitioned table has none before 17
@@ -41,6 +44,7 @@ const relations: Section = (major) => `
            '~query': `CASE WHEN c.relkind IN ('v', 'm') THEN pg_catalog.pg_get_viewdef(c.oid) END`,
          })} AS definition
     FROM ${USER_RELATIONS}
+    ${OWN_IDENTITIES}
    WHERE ${ARE_RELATIONS}`;
 
 const columns: Section = (major) => `
@@ -89,7 +93,7 @@ const indexes: Section = () => `
            '~definition': 'pg_catalog.pg_get_indexdef(i.indexrelid)',
            invalid: flag('NOT i.indisvalid'),
            clustered: flag('i.indisclustered'),
-           'replica identity': flag('i.indisreplident'),
+           'replica identity': flag('i.indisreplident AND altered."table" IS NULL'),
            'attached to': `(SELECT ${qualified('pn.nspname', 'p.relname')} FROM pg_catalog.pg_inherits h
                               JOIN pg_catalog.pg_class p ON p.oid = h.inhparent
                               JOIN pg_catalog.pg_namespace pn ON pn.oid = p.relnamespace
@@ -101,6 +105,7 @@ const indexes: Section = () => `
     FROM ${USER_RELATIONS}
     JOIN pg_catalog.pg_index i ON i.indrelid = c.oid
     JOIN pg_catalog.pg_class x ON x.oid = i.indexrelid
+    ${OWN_IDENTITIES}
    WHERE c.relkind IN ('r', 'p', 'm')`;
 
 const sequences: Section = () => `
@@ -169,6 +174,11 @@ const policies: Section = () => `
     JOIN pg_catalog.pg_policy p ON p.polrelid = c.oid`;
 
 const NAME = qualified('n.nspname', 'c.relname');
+
+/** The replica identities that tables had before a migration of ours set others, and will have again. */
+const OWN_IDENTITIES = `LEFT JOIN ${ALTERED_IDENTITIES} AS altered
+      ON altered."table" = c.oid AND altered.ours = c.relreplident::pg_catalog.text`;
+
 const ARE_RELATIONS = `c.relkind IN ('r', 'p', 'f', 'v', 'm')`;
 
 export const RELATION_KIND = `CASE c.relkind WHEN 'v' THEN 'view' WHEN 'm' THEN 'materialized view'

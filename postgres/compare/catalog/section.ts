@@ -1,3 +1,5 @@
+import { isNotOurs } from '../../catalog';
+
 /**
  * One query over the catalog. It gives rows of `identity` (what a person calls the object, with its quoted name) and
  * `definition` (jsonb of its properties, NULLs left out). A property whose name begins with `~` is SQL deparsed by the
@@ -16,7 +18,7 @@ export function qualified(schema: string, name: string): string {
 
 /** Schemas whose content belongs to the database's users. */
 export function userSchema(schema: string): string {
-  return `(${schema} !~ '^pg_' AND ${schema} NOT IN ('information_schema', 'flexlift'))`;
+  return `(${schema} !~ '^pg_' AND ${schema} NOT IN ('information_schema', 'flexlift') AND ${isNotOurs(schema)})`;
 }
 
 /** Extensions bring their own objects, which differ between their versions. */

@@ -2,6 +2,8 @@ import { failed, warning, type Rule, type ServerContext, type ServerSide, type V
 
 /** Per database beside its copies: keeper, lock, schema dump on the source; ledger and short statements on the target. */
 const BESIDE_COPIES = 3;
+/** Online, for each database until its cutover: the applier and the prover. */
+const TO_REPLICATE = 3;
 
 export const connections: Rule<ServerContext> = {
   id: 'connections',
@@ -9,8 +11,9 @@ export const connections: Rule<ServerContext> = {
   async check({ request, source, target, databases }) {
     const { databasesAtOnce, copiesAtOnce, indexesAtOnce } = request.limits;
     const atOnce = Math.min(databasesAtOnce, databases.length);
-    const onSource = atOnce * (copiesAtOnce + BESIDE_COPIES);
-    const onTarget = atOnce * (Math.max(copiesAtOnce, indexesAtOnce) + BESIDE_COPIES);
+    const replicating = request.mode === 'Online' ? databases.length * TO_REPLICATE : 0;
+    const onSource = atOnce * (copiesAtOnce + BESIDE_COPIES) + replicating;
+    const onTarget = atOnce * (Math.max(copiesAtOnce, indexesAtOnce) + BESIDE_COPIES) + replicating;
     return [...(await checkServer(source, onSource)), ...(await checkServer(target, onTarget))];
   },
 };

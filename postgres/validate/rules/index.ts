@@ -7,8 +7,11 @@ import { databasesExist } from './databases-exist';
 import { encoding, locale } from './encoding-and-locale';
 import { extensions } from './extensions';
 import { largeObjects } from './large-objects';
+import { replicaRole, replicationRight, sourcePrimary, walLevel } from './logical-decoding';
 import { preparedTransactions } from './prepared-transactions';
+import { publicationRights, publicationsOfAllTables, replicaIdentities, unloggedTables } from './publishing';
 import { removedFeatures } from './removed-features';
+import { replicationCapacity } from './replication-capacity';
 import { rolesPresent } from './roles-present';
 import { rowLevelSecurity } from './row-level-security';
 import { sameServer } from './same-server';
@@ -19,6 +22,8 @@ import { languages, superuserObjects } from './superuser-objects';
 import { targetEmpty } from './target-empty';
 import { targetRights } from './target-rights';
 import { sourceVersion, targetVersion } from './versions';
+import { walRetention } from './wal-retention';
+import { writingTransactions } from './writing-transactions';
 
 /** About the two servers; in the order of the report. */
 export const SERVER_RULES: Rule<ServerContext>[] = [
@@ -28,6 +33,13 @@ export const SERVER_RULES: Rule<ServerContext>[] = [
   databasesExist,
   clientTools,
   connections,
+  sourcePrimary,
+  walLevel,
+  replicationRight,
+  replicationCapacity,
+  walRetention,
+  writingTransactions,
+  replicaRole,
 ];
 
 /** About one database; in the order of the report. */
@@ -49,4 +61,8 @@ export const DATABASE_RULES: Rule<DatabaseContext>[] = [
   activeSessions,
   specialObjects,
   largeObjects,
+  publicationRights,
+  replicaIdentities,
+  unloggedTables,
+  publicationsOfAllTables,
 ];

@@ -1,11 +1,18 @@
+import type { MigrationMode } from '../../../contract';
 import { isUserMade } from '../../catalog';
 import { enumerate, warning, type DatabaseContext, type Rule, type Verdict } from '../rule';
 
 interface Notice {
+  /** The only mode in which it is given; absent: both. */
+  mode?: MigrationMode;
   query: string;
   message: (names: string) => string;
   remedy: string;
 }
+
+const SUBSCRIPTIONS = `SELECT pg_catalog.quote_ident(o.subname) AS name FROM pg_catalog.pg_subscription o
+             WHERE o.subdbid = (SELECT d.oid FROM pg_catalog.pg_database d
+                                 WHERE d.datname = pg_catalog.current_database()) ORDER BY 1`;
 
 /** Nothing is wrong with these, but a person should know what becomes of them. Each query gives one name a row. */
 const NOTICES: Notice[] = [
@@ -16,19 +23,26 @@ const NOTICES: Notice[] = [
     remedy: 'See that the target reaches the foreign servers.',
   },
   {
+    mode: 'Offline',
     query: `SELECT o.oid::pg_catalog.regclass::text AS name FROM pg_catalog.pg_class o
              WHERE o.relkind = 'r' AND o.relpersistence = 'u' AND ${isUserMade('o')} ORDER BY 1`,
     message: (names) => `Unlogged tables are migrated with their rows and stay unlogged: ${names}.`,
     remedy: 'Nothing to do, unless their rows need not move: TRUNCATE them on the source then.',
   },
   {
-    query: `SELECT pg_catalog.quote_ident(o.subname) AS name FROM pg_catalog.pg_subscription o
-             WHERE o.subdbid = (SELECT d.oid FROM pg_catalog.pg_database d
-                                 WHERE d.datname = pg_catalog.current_database()) ORDER BY 1`,
+    mode: 'Offline',
+    query: SUBSCRIPTIONS,
     message: (names) =>
       `Subscriptions go on writing to the source, and are not started on the target: ${names}.`,
     remedy:
       'Disable them on the source before the migration, and create or enable them on the target after it.',
+  },
+  {
+    mode: 'Online',
+    query: SUBSCRIPTIONS,
+    message: (names) =>
+      `Subscriptions write to the source until the cutover, and are not started on the target: ${names}.`,
+    remedy: 'Create or enable them on the target after the cutover.',
   },
   {
     query: `SELECT pg_catalog.quote_ident(o.evtname) AS name FROM pg_catalog.pg_event_trigger o
@@ -40,10 +54,11 @@ const NOTICES: Notice[] = [
 
 export const specialObjects: Rule<DatabaseContext> = {
   id: 'special-objects',
-  holds: 'The database has no foreign or unlogged tables, subscriptions or event triggers.',
-  async check({ sourceClient }) {
+  holds: 'The database has no foreign tables, subscriptions, event triggers or other special objects.',
+  async check({ request, sourceClient }) {
     const verdicts: Verdict[] = [];
-    for (const { query, message, remedy } of NOTICES) {
+    const notices = NOTICES.filter(({ mode }) => mode === undefined || mode === request.mode);
+    for (const { query, message, remedy } of notices) {
       const { rows } = await sourceClient.query<{ name: string }>(query);
       if (rows.length > 0) verdicts.push(warning(message(enumerate(rows.map((row) => row.name))), remedy));
     }

@@ -86,7 +86,9 @@ export class Pair {
       await holder.query('BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY');
       const { rows } = await holder.query<{ snapshot: string }>('SELECT pg_export_snapshot() AS snapshot');
       const scope = await this.session('target', (target) =>
-        withLedger(target, identity, () => openScope(target, rows[0]?.snapshot ?? '', '0')),
+        withLedger(target, identity, () =>
+          openScope(target, { snapshot: rows[0]?.snapshot ?? '', sourceXmax: '0' }),
+        ),
       );
       return await work(scope);
     });

@@ -49,12 +49,15 @@ test('every flag has its option', () => {
       '3',
     ],
     ...['--copies', '5', '--indexes', '6', '--part-size', '64MB', '--group-size', '1k'],
+    ...['--mode', 'online', '--keyless-tables', 'full'],
     ...['--timeout', 'connect=3s', '--timeout', 'long=2h', '--source-ssl-mode', 'require'],
   ];
   expect(parse([...servers, ...flags])).toMatchObject({
     source: { sslMode: 'require' },
     databases: ['a', 'B c'],
     name: 'n',
+    mode: 'Online',
+    keylessTables: 'full',
     option: 'Validate',
     overwrite: true,
     noOwner: true,
@@ -79,6 +82,8 @@ test.each([
   ['--part-size', '5 apples'],
   ['--timeout', 'connect=fast'],
   ['--on-cancel', 'x'],
+  ['--mode', 'Sideways'],
+  ['--keyless-tables', 'none'],
 ])('refuses %s %s', (flag, value) => expect(() => parse([...servers, flag, value])).toThrow(flag));
 
 test('a missing server is named with its variable', () => {

@@ -33,6 +33,7 @@ test('fills in every default', () => {
     noPrivileges: false,
     compare: true,
     onCancel: 'keep-target',
+    keylessTables: 'append',
     limits: DEFAULT_LIMITS,
     timeouts: DEFAULT_TIMEOUTS,
     searchAttributes: true,
@@ -49,6 +50,15 @@ test('merges limits and timeouts; what is undefined hides no default', () => {
   expect(timeouts).toEqual({ ...DEFAULT_TIMEOUTS, heartbeat: 5 });
 });
 
+test('an online migration has its own options', () => {
+  const timeouts = { segment: 1_000, proof: 2_000, watch: 3_000 };
+  expect(wanted({ mode: 'Online', keylessTables: 'full', timeouts })).toMatchObject({
+    mode: 'Online',
+    keylessTables: 'full',
+    timeouts: { ...DEFAULT_TIMEOUTS, ...timeouts },
+  });
+});
+
 test.each([
   [{ source: undefined }, 'source: it is missing.'],
   [{ source: 3 }, 'source: it must be an object.'],
@@ -63,6 +73,10 @@ test.each([
   [{ limits: { copiesAtOnce: 0 } }, 'limits.copiesAtOnce: it must be at least 1.'],
   [{ limits: { copiesAtOnce: 1.5 } }, 'limits.copiesAtOnce: it must be a whole number.'],
   [{ limits: { copies: 2 } }, 'limits.copies: there is no such option.'],
+  [{ keylessTables: 'all', mode: 'Online' }, 'keylessTables: it has none of its values. Give append, full.'],
+  [{ keylessTables: 'append' }, 'keylessTables: only an online migration'],
+  [{ keylessTables: 'full', mode: 'Offline' }, 'keylessTables: only an online migration'],
+  [{ timeouts: { segment: 0 } }, 'timeouts.segment: it must be at least 1.'],
   [{ timeouts: { long: '1h' } }, 'timeouts.long: it must be a whole number.'],
   [{ name: 'a/b' }, 'name: it must be letters, digits'],
   [{ name: '' }, 'name: it must be letters, digits'],

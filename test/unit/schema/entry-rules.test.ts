@@ -12,6 +12,9 @@ const CASES: [string | undefined, Partial<ArchiveEntry>][] = [
   ['database-properties', { description: 'COMMENT', tag: 'DATABASE x' }],
   ['ledger-schema', { description: 'SCHEMA', tag: 'flexlift' }],
   ['ledger-schema', { description: 'TABLE', schema: 'flexlift' }],
+  ['own-source-objects', { description: 'SCHEMA', tag: 'flexlift_0123456789ab' }],
+  ['own-source-objects', { description: 'TABLE', schema: 'flexlift_0123456789ab' }],
+  ['own-source-objects', { description: 'PUBLICATION', tag: 'flexlift_0123456789ab_append' }],
   ['public-schema', { description: 'SCHEMA', tag: 'public' }],
   ['managed-extension', { description: 'EXTENSION', tag: 'azure' }],
   ['managed-extension', { description: 'EXTENSION', tag: 'pgaadauth' }],
@@ -28,6 +31,8 @@ const CASES: [string | undefined, Partial<ArchiveEntry>][] = [
   ['table-data', { description: 'TABLE DATA' }],
   ['statistics-data', { description: 'STATISTICS DATA' }],
   [undefined, { description: 'SCHEMA', tag: 'Flexlift' }],
+  [undefined, { description: 'SCHEMA', tag: 'flexlift_0123456789abc' }],
+  [undefined, { description: 'TABLE', tag: 'flexlift_0123456789ab' }],
   [undefined, { description: 'TABLE', tag: 'flexlift' }],
   [undefined, { description: 'TABLE', tag: 'public' }],
   [undefined, { description: 'ACL', tag: 'SCHEMA public' }],
@@ -64,6 +69,13 @@ test('comments and privileges follow an object that will not exist, and stay wit
       archiveEntry({ dumpId: 5, description: 'SCHEMA', tag: 'public' }),
       archiveEntry({ dumpId: 6, description: 'ACL', tag: 'SCHEMA public', dependencies: [5] }),
       archiveEntry({ dumpId: 7, description: 'VIEW', dependencies: [3] }),
+      archiveEntry({ dumpId: 8, description: 'PUBLICATION', tag: 'flexlift_0123456789ab' }),
+      archiveEntry({
+        dumpId: 9,
+        description: 'PUBLICATION TABLE',
+        tag: 'flexlift_0123456789ab t',
+        dependencies: [8, 7],
+      }),
     ],
     ALL,
   );
@@ -71,7 +83,9 @@ test('comments and privileges follow an object that will not exist, and stay wit
     [1, 'subscription'],
     [3, 'ledger-schema'],
     [5, 'public-schema'],
+    [8, 'own-source-objects'],
     [2, 'subscription'],
     [4, 'ledger-schema'],
+    [9, 'own-source-objects'],
   ]);
 });

@@ -1,0 +1,102 @@
+import type { Client } from 'pg';
+import type {
+  DatabaseStep,
+  FenceStep,
+  LateRowsResult,
+  LoadPlan,
+  RecopyStep,
+  TableSnapshotStep,
+} from '../contract';
+import { checksumTable } from '../postgres/compare';
+import { migrationPrefix } from '../postgres/connect';
+import {
+  copyLateRows,
+  holdTableSnapshot,
+  isPlanned,
+  LARGE_OBJECTS,
+  planOnlineLoad,
+  resetTableForRecopy,
+  storePlan,
+} from '../postgres/copy';
+import { findTable, remainingLoad } from '../postgres/ledger';
+import { classifyTables, publishedTables } from '../postgres/replicate/source';
+import { startStreamAnew } from './source-objects';
+import type { Run } from './support/run';
+
+/** Only parts are copied by other sessions than the keeper's. */
+const WRITERS = 'copyPart';
+
+/** Divides the load, once; then says what is left of it. */
+export async function planOnlineLoadStep({ database }: DatabaseStep, run: Run): Promise<LoadPlan> {
+  return await run.session('target', database, async (target) => {
+    if (!(await isPlanned(target))) await planOnce(database, run, target);
+    return await remainingLoad(target, { checksums: false });
+  });
+}
+
+async function planOnce(database: string, run: Run, target: Client): Promise<void> {
+  const { limits, keylessTables, migrationId } = run.request;
+  await run.session('source', database, async (source) => {
+    const published = await publishedTables(source, migrationId);
+    // a table created since the publications were made has no changes to come: the plan refuses it
+    const identities = (await classifyTables(source, { keylessTables })).filter(
+      ({ oid, identity }) => identity === 'late' || published.has(oid),
+    );
+    const plan = await planOnlineLoad({ source, limits, identities });
+    await storePlan({ target, identity: run.identity, plan });
+  });
+}
+
+/** The keeper of one large table: ends when it is cancelled, when what it holds is lost, or when all is copied. */
+export async function holdTableSnapshotStep({ database, table }: TableSnapshotStep, run: Run): Promise<void> {
+  await holdTableSnapshot({
+    source: run.endpoint('source'),
+    target: run.endpoint('target'),
+    database,
+    identity: run.identity,
+    tableOid: table.oid,
+    predecessorPrefix: run.workPrefix,
+    writersPrefix: `${migrationPrefix(run.request.migrationId)}${WRITERS}`,
+    lockTimeout: run.request.timeouts.lock,
+    signal: run.signal,
+    onProgress: (what) => run.progress({ what }),
+  });
+}
+
+/** Makes the load copy a table anew; without one all of them, from a new slot on. */
+export async function resetForRecopyStep(step: RecopyStep, run: Run): Promise<void> {
+  const { database, table } = step;
+  const { identity } = run;
+  if (table === undefined) return void (await startStreamAnew(step, run));
+  await run.session('target', database, async (target) => {
+    const { oid } = await findTable(target, table);
+    await resetTableForRecopy({ target, identity, tableOid: oid });
+  });
+}
+
+/** What the stream does not carry, compared and copied anew where it differs. */
+export async function copyLateRowsStep(
+  { database, attempt, fence }: FenceStep,
+  run: Run,
+): Promise<LateRowsResult> {
+  const { noOwner, noPrivileges } = run.request;
+  const renewed = await run.session('source', database, (source) =>
+    run.session('target', database, (target) =>
+      copyLateRows({
+        source,
+        target,
+        identity: run.identity,
+        attempt,
+        noOwner,
+        noPrivileges,
+        predecessorPrefix: run.workPrefix,
+        checksumTable,
+        // sessions of before that were not ended may not have told the server what they counted
+        trustsCounters: fence !== 'none',
+        signal: run.signal,
+        onProgress: (what) => run.progress({ what }),
+      }),
+    ),
+  );
+  return { tables: renewed.filter((name) => name !== LARGE_OBJECTS) };
+}

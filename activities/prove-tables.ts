@@ -1,0 +1,66 @@
+import type {
+  ComparePlan,
+  CompareResult,
+  CompareStep,
+  DatabaseStep,
+  ProofPlan,
+  ProofResult,
+  ProofStep,
+} from '../contract';
+import { acceptDrift, finalCompare, planFinalCompare, proveTables, tablesToProve } from '../postgres/prove';
+import type { Run } from './support/run';
+
+/** The tables that a proof would save reading at the cutover. */
+export async function planProofsStep({ request, database }: DatabaseStep, run: Run): Promise<ProofPlan> {
+  return await run.session('target', database, async (target) => ({
+    batches: await tablesToProve(target, { olderThanMs: request.timeouts.proof }),
+  }));
+}
+
+export async function proveTablesStep(
+  { request, database, tableOids }: ProofStep,
+  run: Run,
+): Promise<ProofResult> {
+  return await proveTables({
+    source: run.endpoint('source'),
+    target: run.endpoint('target'),
+    database,
+    identity: run.identity,
+    migrationId: request.migrationId,
+    tableOids,
+    signal: run.signal,
+    onProgress: (what) => run.progress({ what }),
+  });
+}
+
+export async function planFinalCompareStep({ database }: DatabaseStep, run: Run): Promise<ComparePlan> {
+  return await run.session('target', database, async (target) => ({
+    batches: await planFinalCompare(target),
+  }));
+}
+
+export async function finalCompareStep(
+  { database, tableOids }: CompareStep,
+  run: Run,
+): Promise<CompareResult> {
+  const { identity, signal } = run;
+  return await run.session('source', database, (source) =>
+    run.session('target', database, async (target) => ({
+      differences: await finalCompare({
+        source,
+        target,
+        identity,
+        tableOids,
+        signal,
+        onProgress: (what) => run.progress({ what }),
+      }),
+    })),
+  );
+}
+
+/** A person has made the source's change on the target, too. */
+export async function acceptDriftStep({ database }: DatabaseStep, run: Run): Promise<void> {
+  await run.session('source', database, (source) =>
+    run.session('target', database, (target) => acceptDrift({ source, target, identity: run.identity })),
+  );
+}

@@ -1,0 +1,124 @@
+import type { Client } from 'pg';
+import {
+  FlexliftError,
+  type FailureFields,
+  type DatabaseStep,
+  type MarkerStep,
+  type PreparedSource,
+  type TidyResult,
+  type TidyStep,
+} from '../contract';
+import { liftFence, liftFenceStatement } from '../postgres/fence';
+import { serverName, withConnection } from '../postgres/connect';
+import { resetAllForRecopy } from '../postgres/copy';
+import {
+  cleanUpStatements,
+  emitMarker,
+  newSlot,
+  prepareSource,
+  slotName,
+  publicationNames,
+  takeAwaySourceObjects,
+} from '../postgres/replicate/source';
+import type { Run } from './support/run';
+
+/** So often a source that does not answer is asked; then a person is told what to do there. */
+const SOURCE_ATTEMPTS = 5;
+
+export async function prepareSourceStep(step: DatabaseStep, run: Run): Promise<PreparedSource> {
+  try {
+    const { sourceObjects } = await prepareSource(preparation(step, run));
+    return { sourceObjects };
+  } catch (error) {
+    // the run before has ended, and its end took the slot away
+    const isLaterRun = step.request.generation > 1;
+    if (!(error instanceof FlexliftError && error.code === 'SlotLost' && isLaterRun)) throw error;
+    return await startStreamAnew(step, run);
+  }
+}
+
+/** All tables are copied anew, and the stream begins at a new slot. */
+export async function startStreamAnew(step: DatabaseStep, run: Run): Promise<PreparedSource> {
+  const { identity, signal } = run;
+  await withConnection(run.endpoint('target'), step.database, signal, (target) =>
+    resetAllForRecopy({ target, identity }),
+  );
+  const { sourceObjects } = await newSlot(preparation(step, run));
+  return { sourceObjects };
+}
+
+function preparation({ request, database }: DatabaseStep, run: Run) {
+  const { migrationId, keylessTables, timeouts } = request;
+  return {
+    source: run.endpoint('source'),
+    target: run.endpoint('target'),
+    database,
+    identity: run.identity,
+    migrationId,
+    keylessTables,
+    lockTimeout: timeouts.lock,
+    signal: run.signal,
+    onProgress: (what: string) => run.progress({ what }),
+  };
+}
+
+export async function emitMarkerStep({ request, database, marker }: MarkerStep, run: Run): Promise<void> {
+  await emitMarker({
+    source: run.endpoint('source'),
+    database,
+    migrationId: request.migrationId,
+    marker,
+    signal: run.signal,
+  });
+}
+
+/** Takes away what the migration made on the source; where the source stays silent, says what is left and how it goes. */
+export async function takeAwaySourceStep(step: TidyStep, run: Run): Promise<TidyResult> {
+  try {
+    return { removed: await removeSourceObjects(step, run) };
+  } catch (error) {
+    const isGone = error instanceof FlexliftError && error.code === 'Unreachable';
+    if (!isGone || run.attempt < SOURCE_ATTEMPTS) throw error;
+    return { removed: [], left: whatIsLeft(step, run) };
+  }
+}
+
+/** @returns what was there, for a person */
+export async function removeSourceObjects(
+  { request, database, what }: TidyStep,
+  run: Run,
+): Promise<string[]> {
+  const lift = (client: Client) => liftFence(client, request.migrationId);
+  if (what === 'fence') {
+    const wasFenced = await run.session('source', database, lift);
+    return wasFenced ? [`fence of ${database}`] : [];
+  }
+  return await takeAwaySourceObjects({
+    source: run.endpoint('source'),
+    database,
+    migrationId: request.migrationId,
+    signal: run.signal,
+    liftFence: what === 'all' ? lift : () => Promise.resolve(false),
+  });
+}
+
+export function whatIsLeft(
+  { database }: DatabaseStep,
+  { request }: Run,
+): { objects: string[]; failure: FailureFields } {
+  const { migrationId, source } = request;
+  const { keyed, append } = publicationNames(migrationId);
+  const lift = liftFenceStatement(migrationId);
+  const sql = [...cleanUpStatements(migrationId, database), lift];
+  return {
+    objects: [`slot ${slotName(migrationId, database)}`, `publications ${keyed}, ${append}`],
+    failure: {
+      code: 'CleanUpNeeded',
+      sentence: 'The source cannot be reached to take away what the migration made there.',
+      remedy: `Run flexlift cleanup when it is back, or there by hand: ${sql.join(' ').replaceAll(/\s+/g, ' ')}`,
+      side: 'source',
+      server: serverName(source),
+      database,
+    },
+  };
+}

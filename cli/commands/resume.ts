@@ -1,0 +1,31 @@
+import type { Command } from 'commander';
+import { collect } from '../options/collect';
+import { addJsonFlag, examples, type CommonFlags } from './common';
+import { onMigration } from './on-migration';
+import { reportReplication } from './replication-outcome';
+
+interface ResumeFlags extends CommonFlags {
+  database?: string[];
+  acceptDrift?: boolean;
+}
+
+export function addResume(program: Command): void {
+  addJsonFlag(
+    program
+      .command('resume')
+      .argument('<name>')
+      .description('apply changes again, after a pause or a failure that has been mended'),
+  )
+    .option('--database <name>', 'only this one; repeatable (default: all that go on)', collect)
+    .option('--accept-drift', 'the schema was changed on both sides alike: go on with that')
+    .addHelpText(
+      'after',
+      examples('flexlift resume shop', 'flexlift resume shop --database crm --accept-drift'),
+    )
+    .action((name: string, { database: databases, acceptDrift }: ResumeFlags, self: Command) =>
+      onMigration(self, name, async (handle, session) => {
+        if (acceptDrift === true) await (await handle.acceptDrift({ databases })).result();
+        return await reportReplication(await handle.resume({ databases }), databases, session);
+      }),
+    );
+}

@@ -1,0 +1,151 @@
+import { setTimeout as pause } from 'node:timers/promises';
+import {
+  WorkflowExecutionAlreadyStartedError,
+  WorkflowFailedError,
+  type WorkflowExecutionDescription,
+  type WorkflowHandle,
+} from '@temporalio/client';
+import {
+  FlexliftError,
+  taskQueues,
+  tidyWorkflowId,
+  WORKFLOWS,
+  type MigrationRequest,
+  type TidySourceRequest,
+} from '../contract';
+import { runningActivities, type RunningActivity } from './pending-activities';
+import type { TemporalConnection } from './temporal-connection';
+import { assertTakenUp, assertWorkersPoll } from './worker-presence';
+import { failureOf, outcomeOf } from './workflow-outcome';
+
+export interface TidyOptions {
+  /** Default: all of the migration. */
+  databases?: string[];
+  /** Told once a second what is under way, and what it waits for. */
+  onActivities?: (activities: RunningActivity[]) => void;
+  /** Ends the waiting, not the work. */
+  signal?: AbortSignal;
+}
+
+const INTERVAL = 1_000;
+
+/**
+ * Takes away what an ended migration has left on its source, and gives what that was, for a person. The request, with
+ * its references to passwords, is the one that the run was started with.
+ *
+ * @param migration the handle of its last run
+ * @throws FlexliftError InvalidRequest where it runs, NoWorker
+ */
+export async function tidySource(
+  temporal: TemporalConnection,
+  migration: WorkflowHandle,
+  what: TidySourceRequest['what'],
+  { databases, onActivities, signal }: TidyOptions,
+): Promise<string[]> {
+  const description = await migration.describe();
+  if (isOpen(description)) throw stillRuns(what);
+  const request = await requestOf(temporal, description);
+  const step: TidySourceRequest = {
+    request,
+    databases: databases ?? (await databasesOf(migration, description, request)),
+    what,
+  };
+  await assertWorkersPoll(temporal, request.pool);
+  const tidy = await startAlone(temporal, tidyWorkflowId(migration.workflowId), step);
+  await assertTakenUp(
+    temporal,
+    { workflowId: tidy.workflowId, runId: tidy.firstExecutionRunId },
+    request.pool,
+  );
+  for (;;) {
+    const now = await tidy.describe();
+    if (!isOpen(now)) break;
+    onActivities?.(runningActivities(temporal.client.workflow, now, undefined));
+    await pause(INTERVAL, undefined, { signal });
+  }
+  return await resultOf(tidy);
+}
+
+/** One at a time; what an earlier one is asked for may be something else, so that its end is waited for. */
+async function startAlone({ client }: TemporalConnection, workflowId: string, step: TidySourceRequest) {
+  const { host, port } = step.request.source;
+  for (;;) {
+    try {
+      return await client.workflow.start<(step: TidySourceRequest) => Promise<string[]>>(
+        WORKFLOWS.tidySource,
+        {
+          workflowId,
+          taskQueue: taskQueues(step.request.pool).control,
+          args: [step],
+          staticSummary: `${step.what === 'fence' ? 'lift the fence of' : 'clean up'} ${host}:${port}`.slice(
+            0,
+            180,
+          ),
+          workflowIdReusePolicy: 'ALLOW_DUPLICATE',
+          workflowIdConflictPolicy: 'FAIL',
+        },
+      );
+    } catch (error) {
+      if (!(error instanceof WorkflowExecutionAlreadyStartedError)) throw error;
+      await client.workflow
+        .getHandle(workflowId)
+        .result()
+        .catch(() => undefined);
+    }
+  }
+}
+
+async function resultOf(tidy: { result: () => Promise<string[]> }): Promise<string[]> {
+  try {
+    return await tidy.result();
+  } catch (error) {
+    if (error instanceof WorkflowFailedError) throw new FlexliftError(failureOf(error.cause));
+    throw error;
+  }
+}
+
+/** The argument that the run was started with: the first event of its history has it. */
+async function requestOf(
+  { client, connection, namespace }: TemporalConnection,
+  { workflowId, runId }: WorkflowExecutionDescription,
+): Promise<MigrationRequest> {
+  const { history } = await connection.workflowService.getWorkflowExecutionHistory({
+    namespace,
+    execution: { workflowId, runId },
+    maximumPageSize: 1,
+  });
+  const [started] = history?.events ?? [];
+  const payload = started?.workflowExecutionStartedEventAttributes?.input?.payloads?.[0];
+  if (!payload) throw new TypeError(`The history of ${workflowId} does not begin with a request.`);
+  return client.workflow.options.loadedDataConverter.payloadConverter.fromPayload<MigrationRequest>(payload);
+}
+
+async function databasesOf(
+  migration: WorkflowHandle,
+  description: WorkflowExecutionDescription,
+  request: MigrationRequest,
+): Promise<string[]> {
+  const { databases } = await outcomeOf(migration, description);
+  if (databases.length > 0) return databases.map(({ database }) => database);
+  if (request.databases !== undefined) return request.databases;
+  throw new FlexliftError({
+    code: 'InvalidRequest',
+    sentence: `Which databases the migration ${request.name} had is not known any more.`,
+    remedy: 'Name them: --database, once for each.',
+  });
+}
+
+function isOpen({ status }: WorkflowExecutionDescription): boolean {
+  return status.name === 'RUNNING' || status.name === 'PAUSED';
+}
+
+function stillRuns(what: TidySourceRequest['what']): FlexliftError {
+  return new FlexliftError({
+    code: 'InvalidRequest',
+    sentence: 'The migration still runs and needs what it has made on the source.',
+    remedy:
+      what === 'fence'
+        ? 'Call the cutover off, which lifts the fence: flexlift cutover --abort.'
+        : 'Cancel it first, which cleans up: flexlift cancel.',
+  });
+}

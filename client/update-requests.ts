@@ -1,0 +1,51 @@
+import { z } from 'zod';
+import type { CutoverRequest, DatabasesRequest, FenceMode, RecopyRequest } from '../contract';
+import { checkShape } from './check-shape';
+
+/** How a cutover is to go. */
+export interface CutoverOptions extends DatabasesRequest {
+  /** Default `read-only`. */
+  fence?: FenceMode;
+  /** It is refused while more WAL of the source than this is not applied. Bytes. Default {@link DEFAULT_MAX_LAG}. */
+  maxLagBytes?: number;
+}
+
+export const DEFAULT_FENCE: FenceMode = 'read-only';
+/** Bytes. */
+export const DEFAULT_MAX_LAG = 1024 ** 2;
+
+const name = z.string().min(1, 'must not be empty');
+const databases = z.array(name).min(1, 'must name at least one database; leave it out for all').optional();
+
+const databasesRequest = z.strictObject({ databases } satisfies Record<keyof DatabasesRequest, z.ZodType>);
+
+const cutoverOptions = z.strictObject({
+  databases,
+  fence: z.enum(['read-only', 'revoke-connect', 'none']).optional(),
+  maxLagBytes: z.int('must be a whole number').min(0, 'must not be negative').optional(),
+} satisfies Record<keyof CutoverOptions, z.ZodType>);
+
+const recopyRequest = z.strictObject({
+  database: name.optional(),
+  table: name.optional(),
+} satisfies Record<keyof RecopyRequest, z.ZodType>);
+
+/** @throws RequestError */
+export function checkDatabasesRequest(request: DatabasesRequest): DatabasesRequest {
+  return checkShape(databasesRequest, request);
+}
+
+/** @throws RequestError */
+export function checkCutoverOptions(options: CutoverOptions): CutoverRequest {
+  const {
+    fence = DEFAULT_FENCE,
+    maxLagBytes = DEFAULT_MAX_LAG,
+    ...rest
+  } = checkShape(cutoverOptions, options);
+  return { ...rest, fence, maxLagBytes };
+}
+
+/** @throws RequestError */
+export function checkRecopyRequest(request: RecopyRequest): RecopyRequest {
+  return checkShape(recopyRequest, request);
+}

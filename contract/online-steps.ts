@@ -1,0 +1,105 @@
+/** Arguments and results of the durable steps that only an online migration has. */
+import type { FailureFields } from './errors';
+import type { CleanUpResult, DatabaseStep } from './steps';
+import type {
+  Difference,
+  FenceMode,
+  ReplicationProgress,
+  ReplicationState,
+  ReplicationStatus,
+} from './status';
+
+export interface PreparedSource {
+  /** What now stands on the source, for a person: `slot flexlift_…`. */
+  sourceObjects: string[];
+}
+
+/** The argument of the workflow `replicate`; what it needs to go on as new. */
+export interface ReplicateStep extends DatabaseStep {
+  /** Everything committed before the load ended is applied, and the foreign keys that need not wait are there. */
+  caughtUp: boolean;
+  paused: boolean;
+  /** The figures of the last segment. */
+  status?: ReplicationStatus;
+}
+
+/** Sent by a replication to its database when its state changes. */
+export interface ReplicationNotice {
+  state: ReplicationState;
+  failure?: FailureFields;
+  progress?: ReplicationProgress;
+}
+
+export interface TableSnapshotStep extends DatabaseStep {
+  table: { oid: number; name: string };
+}
+
+export interface MarkerStep extends DatabaseStep {
+  marker: string;
+}
+
+/** One segment of the applier. */
+export interface ApplyStep extends DatabaseStep {
+  /** Milliseconds. */
+  segment: number;
+  /** Ends where the marker is met. `refuseChanges`: a change before it is not applied but reported. */
+  until?: { marker: string; refuseChanges: boolean };
+}
+
+export interface ApplyResult {
+  ended: 'marker' | 'time' | 'stopped';
+  progress: ReplicationProgress;
+  /** The first change that was not to be. */
+  refused?: { table: string; commitTime: string; lsn: string };
+}
+
+export interface ProofStep extends DatabaseStep {
+  tableOids: number[];
+}
+
+export interface ProofResult {
+  proven: number;
+  differences: Difference[];
+}
+
+/** Which tables need a proof, in batches of one snapshot each. */
+export interface ProofPlan {
+  batches: { summary: string; tableOids: number[] }[];
+}
+
+export interface BeginCutoverStep extends DatabaseStep {
+  maxLagBytes: number;
+}
+
+export interface BegunCutover {
+  attempt: number;
+}
+
+export interface CutoverStep extends DatabaseStep {
+  /** From 1 on; what is done for one attempt is done anew for the next. */
+  attempt: number;
+}
+
+export interface FenceStep extends CutoverStep {
+  fence: FenceMode;
+}
+
+/** `undefined` table: all of them, with a new slot. */
+export interface RecopyStep extends DatabaseStep {
+  table?: string;
+}
+
+export interface TidyStep extends DatabaseStep {
+  /** `objects`: all but the fence. */
+  what: 'fence' | 'objects' | 'all';
+}
+
+export interface TidyResult extends CleanUpResult {
+  /** For a person; empty: nothing was there. */
+  removed: string[];
+}
+
+export interface LateRowsResult {
+  /** Quoted names of the tables that were copied anew. */
+  tables: string[];
+}

@@ -1,0 +1,104 @@
+import type { Client } from 'pg';
+import type { Amounts } from '../../contract';
+import { endPredecessors, quoteQualified, withConnection, type Endpoint } from '../connect';
+import type { LedgerIdentity } from '../ledger';
+import { completeScope } from './complete-scope';
+import { copyPart } from './copy-part';
+import { openExactScope, tablesToCopy, type OnlineTable } from './exact-scope';
+import { lockAndSnapshot } from './exact-snapshot';
+import { retireScope } from './retire-scope';
+import type { Scope } from './scope';
+import { readSourceCounters } from './source-counters';
+
+export interface CopyGroupOnlineArguments {
+  source: Endpoint;
+  target: Endpoint;
+  database: string;
+  identity: LedgerIdentity;
+  /** Its number in the plan. */
+  group: number;
+  /** What the application names of earlier attempts at this group begin with; they are ended on both sides. */
+  predecessorPrefix: string;
+  /** How long one table is waited for before the next attempt at all of them, milliseconds. */
+  lockTimeout: number;
+  signal: AbortSignal;
+  /** What is going on, and what is copied so far. */
+  onProgress?: (progress: { what: string; rows: number; bytes: number }) => void;
+}
+
+/**
+ * Copies what is left of a group of small tables under a scope of its own: locks, snapshot and rows in one session, so
+ * that nobody's wait for an exclusive lock can come between. Tables that an earlier attempt finished stay as they are,
+ * each with the LSN of its own copy.
+ *
+ * @throws FlexliftError SnapshotLost where a later attempt took over, SchemaDrift, and what either server throws
+ */
+export async function copyGroupOnline(args: CopyGroupOnlineArguments): Promise<Amounts> {
+  const { source, target, database, signal } = args;
+  return await withConnection(source, database, signal, async (holder) => {
+    await endPredecessors(holder, args.predecessorPrefix);
+    return await withConnection(target, database, signal, (client) => copyGroup(args, holder, client));
+  });
+}
+
+async function copyGroup(args: CopyGroupOnlineArguments, source: Client, target: Client): Promise<Amounts> {
+  const { identity, group, predecessorPrefix, onProgress } = args;
+  const total: Amounts = { tables: 0, rows: 0, bytes: 0 };
+  const of = { group };
+  await endPredecessors(target, predecessorPrefix);
+  await retireScope(target, identity, { prefix: predecessorPrefix }, of);
+  const tables = await tablesToCopy(target, of);
+  if (tables.length === 0) return total;
+  const say = (what: string) => onProgress?.({ what, rows: total.rows, bytes: total.bytes });
+  const scope = await openGroupScope(args, source, target, tables, say);
+  for (const table of tables) {
+    const what = quoteQualified(table.schema, table.name);
+    const copied = await copyPart({
+      source,
+      target,
+      identity,
+      scope: scope.scope,
+      table,
+      part: 1,
+      signal: args.signal,
+      onProgress: ({ rows, bytes }) =>
+        onProgress?.({ what, rows: total.rows + rows, bytes: total.bytes + bytes }),
+    });
+    total.tables += 1;
+    total.rows += copied.rows;
+    total.bytes += copied.bytes;
+  }
+  await completeScope({ target, identity, scope: scope.scope });
+  return total;
+}
+
+async function openGroupScope(
+  args: CopyGroupOnlineArguments,
+  holder: Client,
+  target: Client,
+  tables: OnlineTable[],
+  onProgress: (what: string) => void,
+): Promise<Scope> {
+  const { identity, group } = args;
+  const counters = await readSourceCounters(
+    holder,
+    tables.filter((table) => table.isAppendOnly),
+  );
+  const locked = await lockAndSnapshot({
+    ...args,
+    holder,
+    migrationId: identity.migrationId,
+    tables,
+    onProgress,
+  });
+  return await openExactScope({
+    source: holder,
+    target,
+    identity,
+    of: { group },
+    tables,
+    snapshot: locked.snapshot,
+    lsn: locked.lsn,
+    counters,
+  });
+}

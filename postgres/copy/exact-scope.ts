@@ -1,0 +1,78 @@
+import type { Client } from 'pg';
+import { withLedger, type LedgerIdentity } from '../ledger';
+import { formatLsn, type Lsn } from '../replicate/lsn';
+import { resetTables } from './reset-tables';
+import { openScope, snapshotXmax, type Scope, type ScopeOf } from './scope';
+import type { SourceCounters } from './source-counters';
+
+/** A planned table, and what of it the ledger says. */
+export interface OnlineTable {
+  oid: number;
+  schema: string;
+  name: string;
+  /** Its UPDATE and DELETE are not published: its counters are kept. */
+  isAppendOnly: boolean;
+}
+
+/** The scope's tables of which something is left to copy, largest first. */
+export async function tablesToCopy(target: Client, of: ScopeOf): Promise<OnlineTable[]> {
+  const { rows } = await target.query<OnlineTable>(
+    `SELECT table_oid AS oid, schema_name AS schema, table_name AS name,
+            identity IS NOT DISTINCT FROM 'append' AS "isAppendOnly"
+       FROM flexlift.table_load t
+      WHERE (table_oid = $1 OR group_number = $2)
+        AND EXISTS (SELECT FROM flexlift.part p WHERE p.table_oid = t.table_oid AND p.copied_at IS NULL)
+      ORDER BY estimated_bytes DESC, table_oid`,
+    [of.tableOid, of.group],
+  );
+  return rows;
+}
+
+/**
+ * Opens the scope of a snapshot with an LSN, and in the same transaction gives that LSN to its tables and empties those
+ * that were copied in part under an earlier one: parts of two snapshots never mix in one table.
+ *
+ * @param args.source stands in the snapshot
+ * @param args.counters as they stood before the snapshot was taken
+ * @throws FlexliftError SnapshotLost where another keeper was faster
+ */
+export async function openExactScope(args: {
+  source: Client;
+  target: Client;
+  identity: LedgerIdentity;
+  of: ScopeOf;
+  tables: { oid: number }[];
+  snapshot: string;
+  lsn: Lsn;
+  counters: SourceCounters[];
+}): Promise<Scope> {
+  const { source, target, identity, of, tables, snapshot, lsn, counters } = args;
+  const sourceXmax = await snapshotXmax(source);
+  return await withLedger(target, identity, async () => {
+    const scope = await openScope(target, { of, snapshot, sourceXmax, lsn });
+    await resetTables(target, await copiedInPart(target, tables));
+    await target.query(
+      'UPDATE flexlift.table_load SET copy_lsn = $2, source_counters = NULL WHERE table_oid = ANY ($1::oid[])',
+      [tables.map((table) => table.oid), formatLsn(lsn)],
+    );
+    await keepCounters(target, counters);
+    return scope;
+  });
+}
+
+async function copiedInPart(target: Client, tables: { oid: number }[]): Promise<{ oid: number }[]> {
+  const { rows } = await target.query<{ oid: number }>(
+    `SELECT DISTINCT table_oid AS oid FROM flexlift.part
+      WHERE table_oid = ANY ($1::oid[]) AND copied_at IS NOT NULL`,
+    [tables.map((table) => table.oid)],
+  );
+  return rows;
+}
+
+export async function keepCounters(target: Client, counters: SourceCounters[]): Promise<void> {
+  await target.query(
+    `UPDATE flexlift.table_load t SET source_counters = c.counters
+       FROM unnest($1::oid[], $2::jsonb[]) AS c(oid, counters) WHERE t.table_oid = c.oid`,
+    [counters.map((row) => row.oid), counters.map((row) => row.counters)],
+  );
+}

@@ -1,0 +1,50 @@
+import type { Client } from 'pg';
+import { withCutover, type LedgerIdentity } from '../ledger';
+
+const KIND = 'late-rows';
+
+/** One table, or one range of large objects, in one attempt at the cutover. */
+export interface LateStep {
+  attempt: number;
+  /** Tells it from all others of the attempt. */
+  key: string;
+  /** For a person. */
+  name: string;
+}
+
+/**
+ * Compares, and copies where that says so, at most once in an attempt at the cutover, in one ledger transaction.
+ *
+ * @param work says whether it had to copy
+ * @throws FlexliftError CutoverRefused where the attempt has ended
+ */
+export async function onceInAttempt(
+  target: Client,
+  identity: LedgerIdentity,
+  { attempt, key, name }: LateStep,
+  work: () => Promise<boolean>,
+): Promise<void> {
+  const step = [KIND, `${attempt}/${key}`];
+  await withCutover(target, identity, attempt, async () => {
+    const { rowCount } = await target.query(
+      'INSERT INTO flexlift.step (kind, key) VALUES ($1, $2) ON CONFLICT DO NOTHING',
+      step,
+    );
+    if (rowCount === 0 || !(await work())) return;
+    await target.query('UPDATE flexlift.step SET detail = $3 WHERE kind = $1 AND key = $2', [
+      ...step,
+      JSON.stringify({ copied: name }),
+    ]);
+  });
+}
+
+/** The names of what was copied in the attempt, by this or an earlier run of it. */
+export async function copiedInAttempt(target: Client, attempt: number): Promise<string[]> {
+  const { rows } = await target.query<{ name: string }>(
+    `SELECT detail ->> 'copied' AS name FROM flexlift.step
+      WHERE kind = $1 AND pg_catalog.starts_with(key, $2) AND detail IS NOT NULL
+      GROUP BY 1 ORDER BY pg_catalog.min(done_at), 1`,
+    [KIND, `${attempt}/`],
+  );
+  return rows.map((row) => row.name);
+}

@@ -1,0 +1,68 @@
+import type { Client } from 'pg';
+import { withLedger, type LedgerIdentity } from '../ledger';
+import { resetLargeObjects, resetTables } from './reset-tables';
+
+/**
+ * Makes the load copy one table anew while the others go on: from here on the applier puts its changes aside. Waits for
+ * the applier's batch and for parts in flight. A group that is being copied loses its scope with it.
+ *
+ * @throws FlexliftError LedgerForeign, LedgerReleased
+ */
+export async function resetTableForRecopy(args: {
+  target: Client;
+  identity: LedgerIdentity;
+  tableOid: number;
+}): Promise<void> {
+  const { target, identity, tableOid } = args;
+  await withLedger(target, identity, async () => {
+    await lockStream(target);
+    for (const table of ['spool', 'changed_rows', 'proof']) {
+      await target.query(`DELETE FROM flexlift.${table} WHERE table_oid = $1`, [tableOid]);
+    }
+    await target.query(
+      `UPDATE flexlift.scope s SET state = 'dead', closed_at = pg_catalog.now()
+         FROM flexlift.table_load t
+        WHERE t.table_oid = $1
+          AND ((s.table_oid = t.table_oid AND s.state <> 'dead')
+               OR (s.group_number = t.group_number AND s.state = 'open'))`,
+      [tableOid],
+    );
+    await resetTables(target, [{ oid: tableOid }]);
+    await target.query(
+      `UPDATE flexlift.table_load
+          SET stream_state = 'recopying', stopped_by = NULL, copy_lsn = NULL, source_counters = NULL
+        WHERE table_oid = $1`,
+      [tableOid],
+    );
+  });
+}
+
+/**
+ * Makes the load copy all tables and large objects anew, for a stream that starts at a new slot.
+ *
+ * @throws FlexliftError LedgerForeign, LedgerReleased
+ */
+export async function resetAllForRecopy(args: { target: Client; identity: LedgerIdentity }): Promise<void> {
+  const { target, identity } = args;
+  await withLedger(target, identity, async () => {
+    await lockStream(target);
+    await target.query(
+      'TRUNCATE flexlift.spool, flexlift.changed_rows, flexlift.proof, flexlift.proof_request',
+    );
+    await target.query(
+      `UPDATE flexlift.scope SET state = 'dead', closed_at = pg_catalog.now() WHERE state <> 'dead'`,
+    );
+    const { rows } = await target.query<{ oid: number }>('SELECT table_oid AS oid FROM flexlift.table_load');
+    await resetTables(target, rows);
+    await resetLargeObjects(target);
+    await target.query(
+      `UPDATE flexlift.table_load
+          SET stream_state = 'applied', stopped_by = NULL, copy_lsn = NULL, source_counters = NULL`,
+    );
+  });
+}
+
+/** Every batch holds this row until it is committed, and reads the tables' states under it. */
+async function lockStream(target: Client): Promise<void> {
+  await target.query('SELECT FROM flexlift.stream FOR UPDATE');
+}

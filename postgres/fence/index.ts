@@ -1,0 +1,5 @@
+export { fenceName, readFence, type Fence } from './fence';
+export { liftFence, liftFenceStatement } from './lift-fence';
+export * from './raise-fence';
+export { currentWriters } from './writers';
+export type { OtherSession } from './other-sessions';

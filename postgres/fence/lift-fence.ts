@@ -1,0 +1,88 @@
+import type { Client } from 'pg';
+import { quoteLiteral } from '../connect';
+import { inTransaction } from '../ledger';
+import { FENCE_PATTERN, fenceName, READ_ONLY, readFence } from './fence';
+
+/**
+ * Restores all that a fence changed and takes it away, in one transaction. Repeating it is harmless.
+ *
+ * @param client a session in the source's database, not in a transaction
+ * @param migrationId absent: whatever migration's
+ * @returns false where none stands
+ * @throws FlexliftError CleanUpNeeded where somebody has changed what the fence keeps
+ */
+export async function liftFence(client: Client, migrationId?: string): Promise<boolean> {
+  return await inTransaction(
+    client,
+    async () => {
+      await lockFence(client);
+      if ((await readFence(client, migrationId)) === undefined) return false;
+      await client.query(liftFenceStatement(migrationId));
+      return true;
+    },
+    'BEGIN READ WRITE',
+  );
+}
+
+/** Until the transaction ends, nobody else raises or lifts a fence in this database. */
+export async function lockFence(client: Client): Promise<void> {
+  await client.query(`SELECT pg_catalog.pg_advisory_xact_lock(pg_catalog.hashtext('flexlift fence'))`);
+}
+
+/**
+ * One statement that lifts the fence, for a transaction that is READ WRITE; a person may run it as well. All names are
+ * put together on the server, where they need no common encoding. A role or subscription that is gone needs nothing.
+ */
+export function liftFenceStatement(migrationId?: string): string {
+  const pattern = migrationId === undefined ? FENCE_PATTERN : `^${fenceName(migrationId)}$`;
+  return `DO ${quoteLiteral(liftFenceBody(pattern))}`;
+}
+
+function liftFenceBody(pattern: string): string {
+  return `
+DECLARE
+  fence record;
+  item record;
+BEGIN
+  FOR fence IN
+    SELECT p.pubname, d.datname, d.oid AS database, d.datdba AS owner,
+           pg_catalog.obj_description(p.oid, 'pg_publication')::pg_catalog.jsonb AS kept
+      FROM pg_catalog.pg_publication p, pg_catalog.pg_database d
+     WHERE p.pubname ~ '${pattern}' AND d.datname = pg_catalog.current_database()
+  LOOP
+    EXECUTE pg_catalog.format('ALTER DATABASE %I ', fence.datname) ||
+            COALESCE('SET ${READ_ONLY} = ' || pg_catalog.quote_literal(fence.kept ->> 'database'), 'RESET ${READ_ONLY}');
+    FOR item IN
+      SELECT r.rolname, e.value
+        FROM pg_catalog.jsonb_to_recordset(fence.kept -> 'roles') AS e(role pg_catalog.oid, value pg_catalog.text)
+        JOIN pg_catalog.pg_roles r ON r.oid = e.role
+    LOOP
+      EXECUTE pg_catalog.format('ALTER ROLE %I IN DATABASE %I ', item.rolname, fence.datname) ||
+              COALESCE('SET ${READ_ONLY} = ' || pg_catalog.quote_literal(item.value), 'RESET ${READ_ONLY}');
+    END LOOP;
+    FOR item IN
+      SELECT s.subname
+        FROM pg_catalog.jsonb_array_elements_text(fence.kept -> 'subscriptions') AS e(name)
+        JOIN pg_catalog.pg_subscription s ON s.subname = e.name AND s.subdbid = fence.database
+    LOOP
+      EXECUTE pg_catalog.format('ALTER SUBSCRIPTION %I ENABLE', item.subname);
+    END LOOP;
+    FOR item IN
+      SELECT pg_catalog.format('GRANT CONNECT ON DATABASE %I TO ', fence.datname) ||
+             COALESCE(pg_catalog.quote_ident(grantee.rolname), 'PUBLIC') ||
+             CASE WHEN e.entry ->> 'grantable' = 'true' THEN ' WITH GRANT OPTION' ELSE '' END AS statement,
+             grantor.rolname AS grantor, grantor.oid = fence.owner AS by_owner
+        FROM pg_catalog.jsonb_array_elements(fence.kept -> 'connect') WITH ORDINALITY AS e(entry, number)
+        JOIN pg_catalog.pg_roles grantor ON grantor.oid = (e.entry ->> 'grantor')::pg_catalog.oid
+        LEFT JOIN pg_catalog.pg_roles grantee ON grantee.oid = (e.entry ->> 'grantee')::pg_catalog.oid
+       WHERE grantee.oid IS NOT NULL OR e.entry ->> 'grantee' = '0'
+       ORDER BY e.number
+    LOOP
+      IF NOT item.by_owner THEN EXECUTE pg_catalog.format('SET LOCAL ROLE %I', item.grantor); END IF;
+      EXECUTE item.statement;
+      IF NOT item.by_owner THEN SET LOCAL ROLE NONE; END IF;
+    END LOOP;
+    EXECUTE pg_catalog.format('DROP PUBLICATION %I', fence.pubname);
+  END LOOP;
+END`;
+}

@@ -1,0 +1,137 @@
+import type { Client } from 'pg';
+import { FlexliftError, type FenceMode } from '../../contract';
+import { quoteIdentifier, quoteLiteral, withConnection, type Endpoint } from '../connect';
+import { onThisDatabase, sqlStateOf } from '../database';
+import { inTransaction } from '../ledger';
+import { readConnectGrants, revokeConnect } from './connect-grants';
+import { FENCE_PATTERN, fenceName, READ_ONLY, readFence, type Fence } from './fence';
+import { liftFence, liftFenceStatement, lockFence } from './lift-fence';
+import { endEarlierSessions } from './other-sessions';
+import { fenceRefused } from './refused';
+import { readFencedSettings } from './settings';
+
+export interface RaiseFence {
+  source: Endpoint;
+  database: string;
+  migrationId: string;
+  mode: FenceMode;
+  signal: AbortSignal;
+  onProgress: (what: string) => void;
+}
+
+export interface RaisedFence {
+  /** ISO 8601, by the source's clock; with mode `none` by ours. */
+  raisedAt: string;
+  endedSessions: number;
+}
+
+/**
+ * Keeps writers from the source. After it returns, no transaction of before is left, and whoever writes has asked for a
+ * READ WRITE transaction or session explicitly, which nothing can prevent; the second marker finds it. `revoke-connect`
+ * in addition leaves nobody in but the database's owner and superusers. A fence of ours that stands already is kept with
+ * all that it remembers, so that a second call goes on where the first one was cut off.
+ *
+ * @throws FlexliftError CutoverRefused, with the fence lifted again, where a prepared transaction, a session, role or
+ * subscription is in its way; PermissionDenied where we neither own the database nor may create a publication in it
+ */
+export async function raiseFence(args: RaiseFence): Promise<RaisedFence> {
+  const { source, database, migrationId, mode, signal } = args;
+  if (mode === 'none') return { raisedAt: new Date().toISOString(), endedSessions: 0 };
+  return await withConnection(source, database, signal, async (client) => {
+    try {
+      await refusePreparedTransactions(client);
+      const { raisedAt } = await inTransaction(
+        client,
+        () => putUp(client, migrationId, mode),
+        'BEGIN READ WRITE',
+      );
+      const endedSessions = await endEarlierSessions({ ...args, client });
+      await refusePreparedTransactions(client);
+      return { raisedAt, endedSessions };
+    } catch (error) {
+      if (error instanceof FlexliftError && error.code === 'CutoverRefused')
+        await liftFence(client, migrationId);
+      throw error;
+    }
+  });
+}
+
+async function putUp(client: Client, migrationId: string, mode: Fence['mode']): Promise<Fence> {
+  await lockFence(client);
+  await refuseForeignFence(client, migrationId);
+  const standing = await readFence(client, migrationId);
+  if (standing?.mode === mode) return standing;
+  if (standing !== undefined) await client.query(liftFenceStatement(migrationId));
+  const fence: Fence = {
+    version: 1,
+    mode,
+    ...(await readFencedSettings(client)),
+    connect: mode === 'revoke-connect' ? await readConnectGrants(client) : [],
+  };
+  const name = quoteIdentifier(fenceName(migrationId));
+  await client.query(`CREATE PUBLICATION ${name}`);
+  await client.query(`COMMENT ON PUBLICATION ${name} IS ${quoteLiteral(JSON.stringify(fence))}`);
+  await onThisDatabase(client, 'ALTER DATABASE ', ` SET ${READ_ONLY} = on`);
+  for (const { role } of fence.roles) await fenceRole(client, role);
+  for (const subscription of fence.subscriptions) await disableSubscription(client, subscription);
+  await revokeConnect(client, fence.connect);
+  return fence;
+}
+
+/** Lifted out of turn, either of two fences would take the other with it. */
+async function refuseForeignFence(client: Client, migrationId: string): Promise<void> {
+  const { rows } = await client.query<{ name: string }>(
+    'SELECT pubname AS name FROM pg_catalog.pg_publication WHERE pubname ~ $1 AND pubname <> $2',
+    [FENCE_PATTERN, fenceName(migrationId)],
+  );
+  const [foreign] = rows;
+  if (foreign === undefined) return;
+  throw fenceRefused(
+    client,
+    `Another migration fenced this database already: ${foreign.name}.`,
+    'Lift that fence first, with flexlift unfence and the name of that migration.',
+  );
+}
+
+async function fenceRole(client: Client, role: number): Promise<void> {
+  const name = `pg_catalog.pg_get_userbyid(${role})`;
+  const statement = `pg_catalog.format('ALTER ROLE %I IN DATABASE %I SET ${READ_ONLY} = on', ${name}, pg_catalog.current_database())`;
+  const { rows } = await client.query<{ name: string }>(`SELECT ${name} AS name`);
+  try {
+    await client.query(`DO ${quoteLiteral(`BEGIN EXECUTE ${statement}; END`)}`);
+  } catch (error) {
+    if (sqlStateOf(error) !== '42501') throw error;
+    throw fenceRefused(
+      client,
+      `Role ${JSON.stringify(rows[0]?.name)} has a setting of its own that lets it write, and we may not alter that role.`,
+      `Run ALTER ROLE … RESET ${READ_ONLY} for it, or cut over with --fence revoke-connect as a user who may alter it.`,
+    );
+  }
+}
+
+async function disableSubscription(client: Client, subscription: string): Promise<void> {
+  try {
+    await client.query(`ALTER SUBSCRIPTION ${quoteIdentifier(subscription)} DISABLE`);
+  } catch (error) {
+    if (sqlStateOf(error) !== '42501') throw error;
+    throw fenceRefused(
+      client,
+      `Subscription ${quoteIdentifier(subscription)} writes into the source, and we may not disable it.`,
+      'Disable it, or give it to the user of this migration, and cut over again.',
+    );
+  }
+}
+
+/** COMMIT PREPARED is no write to a read-only session. */
+async function refusePreparedTransactions(client: Client): Promise<void> {
+  const { rows } = await client.query<{ gid: string }>(
+    'SELECT gid FROM pg_catalog.pg_prepared_xacts WHERE database = pg_catalog.current_database() ORDER BY prepared',
+  );
+  if (rows.length === 0) return;
+  const gids = rows.slice(0, 5).map(({ gid }) => JSON.stringify(gid));
+  throw fenceRefused(
+    client,
+    `The source holds ${rows.length} prepared transactions, which could still be committed: ${gids.join(', ')}.`,
+    'Commit or roll them back (COMMIT PREPARED, ROLLBACK PREPARED), and cut over again.',
+  );
+}

@@ -1,0 +1,28 @@
+import type { Client } from 'pg';
+import { isFew, KEYS_COMPARED } from './final-compare-plan';
+
+/** The values of a row's key as text, in the order of the table's columns. */
+export type KeyValues = string[];
+
+/**
+ * The keys of the rows that changed since the table's proof, each once.
+ *
+ * @param rows of the table at its proof, a bigint as text
+ * @returns `undefined` where they are too many to be looked up
+ */
+export async function changedKeys(
+  target: Client,
+  tableOid: number,
+  rows: string,
+): Promise<KeyValues[] | undefined> {
+  const found = await target.query<{ key: KeyValues }>(
+    `SELECT DISTINCT changed.key
+       FROM flexlift.changed_rows r
+       JOIN flexlift.proof p ON p.table_oid = r.table_oid AND r.lsn > p.lsn
+      CROSS JOIN LATERAL pg_catalog.jsonb_array_elements(r.keys) AS changed(key)
+      WHERE r.table_oid = $1
+      LIMIT ${KEYS_COMPARED + 1}`,
+    [tableOid],
+  );
+  return isFew(found.rows.length, rows) ? found.rows.map(({ key }) => key) : undefined;
+}

@@ -1,0 +1,100 @@
+import type { Client } from 'pg';
+import { serverVersion } from '../../catalog';
+
+/** Catalogs that hold a database's schema, and the column that names the relation a row belongs to. */
+const CATALOGS: [name: string, relation?: string][] = [
+  ['pg_attribute', 'attrelid'],
+  ['pg_attrdef', 'adrelid'],
+  ['pg_constraint', 'conrelid'],
+  ['pg_inherits', 'inhrelid'],
+  ['pg_trigger', 'tgrelid'],
+  ['pg_rewrite', 'ev_class'],
+  ['pg_policy', 'polrelid'],
+  ['pg_sequence', 'seqrelid'],
+  ['pg_foreign_table', 'ftrelid'],
+  ['pg_enum'],
+  ['pg_range'],
+  ['pg_proc'],
+  ['pg_aggregate'],
+  ['pg_operator'],
+  ['pg_opfamily'],
+  ['pg_opclass'],
+  ['pg_amop'],
+  ['pg_amproc'],
+  ['pg_cast'],
+  ['pg_collation'],
+  ['pg_conversion'],
+  ['pg_extension'],
+  ['pg_statistic_ext'],
+  ['pg_event_trigger'],
+  ['pg_publication'],
+  ['pg_publication_rel'],
+  ['pg_language'],
+  ['pg_am'],
+  ['pg_foreign_data_wrapper'],
+  ['pg_foreign_server'],
+  ['pg_ts_config'],
+  ['pg_ts_config_map'],
+  ['pg_ts_dict'],
+  ['pg_ts_parser'],
+  ['pg_ts_template'],
+  ['pg_default_acl'],
+  ['pg_description'],
+  ['pg_shdescription'],
+  ['pg_seclabel'],
+];
+
+/**
+ * Changes with every change of the database's schema, and costs a fraction of reading its catalog: a row is told by the
+ * transaction that wrote it. Where something else than DDL writes rows too (TRUNCATE gives pg_class one for a new file,
+ * CREATE INDEX CONCURRENTLY sets flags of pg_index in place), the values that count are taken. Temporary tables come and
+ * go and don't count.
+ */
+export async function catalogMark(source: Client): Promise<string> {
+  const { major } = await serverVersion(source);
+  const parts = [...CATALOGS.map(([name, relation]) => writtenRows(name, relation)), ...VALUES];
+  if (major >= 15) parts.push(writtenRows('pg_publication_namespace'));
+  const { rows } = await source.query<{ mark: string }>(
+    `WITH temporary AS (SELECT oid FROM pg_catalog.pg_class WHERE relpersistence = 't')
+     SELECT pg_catalog.concat_ws(',', (${parts.join('), (')})) AS mark`,
+  );
+  return rows[0]?.mark ?? '';
+}
+
+function writtenRows(catalog: string, relation?: string): string {
+  const permanent = relation === undefined ? 'true' : `${relation} NOT IN (SELECT oid FROM temporary)`;
+  return fingerprint('xmin::pg_catalog.text', `pg_catalog.${catalog} WHERE ${permanent}`);
+}
+
+function fingerprint(text: string, from: string): string {
+  return `SELECT pg_catalog.concat(pg_catalog.count(*), ' ', pg_catalog.sum(pg_catalog.hashtextextended(${text}, 0))) FROM ${from}`;
+}
+
+function fingerprintOf(columns: string[], from: string): string {
+  return fingerprint(`pg_catalog.concat_ws(' ', ${columns.join(', ')})`, from);
+}
+
+const VALUES = [
+  fingerprintOf(
+    [
+      'oid, relname, relnamespace, reloftype, relowner, relam, relpersistence, relkind',
+      'relrowsecurity, relforcerowsecurity, relispartition, relreplident, relacl, reloptions, relpartbound',
+    ],
+    // a table that is rewritten gets a new TOAST table
+    `pg_catalog.pg_class WHERE relpersistence <> 't' AND (relkind <> 't' OR reloptions IS NOT NULL)`,
+  ),
+  fingerprintOf(
+    ['indexrelid, xmin, indisvalid, indisready, indislive, indisclustered, indisreplident'],
+    'pg_catalog.pg_index WHERE indrelid NOT IN (SELECT oid FROM temporary)',
+  ),
+  fingerprintOf(
+    ['t.xmin'],
+    `pg_catalog.pg_type t JOIN pg_catalog.pg_namespace n ON n.oid = t.typnamespace
+      WHERE n.nspname !~ '^pg_(toast_)?temp_'`,
+  ),
+  fingerprintOf(['xmin'], `pg_catalog.pg_namespace WHERE nspname !~ '^pg_(toast_)?temp_'`),
+  // who may not read their options still sees that they exist
+  fingerprintOf(['umid'], 'pg_catalog.pg_user_mappings'),
+  // owners stand in a catalog by their names
+  fingerprintOf(['oid, rolname'], 'pg_catalog.pg_roles'),
+];

@@ -1,0 +1,5 @@
+export * from './accept-drift';
+export * from './catalog-mark';
+export * from './drift-since';
+export * from './drift-watch';
+export * from './stored-catalog';

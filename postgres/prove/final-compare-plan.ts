@@ -1,0 +1,62 @@
+import type { Client } from 'pg';
+import { byGroup, tableBatch, tableStandings, type TableBatch, type TableStanding } from './table-standings';
+
+/**
+ * How a table is compared at the cutover:
+ * - `proven`: it did not change since its proof, nothing is read;
+ * - `changed`: the rows that changed since are compared one by one;
+ * - `whole`: both sides are read.
+ */
+export type ComparisonKind = 'proven' | 'changed' | 'whole';
+
+/** Rows looked up one by one, at most; and no more than this part of the table. */
+export const KEYS_COMPARED = 200_000;
+const PART_COMPARED = 1 / 4;
+
+/** What shares one batch of tables of which changed rows are compared. */
+const KEYS_PER_BATCH = 50_000;
+const TABLES_PER_BATCH = 100;
+
+/** As the ledger tells, which may count a row more than once: a table called `whole` can turn out to be `changed`. */
+export function comparisonKind({ proof, changes, identity, isApplied }: TableStanding): ComparisonKind {
+  if (proof === undefined || !isApplied || changes === 'unknown') return 'whole';
+  if (changes === 0) return 'proven';
+  return identity === 'key' && isFew(changes, proof.rows) ? 'changed' : 'whole';
+}
+
+/** @param rows of the table at its proof, a bigint as text */
+export function isFew(keys: number, rows: string): boolean {
+  return keys <= KEYS_COMPARED && keys < Number(rows) * PART_COMPARED;
+}
+
+/**
+ * Batches of the final comparison, the longest first: large tables that have to be read alone, small ones by their groups;
+ * tables of which changed rows are looked up, some together; all tables with nothing to read in one.
+ */
+export async function planFinalCompare(target: Client): Promise<TableBatch[]> {
+  const tables = await tableStandings(target);
+  const of = (kind: ComparisonKind) => tables.filter((table) => comparisonKind(table) === kind);
+  const proven = of('proven');
+  return [
+    ...byGroup(of('whole')).map((batch) => tableBatch('compare', batch)),
+    ...byChanges(of('changed')).map((batch) => tableBatch('compare', batch, 'tables that changed little')),
+    ...(proven.length === 0 ? [] : [tableBatch('look up', proven, 'proven tables')]),
+  ];
+}
+
+function byChanges(tables: TableStanding[]): TableStanding[][] {
+  const batches: TableStanding[][] = [];
+  let batch: TableStanding[] = [];
+  let keys = 0;
+  for (const table of tables) {
+    const changes = Number(table.changes);
+    if (batch.length === TABLES_PER_BATCH || (batch.length > 0 && keys + changes > KEYS_PER_BATCH)) {
+      batches.push(batch);
+      batch = [];
+      keys = 0;
+    }
+    batch.push(table);
+    keys += changes;
+  }
+  return batch.length === 0 ? batches : [...batches, batch];
+}

@@ -1,0 +1,6 @@
+export * from './drift';
+export * from './final-compare';
+export { planFinalCompare } from './final-compare-plan';
+export * from './prove-tables';
+export type { TableBatch } from './table-standings';
+export * from './tables-to-prove';

@@ -1,0 +1,107 @@
+import type { Client } from 'pg';
+import type { ChangeCounts } from '../../../contract';
+import { withLedger, type LedgerIdentity } from '../../ledger';
+import { writeChanges, type TargetTables } from '../apply';
+import type { Lsn } from '../lsn';
+import { routeChanges, touchedTables } from './change-routing';
+import { ChangedRows } from './changed-rows';
+import { checkDeferredConstraints } from './deferred-constraints';
+import { addCounts, advanceStream, lockStream, NO_CHANGES } from './ledger-position';
+import { noteMarkers } from './met-markers';
+import { spoolChanges } from './spool';
+import { lockTableStates, type StreamTable } from './table-states';
+import type { TransactionPiece } from './transaction-buffer';
+
+/** What every batch of a run is written with. */
+export interface BatchWriter {
+  target: Client;
+  identity: LedgerIdentity;
+  /** By oid on the source. */
+  tables: ReadonlyMap<number, StreamTable>;
+  targetTables: TargetTables;
+  /** The session's `session_replication_role` is replica. */
+  replicaRole: boolean;
+  signal: AbortSignal;
+}
+
+export interface Batch {
+  /** Where the ledger stands before it. */
+  from: Lsn;
+  first: TransactionPiece[];
+  /** The pieces that follow where the last one so far is no transaction's end; waits for them. */
+  next: () => Promise<TransactionPiece[]>;
+  /** Nothing but markers is expected in it. */
+  refusesChanges: boolean;
+}
+
+export interface BatchEnd {
+  lsn: Lsn;
+  commitTime: number;
+  counts: ChangeCounts;
+  markers: string[];
+}
+
+/**
+ * Writes whole transactions of the source in one transaction of the target, which moves the ledger's position too. A
+ * transaction larger than a batch is written as it arrives.
+ *
+ * @throws ChangeRejection where a table cannot take a change; nothing is written then
+ * @throws FlexliftError Contention where another applier is at work
+ */
+export async function applyBatch(writer: BatchWriter, batch: Batch): Promise<BatchEnd> {
+  const { target, identity, tables, replicaRole } = writer;
+  return await withLedger(target, identity, async () => {
+    await lockStream(target, batch.from);
+    const changedRows = new ChangedRows(target);
+    const markers: string[] = [];
+    let counts = NO_CHANGES;
+    let pieces = batch.first;
+    for (;;) {
+      counts = addCounts(counts, await writePieces(writer, pieces, changedRows));
+      markers.push(...pieces.flatMap((piece) => piece.markers));
+      const last = pieces.at(-1);
+      if (last?.endLsn !== undefined) {
+        if (!replicaRole) await checkDeferredConstraints(target, tables);
+        await noteMarkers(target, markers, batch.refusesChanges);
+        const { endLsn: lsn, commitTime } = last;
+        await advanceStream(target, { from: batch.from, to: lsn, commitTime, counts });
+        return { lsn, commitTime, counts, markers };
+      }
+      pieces = await batch.next();
+    }
+  });
+}
+
+async function writePieces(
+  { target, tables, targetTables, signal }: BatchWriter,
+  pieces: TransactionPiece[],
+  changedRows: ChangedRows,
+): Promise<ChangeCounts> {
+  const touched = touchedTables(pieces, tables);
+  if (touched.length === 0) return NO_CHANGES;
+  const states = await lockTableStates(target, touched);
+  const { apply, spool, transactions } = routeChanges(pieces, states);
+  await spoolChanges(target, spool);
+  if (apply.length === 0) return NO_CHANGES;
+  const identityOf = identities(tables);
+  const written = await writeChanges({ target, tables: targetTables, changes: apply, identityOf, signal });
+  await changedRows.note(written.changedKeys, states, behind(pieces));
+  return addCounts({ ...NO_CHANGES, transactions }, written);
+}
+
+export function identities(
+  tables: ReadonlyMap<number, StreamTable>,
+): (oid: number) => StreamTable['identity'] {
+  return (oid) => {
+    const table = tables.get(oid);
+    if (table === undefined) throw new Error(`the ledger knows no table with oid ${oid}`);
+    return table.identity;
+  };
+}
+
+/** The end of a large transaction is not known yet; it lies behind the beginning of its commit record. */
+function behind(pieces: TransactionPiece[]): Lsn {
+  const last = pieces.at(-1);
+  if (last === undefined) throw new Error('a batch without a transaction');
+  return last.endLsn ?? last.commitLsn + 1n;
+}

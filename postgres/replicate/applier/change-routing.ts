@@ -1,0 +1,87 @@
+import type { Lsn } from '../lsn';
+import type { Change, Relation, Truncate } from '../pgoutput';
+import type { TableState } from './table-states';
+import type { TransactionPiece } from './transaction-buffer';
+
+/** A change of a table that is being copied anew. */
+export interface SpooledChange {
+  relation: Relation;
+  commitLsn: Lsn;
+  message: Buffer;
+}
+
+export interface RoutedChanges {
+  apply: Change[];
+  spool: SpooledChange[];
+  /** How many transactions with something to apply have their end here. */
+  transactions: number;
+}
+
+/** The oids of all tables that the changes touch and that are ours. */
+export function touchedTables(pieces: TransactionPiece[], ours: ReadonlyMap<number, unknown>): number[] {
+  const oids = new Set<number>();
+  for (const piece of pieces) {
+    for (const change of piece.changes) for (const { oid } of relationsOf(change)) oids.add(oid);
+  }
+  return [...oids].filter((oid) => ours.has(oid));
+}
+
+export function relationsOf(change: Change): Relation[] {
+  return change.kind === 'truncate' ? change.relations : [change.relation];
+}
+
+/**
+ * Splits changes by what becomes of their tables. What the copy holds already, what belongs to a stopped table and what
+ * belongs to no table of ours is dropped.
+ */
+export function routeChanges(
+  pieces: TransactionPiece[],
+  states: ReadonlyMap<number, TableState>,
+): RoutedChanges {
+  const routed: RoutedChanges = { apply: [], spool: [], transactions: 0 };
+  for (const { commitLsn, changes, isContinued, endLsn } of pieces) {
+    const before = routed.apply.length;
+    for (const change of changes) routeChange(change, commitLsn, states, routed);
+    const hasChanges = routed.apply.length > before || isContinued;
+    if (hasChanges && endLsn !== undefined) routed.transactions += 1;
+  }
+  return routed;
+}
+
+function routeChange(
+  change: Change,
+  commitLsn: Lsn,
+  states: ReadonlyMap<number, TableState>,
+  routed: RoutedChanges,
+): void {
+  const fateOf = (oid: number) => {
+    const state = states.get(oid);
+    return state === undefined || commitLsn < state.copyLsn ? 'stopped' : state.streamState;
+  };
+  if (change.kind !== 'truncate') {
+    const fate = fateOf(change.relation.oid);
+    if (fate === 'applied') routed.apply.push(change);
+    if (fate === 'recopying') {
+      routed.spool.push({ relation: change.relation, commitLsn, message: change.message });
+    }
+    return;
+  }
+  const applied = change.relations.filter(({ oid }) => fateOf(oid) === 'applied');
+  if (applied.length > 0) routed.apply.push({ ...change, relations: applied });
+  for (const relation of change.relations.filter(({ oid }) => fateOf(oid) === 'recopying')) {
+    routed.spool.push({ relation, commitLsn, message: truncateMessage(change, relation) });
+  }
+}
+
+/**
+ * A Truncate message of one table alone: the spool keeps no Relation messages of the others.
+ * https://www.postgresql.org/docs/current/protocol-logicalrep-message-formats.html
+ */
+function truncateMessage({ cascade, restartIdentity }: Truncate, { oid }: Relation): Buffer {
+  const message = Buffer.alloc(10);
+  message.write('T', 0, 'latin1');
+  message.writeInt32BE(1, 1);
+  message.writeUInt8((cascade ? 1 : 0) | (restartIdentity ? 2 : 0), 5);
+  message.writeUInt32BE(oid, 6);
+  return message;
+}

@@ -1,0 +1,47 @@
+import type { Client } from 'pg';
+import { withConnection, type Endpoint } from '../../connect';
+
+/** A snapshot of the target that another session may import for as long as this one lives. */
+export interface HeldSnapshot {
+  snapshot: string;
+  /** False once its session has ended, by whatever. */
+  isAlive(): boolean;
+  close(): Promise<void>;
+}
+
+/** Opens a session of its own, whose transaction keeps the snapshot. */
+export async function holdSnapshot(
+  target: Endpoint,
+  database: string,
+  signal: AbortSignal,
+): Promise<HeldSnapshot> {
+  let isAlive = true;
+  let close: () => void = () => undefined;
+  const closed = new Promise<void>((resolve) => (close = resolve));
+  let session: Promise<void> = closed;
+  const snapshot = await new Promise<string>((resolve, reject) => {
+    session = withConnection(target, database, signal, async (client) => {
+      client.once('end', close);
+      resolve(await exportSnapshot(client));
+      await closed;
+    })
+      .catch(reject)
+      .finally(() => (isAlive = false));
+  });
+  return {
+    snapshot,
+    isAlive: () => isAlive,
+    close: async () => {
+      close();
+      await session;
+    },
+  };
+}
+
+async function exportSnapshot(client: Client): Promise<string> {
+  await client.query('BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY');
+  const { rows } = await client.query<{ snapshot: string }>(
+    'SELECT pg_catalog.pg_export_snapshot() AS snapshot',
+  );
+  return rows[0]?.snapshot ?? '';
+}

@@ -1,0 +1,110 @@
+import type { Client } from 'pg';
+import { FlexliftError, type ChangeCounts, type Difference } from '../../../contract';
+import { formatLsn, parseLsn, type Lsn } from '../lsn';
+
+/** Where the ledger says the stream stands. */
+export interface StreamRow {
+  slot: string;
+  systemIdentifier: string;
+  lsn: Lsn;
+  /** Of the last transaction that was applied, before that of the ledger's own making; milliseconds since 1970. */
+  commitTime: number;
+  counts: ChangeCounts;
+  /** The target allows `session_replication_role = replica`. */
+  replicaRole: boolean;
+  drift: Difference[];
+}
+
+export const NO_CHANGES: ChangeCounts = { transactions: 0, inserts: 0, updates: 0, deletes: 0, truncates: 0 };
+
+export async function readStream(client: Client): Promise<StreamRow> {
+  const { rows } = await client.query<
+    Record<'slot' | 'system_identifier' | 'lsn' | keyof ChangeCounts, string> & {
+      commit_time: Date;
+      replica_role: boolean;
+      drift: Difference[];
+    }
+  >(`SELECT s.slot, s.system_identifier, s.lsn, s.replica_role, s.drift, COALESCE(s.commit_time, m.created_at) AS commit_time,
+            s.transactions, s.inserts, s.updates, s.deletes, s.truncates
+       FROM flexlift.stream s, flexlift.migration m`);
+  const [row] = rows;
+  if (row === undefined) throw new Error('the ledger holds no stream: the source was not prepared');
+  return {
+    slot: row.slot,
+    systemIdentifier: row.system_identifier,
+    lsn: parseLsn(row.lsn),
+    commitTime: row.commit_time.getTime(),
+    counts: {
+      transactions: Number(row.transactions),
+      inserts: Number(row.inserts),
+      updates: Number(row.updates),
+      deletes: Number(row.deletes),
+      truncates: Number(row.truncates),
+    },
+    replicaRole: row.replica_role,
+    drift: row.drift,
+  };
+}
+
+/**
+ * Takes the stream for the rest of the transaction. It comes before a batch's first change: two appliers that write the
+ * same changes would meet on a row instead, and blame its table.
+ *
+ * @throws FlexliftError Contention where the ledger has moved on without us
+ */
+export async function lockStream(client: Client, expected: Lsn): Promise<void> {
+  const { rows } = await client.query<{ lsn: string }>('SELECT lsn FROM flexlift.stream FOR NO KEY UPDATE');
+  if (rows[0] === undefined || parseLsn(rows[0].lsn) !== expected) throw anotherApplier();
+}
+
+export interface Advance {
+  from: Lsn;
+  to: Lsn;
+  /** Absent: no transaction was applied. */
+  commitTime?: number;
+  counts: ChangeCounts;
+}
+
+/** @throws FlexliftError Contention where the ledger is not at `from` any more */
+export async function advanceStream(
+  client: Client,
+  { from, to, commitTime, counts }: Advance,
+): Promise<void> {
+  const { rowCount } = await client.query(
+    `UPDATE flexlift.stream
+        SET lsn = $2, commit_time = COALESCE(pg_catalog.to_timestamp($3::float8 / 1000), commit_time),
+            transactions = transactions + $4, inserts = inserts + $5, updates = updates + $6,
+            deletes = deletes + $7, truncates = truncates + $8
+      WHERE lsn = $1`,
+    [
+      formatLsn(from),
+      formatLsn(to),
+      commitTime ?? null,
+      counts.transactions,
+      counts.inserts,
+      counts.updates,
+      counts.deletes,
+      counts.truncates,
+    ],
+  );
+  if (rowCount !== 1) throw anotherApplier();
+}
+
+function anotherApplier(): FlexliftError {
+  return new FlexliftError({
+    code: 'Contention',
+    sentence: 'Another applier has moved the ledger on.',
+    remedy: 'Nothing to do: it is tried again from where the ledger stands.',
+    side: 'target',
+  });
+}
+
+export function addCounts(a: ChangeCounts, b: Partial<ChangeCounts>): ChangeCounts {
+  return {
+    transactions: a.transactions + (b.transactions ?? 0),
+    inserts: a.inserts + (b.inserts ?? 0),
+    updates: a.updates + (b.updates ?? 0),
+    deletes: a.deletes + (b.deletes ?? 0),
+    truncates: a.truncates + (b.truncates ?? 0),
+  };
+}

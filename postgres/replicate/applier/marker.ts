@@ -1,0 +1,40 @@
+import { PRODUCT, sourceObjectPrefix } from '../../../contract';
+import type { Change, LogicalMessage, Tuple } from '../pgoutput';
+
+/** Source major from which logical messages reach pgoutput; below it a marker is a row. */
+export const MESSAGES_SINCE = 14;
+
+/** The table on the source whose rows are markers where messages cannot be. */
+const MARKER_TABLE = 'marker';
+const CONTENT_COLUMN = 'content';
+
+/** Not transactional, so that no commit of ours is ever in the stream. */
+export const HEARTBEAT_SQL = `SELECT pg_catalog.pg_logical_emit_message(false, '${PRODUCT}', 'heartbeat')`;
+
+export function markerOfMessage({ transactional, prefix, content }: LogicalMessage): string | undefined {
+  return transactional && prefix === PRODUCT ? content.toString('utf8') : undefined;
+}
+
+/** Recognizes changes of the marker table, which are no changes to apply. */
+export class MarkerTable {
+  private readonly schema: string;
+
+  constructor(migrationId: string) {
+    this.schema = sourceObjectPrefix(migrationId);
+  }
+
+  holds({ schema, name }: { schema: string; name: string }): boolean {
+    return schema === this.schema && name === MARKER_TABLE;
+  }
+
+  /** `undefined`: the change says no marker. */
+  markerOf(change: Change): string | undefined {
+    if (change.kind !== 'insert' && change.kind !== 'update') return undefined;
+    const content = contentOf(change.row, change.relation.columns);
+    return Buffer.isBuffer(content) ? content.toString('utf8') : undefined;
+  }
+}
+
+function contentOf(row: Tuple, columns: { name: string }[]): Tuple[number] | undefined {
+  return row[columns.findIndex((column) => column.name === CONTENT_COLUMN)];
+}

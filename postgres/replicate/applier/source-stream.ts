@@ -1,0 +1,118 @@
+import type { Client } from 'pg';
+import { FlexliftError, type Difference } from '../../../contract';
+import { withConnection, type Endpoint } from '../../connect';
+import type { LedgerIdentity } from '../../ledger';
+import { openChangeStream, type ChangeStream } from '../pgoutput';
+import type { StreamRow } from './ledger-position';
+import { MarkerTable } from './marker';
+import type { ReplicationMeter } from './replication-meter';
+import { startSource } from './source-start';
+import { watchSource } from './source-watch';
+import type { StreamTable } from './table-states';
+import { TransactionBuffer } from './transaction-buffer';
+
+export interface SourceStreamArguments {
+  source: Endpoint;
+  database: string;
+  identity: LedgerIdentity;
+  predecessorPrefix: string;
+  watchInterval: number;
+  onWatch?: (source: Client) => Promise<Difference[]>;
+  signal: AbortSignal;
+  /** Where to start. */
+  stream: StreamRow;
+  tables: ReadonlyMap<number, StreamTable>;
+  /** Learns how far the source is, and what its slot keeps. */
+  meter: ReplicationMeter;
+  isIdle: () => boolean;
+}
+
+/** How long one read of the stream waits; milliseconds. */
+const READ_WAIT = 1_000;
+
+/**
+ * Opens the stream where the ledger stands, reads it into a buffer and watches the source beside, for as long as `work`
+ * runs. What ends either of them meets `work` in the buffer.
+ *
+ * @throws FlexliftError SlotLost, TargetRewound, SourceRewound, Contention, and what the source throws
+ */
+export async function withSourceStream<T>(
+  args: SourceStreamArguments,
+  work: (stream: ChangeStream, buffer: TransactionBuffer) => Promise<T>,
+): Promise<T> {
+  const { source, database, identity, meter, predecessorPrefix } = args;
+  const start = await withConnection(source, database, args.signal, (client) =>
+    startSource(client, { migrationId: identity.migrationId, predecessorPrefix }, args.tables.values()),
+  );
+  meter.clockOffset = start.clockOffset;
+  meter.sourceStarts(start.flushLsn);
+  const stream = await openChangeStream({
+    endpoint: source,
+    database,
+    slot: args.stream.slot,
+    publications: start.publications,
+    from: args.stream.lsn,
+    predecessorPrefix,
+    signal: args.signal,
+  });
+  const buffer = new TransactionBuffer(new MarkerTable(identity.migrationId));
+  const ending = new AbortController();
+  const signal = AbortSignal.any([args.signal, ending.signal]);
+  const background: Promise<void>[] = [];
+  try {
+    checkSystem(args.stream, stream.systemIdentifier);
+    background.push(fill(buffer, stream, signal), watch(args, buffer, signal));
+    return await work(stream, buffer);
+  } finally {
+    ending.abort();
+    await stream.close();
+    await Promise.all(background);
+  }
+}
+
+async function fill(buffer: TransactionBuffer, stream: ChangeStream, signal: AbortSignal): Promise<void> {
+  try {
+    while (!signal.aborted) {
+      buffer.add(await stream.read(READ_WAIT));
+      await buffer.room(signal);
+    }
+  } catch (error) {
+    buffer.fail(error);
+  }
+}
+
+async function watch(
+  args: SourceStreamArguments,
+  buffer: TransactionBuffer,
+  signal: AbortSignal,
+): Promise<void> {
+  const { meter } = args;
+  try {
+    await watchSource({
+      endpoint: args.source,
+      database: args.database,
+      slot: args.stream.slot,
+      interval: args.watchInterval,
+      onWatch: args.onWatch,
+      isIdle: args.isIdle,
+      onPosition: (flushed) => meter.sourceEnds(flushed),
+      onSlot: (slot) => meter.slotSeen(slot),
+      onDrift: (drift) => (meter.drift = drift),
+      signal,
+    });
+  } catch (error) {
+    buffer.fail(error);
+  }
+}
+
+/** The names are the same, the server is not: nothing that the ledger says of positions holds there. */
+function checkSystem(stream: StreamRow, systemIdentifier: string): void {
+  if (systemIdentifier === stream.systemIdentifier) return;
+  throw new FlexliftError({
+    code: 'SourceRewound',
+    sentence: 'The source is another server than the one this migration was started from.',
+    remedy:
+      'Point the source at that server, or run flexlift recopy to copy the tables anew with a new slot.',
+    side: 'source',
+  });
+}

@@ -1,0 +1,81 @@
+import type { Client } from 'pg';
+import { FlexliftError, type Difference } from '../../../contract';
+import { inTransaction } from '../../ledger';
+import { withConnection, type Endpoint } from '../../connect';
+import { parseLsn, type Lsn } from '../lsn';
+import { Bell } from './bell';
+import { HEARTBEAT_SQL, MESSAGES_SINCE } from './marker';
+import { readSlot, type SlotState } from './watched-slot';
+
+/** Milliseconds. */
+const BETWEEN_POSITIONS = 1_000;
+const BETWEEN_HEARTBEATS = 10_000;
+
+export interface SourceWatchArguments {
+  endpoint: Endpoint;
+  database: string;
+  slot: string;
+  /** Between two looks at the slot; milliseconds. */
+  interval: number;
+  onWatch?: (source: Client) => Promise<Difference[]>;
+  /** Nothing was applied lately: the source is asked for a sign of life. */
+  isIdle: () => boolean;
+  /** How far the source's WAL is flushed; about once a second. */
+  onPosition: (flushed: Lsn) => void;
+  onSlot: (slot: SlotState) => void;
+  onDrift: (drift: Difference[]) => void;
+  signal: AbortSignal;
+}
+
+/**
+ * Looks at the source on a session of its own until the signal fires. Where that fails, the applying goes on and the
+ * session is opened again.
+ *
+ * @throws FlexliftError SlotLost
+ */
+export async function watchSource(args: SourceWatchArguments): Promise<void> {
+  const bell = new Bell();
+  args.signal.addEventListener('abort', bell.ring, { once: true });
+  while (!args.signal.aborted) {
+    try {
+      await withConnection(args.endpoint, args.database, args.signal, (source) =>
+        watchOn(source, args, bell),
+      );
+    } catch (error) {
+      if (error instanceof FlexliftError && error.code === 'SlotLost') throw error;
+    }
+    if (!args.signal.aborted) await bell.heard(BETWEEN_POSITIONS);
+  }
+}
+
+async function watchOn(source: Client, args: SourceWatchArguments, bell: Bell): Promise<void> {
+  let nextSlot = 0;
+  let nextHeartbeat = performance.now() + BETWEEN_HEARTBEATS;
+  const hasMessages = (await majorOf(source)) >= MESSAGES_SINCE;
+  while (!args.signal.aborted) {
+    const now = performance.now();
+    await reportPosition(source, args);
+    if (now >= nextSlot) {
+      nextSlot = now + args.interval;
+      args.onSlot(await readSlot(source, args.slot));
+      if (args.onWatch !== undefined) args.onDrift(await args.onWatch(source));
+    }
+    if (hasMessages && now >= nextHeartbeat) {
+      nextHeartbeat = now + BETWEEN_HEARTBEATS;
+      if (args.isIdle()) await inTransaction(source, () => source.query(HEARTBEAT_SQL), 'BEGIN READ WRITE');
+    }
+    await bell.heard(Math.min(BETWEEN_POSITIONS, args.interval));
+  }
+}
+
+async function reportPosition(source: Client, { onPosition }: SourceWatchArguments): Promise<void> {
+  const { rows } = await source.query<{ lsn: string }>('SELECT pg_catalog.pg_current_wal_flush_lsn() AS lsn');
+  if (rows[0] !== undefined) onPosition(parseLsn(rows[0].lsn));
+}
+
+async function majorOf(source: Client): Promise<number> {
+  const { rows } = await source.query<{ version: number }>(
+    `SELECT pg_catalog.current_setting('server_version_num')::int AS version`,
+  );
+  return Math.floor((rows[0]?.version ?? 0) / 10_000);
+}

@@ -1,0 +1,144 @@
+import type { Client } from 'pg';
+import type { ChangeCounts } from '../../../contract';
+import { remainingLoad, unfinishedTablesOfGroup, withLedger } from '../../ledger';
+import { writeChanges } from '../apply';
+import { formatLsn, parseLsn, type Lsn } from '../lsn';
+import { PgoutputDecoder, type Change, type Relation } from '../pgoutput';
+import { identities, type BatchWriter } from './batch';
+import type { SpooledChange } from './change-routing';
+import { ChangedRows } from './changed-rows';
+import { checkDeferredConstraints } from './deferred-constraints';
+import { addCounts, advanceStream, lockStream, NO_CHANGES } from './ledger-position';
+import { lockTableStates } from './table-states';
+import { BATCH_BOUNDS } from './transaction-buffer';
+
+/** Puts changes of tables that are being copied anew aside, in the batch's transaction and in their order. */
+export async function spoolChanges(target: Client, changes: SpooledChange[]): Promise<void> {
+  const byRelation = new Map<Relation, SpooledChange[]>();
+  for (const change of changes) {
+    const run = byRelation.get(change.relation);
+    if (run === undefined) byRelation.set(change.relation, [change]);
+    else run.push(change);
+  }
+  for (const [relation, run] of byRelation) {
+    await target.query(
+      `INSERT INTO flexlift.spool (table_oid, commit_lsn, relation, message)
+       SELECT $1, s.commit_lsn, $2, s.message
+         FROM unnest($3::pg_lsn[], $4::bytea[]) WITH ORDINALITY AS s(commit_lsn, message, position)
+        ORDER BY s.position`,
+      [
+        relation.oid,
+        relation.message,
+        run.map(({ commitLsn }) => formatLsn(commitLsn)),
+        run.map(({ message }) => message),
+      ],
+    );
+  }
+}
+
+/** Tables whose new copy is complete, indexes and all, so that what was spooled meanwhile can follow. */
+export async function tablesCopiedAnew(target: Client): Promise<number[]> {
+  const { rows } = await target.query<{ table_oid: number; group_number: number | null }>(
+    `SELECT table_oid, group_number FROM flexlift.table_load
+      WHERE stream_state = 'recopying' AND copy_lsn IS NOT NULL ORDER BY table_oid`,
+  );
+  if (rows.length === 0) return [];
+  const unfinished = new Set<number>();
+  for (const group of new Set(rows.map((row) => row.group_number))) {
+    const tables =
+      group === null
+        ? (await remainingLoad(target, { checksums: false })).largeTables
+        : await unfinishedTablesOfGroup(target, group, { checksums: false });
+    for (const { oid } of tables) unfinished.add(oid);
+  }
+  return rows.map((row) => row.table_oid).filter((oid) => !unfinished.has(oid));
+}
+
+/**
+ * Applies the oldest spooled changes of a table in one transaction that deletes them too; where none is left, the table
+ * is one like the others again.
+ *
+ * @param lsn where the ledger stands; it stays there
+ * @returns what was applied; `undefined` where the table has caught up
+ */
+export async function applySpooled(
+  writer: BatchWriter,
+  oid: number,
+  lsn: Lsn,
+): Promise<ChangeCounts | undefined> {
+  const { target, identity, tables, targetTables, replicaRole, signal } = writer;
+  return await withLedger(target, identity, async () => {
+    await lockStream(target, lsn);
+    const states = await lockTableStates(target, [oid]);
+    const state = states.get(oid);
+    if (state?.streamState !== 'recopying') return undefined;
+    const chunk = await takeChunk(target, oid);
+    if (chunk === undefined) {
+      await endRecopy(target, oid);
+      return undefined;
+    }
+    const changes = decode(chunk.filter(({ commitLsn }) => commitLsn >= state.copyLsn));
+    if (changes.length === 0) return NO_CHANGES;
+    const identityOf = identities(tables);
+    const written = await writeChanges({ target, tables: targetTables, changes, identityOf, signal });
+    if (!replicaRole) await checkDeferredConstraints(target, tables);
+    // every proof that is aimed from now on lies behind the ledger's position
+    await new ChangedRows(target).note(written.changedKeys, states, lsn);
+    const counts = addCounts(NO_CHANGES, written);
+    await advanceStream(target, { from: lsn, to: lsn, counts });
+    return counts;
+  });
+}
+
+interface SpooledRow {
+  commitLsn: Lsn;
+  relation: Buffer;
+  message: Buffer;
+}
+
+/** Deleting returns rows in no promised order; `undefined` where none is left. */
+async function takeChunk(target: Client, oid: number): Promise<SpooledRow[] | undefined> {
+  const { rows } = await target.query<{ commit_lsn: string; relation: Buffer; message: Buffer }>(
+    `WITH oldest AS (
+       SELECT change, pg_catalog.sum(pg_catalog.length(message)) OVER (ORDER BY change) AS upto
+         FROM (SELECT change, message FROM flexlift.spool WHERE table_oid = $1 ORDER BY change LIMIT $2) AS s),
+     taken AS (
+       DELETE FROM flexlift.spool s
+        USING oldest o
+        WHERE s.change = o.change
+          AND (o.upto <= $3 OR s.change = (SELECT pg_catalog.min(change) FROM oldest))
+       RETURNING s.change, s.commit_lsn, s.relation, s.message)
+     SELECT commit_lsn, relation, message FROM taken ORDER BY change`,
+    [oid, BATCH_BOUNDS.changes, BATCH_BOUNDS.bytes],
+  );
+  if (rows.length === 0) return undefined;
+  return rows.map(({ commit_lsn, relation, message }) => ({
+    commitLsn: parseLsn(commit_lsn),
+    relation,
+    message,
+  }));
+}
+
+function decode(rows: SpooledRow[]): Change[] {
+  const decoder = new PgoutputDecoder();
+  let relation: Buffer | undefined;
+  return rows.map((row) => {
+    if (relation === undefined || !relation.equals(row.relation)) decoder.decode(row.relation);
+    relation = row.relation;
+    const event = decoder.decode(row.message);
+    if (event === undefined || !isChange(event))
+      throw new Error('the spool holds a message that is no change');
+    return event;
+  });
+}
+
+function isChange(event: { kind: string }): event is Change {
+  return ['insert', 'update', 'delete', 'truncate'].includes(event.kind);
+}
+
+async function endRecopy(target: Client, oid: number): Promise<void> {
+  await target.query(
+    `UPDATE flexlift.table_load SET stream_state = 'applied', stopped_by = NULL WHERE table_oid = $1`,
+    [oid],
+  );
+}

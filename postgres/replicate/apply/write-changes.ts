@@ -1,0 +1,176 @@
+import type { Client } from 'pg';
+import { quoteLiteral } from '../../connect';
+import type { Change, Relation, Truncate } from '../pgoutput';
+import { ChangedKeys } from './changed-keys';
+import { Pipeline, StatementFailure } from './pipeline';
+import { deleteAllStatement, truncateStatement } from './statements';
+import type { StreamIdentity, TargetTable } from './target-table';
+import type { TargetTables } from './target-tables';
+import { tableWriter, type TableWriter } from './table-writer';
+import { Treatment } from './treatment';
+
+export interface WriteArguments {
+  /** In an open transaction. */
+  target: Client;
+  tables: TargetTables;
+  /** In the source's order. */
+  changes: Change[];
+  /** By oid on the source. */
+  identityOf: (sourceOid: number) => StreamIdentity;
+  signal: AbortSignal;
+}
+
+/** Counts are of the source's changes; a TRUNCATE of several tables is one. */
+export interface Written {
+  inserts: number;
+  updates: number;
+  deletes: number;
+  truncates: number;
+  /**
+   * By oid on the source: the keys of changed rows, each the texts of the identity's columns in their order; null where
+   * they cannot be named, or are more than {@link MOST_KEYS}.
+   */
+  changedKeys: Map<number, string[][] | null>;
+  /** A table's net effect met a constraint or a surprise, and its changes were written one by one instead. */
+  replayedStrictly: boolean;
+}
+
+/**
+ * Writes changes of one or several whole transactions, or of a piece of one, in the caller's transaction, whose planner
+ * settings and constraints' timing it changes. Each table's net effect first; where that breaks a constraint (a unique
+ * value handed from row to row) or meets another number of rows than expected, that table's changes one by one.
+ *
+ * @throws ChangeRejection where a table cannot take a change; the transaction is to be rolled back, as after any other
+ * failure
+ */
+export async function writeChanges(args: WriteArguments): Promise<Written> {
+  const { target, changes, signal } = args;
+  const known = await describeAll(args);
+  const treatment = new Treatment(target);
+  const rawBytes = await args.tables.takesRawBytes();
+  for (;;) {
+    const isFirst = !treatment.isRepeated;
+    const run = new Run(known, treatment, signal);
+    try {
+      await Pipeline.run(target, async (pipeline) => {
+        if (isFirst) prepare(pipeline, rawBytes);
+        await run.write(pipeline, changes);
+      });
+      await target.query('RELEASE SAVEPOINT flexlift_changes');
+      const replayedStrictly = treatment.strictTables.size > 0;
+      return { ...countsOf(changes), changedKeys: run.changedKeys.toMap(), replayedStrictly };
+    } catch (error) {
+      signal.throwIfAborted();
+      if (!(error instanceof StatementFailure)) throw error;
+      treatment.changeAfter(error);
+      await target.query('ROLLBACK TO SAVEPOINT flexlift_changes');
+    }
+  }
+}
+
+/** Before anything is sent, for the questions to the catalog cannot be asked in between. */
+async function describeAll({
+  changes,
+  tables,
+  identityOf,
+}: WriteArguments): Promise<Map<Relation, TargetTable>> {
+  const known = new Map<Relation, TargetTable>();
+  for (const change of changes) {
+    for (const relation of change.kind === 'truncate' ? change.relations : [change.relation]) {
+      if (known.has(relation)) continue;
+      known.set(relation, await tables.describe(relation, identityOf(relation.oid)));
+    }
+  }
+  return known;
+}
+
+/**
+ * Rows are always looked up by index, however the planner judges a table that was never analyzed; the penalties of the
+ * other plans would call in the compiler.
+ */
+const SETTINGS = { enable_seqscan: 'off', enable_hashjoin: 'off', enable_mergejoin: 'off', jit: 'off' };
+
+function prepare(pipeline: Pipeline, rawBytes: boolean): void {
+  const settings = rawBytes ? { ...SETTINGS, client_encoding: 'SQL_ASCII' } : SETTINGS;
+  const calls = Object.entries(settings).map(
+    ([name, value]) => `pg_catalog.set_config(${quoteLiteral(name)}, ${quoteLiteral(value)}, true)`,
+  );
+  const statements = [
+    `SELECT ${calls.join(', ')}`,
+    'SET CONSTRAINTS ALL DEFERRED',
+    'SAVEPOINT flexlift_changes',
+  ];
+  for (const sql of statements) pipeline.execute({ sql, parameters: [] }, { action: 'prepare' });
+}
+
+/** One try to write all changes. */
+class Run {
+  readonly changedKeys = new ChangedKeys();
+  private readonly writers = new Map<number, TableWriter>();
+
+  constructor(
+    private readonly known: ReadonlyMap<Relation, TargetTable>,
+    private readonly treatment: Treatment,
+    private readonly signal: AbortSignal,
+  ) {}
+
+  async write(pipeline: Pipeline, changes: Change[]): Promise<void> {
+    let writer: TableWriter | undefined;
+    for (const change of changes) {
+      if (change.kind === 'truncate') {
+        await this.truncate(pipeline, change);
+        continue;
+      }
+      if (writer?.relation !== change.relation) {
+        this.signal.throwIfAborted();
+        writer = await this.writerOf(pipeline, change.relation);
+      }
+      const taken = writer.add(change);
+      if (taken !== undefined) await taken;
+    }
+    for (const each of this.writers.values()) await each.flush();
+  }
+
+  /** A table has one writer at a time: it may be described anew in the middle. */
+  private async writerOf(pipeline: Pipeline, relation: Relation): Promise<TableWriter> {
+    const present = this.writers.get(relation.oid);
+    if (present?.relation === relation) return present;
+    await present?.flush();
+    const { changedKeys } = this;
+    const isStrict = this.treatment.strictTables.has(relation.oid);
+    const table = this.tableOf(relation);
+    const writer = tableWriter({ pipeline, relation, table, changedKeys, isStrict });
+    this.writers.set(relation.oid, writer);
+    return writer;
+  }
+
+  /** No CASCADE: the source sends all tables that it emptied. */
+  private async truncate(pipeline: Pipeline, { relations }: Truncate): Promise<void> {
+    for (const { oid } of relations) {
+      await this.writers.get(oid)?.flush();
+      this.changedKeys.addUnnamed(oid);
+    }
+    const tables = relations.map((relation) => this.tableOf(relation));
+    const [table] = tables;
+    if (table === undefined) return;
+    if (!this.treatment.emptiedByDelete.has(table.oid)) {
+      pipeline.execute(truncateStatement(tables), { action: 'truncate', table });
+      return;
+    }
+    for (const each of tables) {
+      pipeline.execute(deleteAllStatement(each), { action: 'truncate', table: each });
+    }
+  }
+
+  private tableOf(relation: Relation): TargetTable {
+    const table = this.known.get(relation);
+    if (table === undefined) throw new Error(`the table with oid ${relation.oid} was not described`);
+    return table;
+  }
+}
+
+function countsOf(changes: Change[]): Pick<Written, `${Change['kind']}s`> {
+  const counts = { inserts: 0, updates: 0, deletes: 0, truncates: 0 };
+  for (const { kind } of changes) counts[`${kind}s`] += 1;
+  return counts;
+}

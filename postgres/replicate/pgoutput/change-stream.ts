@@ -1,0 +1,25 @@
+import type { Lsn } from '../lsn';
+import type { StreamEvent } from './change';
+
+/** What a slot sends through pgoutput; see `openChangeStream`. */
+export interface ChangeStream {
+  /**
+   * Waits for the next events; whole messages, in order; at least one, or, after `wait` milliseconds without any, none.
+   * One read at a time.
+   *
+   * @throws FlexliftError SlotLost, ServerRestarting, Unreachable…, after all that came before has been read; the
+   * signal's reason
+   */
+  read(wait: number): Promise<StreamEvent[]>;
+  /**
+   * All before it is durable on the target. Sent with the next status: within a second, and again every ten. Never goes
+   * back.
+   */
+  confirm(lsn: Lsn): void;
+  /** Asks the server how far it has sent, so that a `position` comes soon; none comes in the middle of a transaction. */
+  askPosition(): void;
+  /** From IDENTIFY_SYSTEM: tells the server from all others; a copy of its files has the same. */
+  readonly systemIdentifier: string;
+  /** Sends what was confirmed, ends the session and with it the hold on the slot; to be called after a failure too. */
+  close(): Promise<void>;
+}

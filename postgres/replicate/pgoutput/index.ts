@@ -1,0 +1,5 @@
+export * from './change';
+export type { ChangeStream } from './change-stream';
+export * from './decode';
+export * from './exact-snapshot';
+export * from './open-change-stream';

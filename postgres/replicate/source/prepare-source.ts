@@ -1,0 +1,155 @@
+import { DatabaseError, type Client } from 'pg';
+import { FlexliftError, type KeylessTables } from '../../../contract';
+import { serverVersion } from '../../catalog';
+import { withConnection, type Endpoint } from '../../connect';
+import { withLedger, type LedgerIdentity } from '../../ledger';
+import { slotName } from './names';
+import { areStanding, publishTables } from './publish-tables';
+import { createSlot, dropSlot, slotState } from './slot';
+import { describeSourceObject, sourceObjects } from './source-objects';
+import { takeSourceTurn } from './source-turn';
+
+const NO_SUCH_RIGHT = '42501';
+
+export interface PrepareSource {
+  source: Endpoint;
+  target: Endpoint;
+  database: string;
+  identity: LedgerIdentity;
+  migrationId: string;
+  keylessTables: KeylessTables;
+  /** How long one table is waited for before the next attempt, milliseconds. */
+  lockTimeout: number;
+  signal: AbortSignal;
+  /** Says, for a person, what is being done or waited for. */
+  onProgress: (what: string) => void;
+}
+
+export interface SourcePreparation {
+  slot: string;
+  /** Where the stream begins. */
+  lsn: string;
+  /** What now stands on the source, for a person. */
+  sourceObjects: string[];
+}
+
+/**
+ * Makes all that an online migration needs on its source: publications, replica identities by consent, and last the
+ * permanent slot, whose position becomes the ledger's. Goes on where an attempt that died has left off; once the ledger
+ * has its row, changes nothing any more.
+ *
+ * @throws FlexliftError SlotLost where the ledger relies on what is gone from the source
+ */
+export async function prepareSource(args: PrepareSource): Promise<SourcePreparation> {
+  const { source, database, signal } = args;
+  const stream = await withTarget(args, readStream);
+  return await withConnection(source, database, signal, async (client) => {
+    await takeSourceTurn(client, { migrationId: args.migrationId, signal });
+    if (stream !== undefined) {
+      await checkStanding(client, args, stream.slot);
+      return await describe(client, args, stream);
+    }
+    return await makeStream(client, args);
+  });
+}
+
+/**
+ * For a recopy of everything: a new slot, and the ledger's position is set to it. What the ledger holds of tables, proofs
+ * and changes is the caller's to reset.
+ */
+export async function newSlot(args: PrepareSource): Promise<SourcePreparation> {
+  const { source, database, migrationId, signal } = args;
+  return await withConnection(source, database, signal, async (client) => {
+    await takeSourceTurn(client, { migrationId, signal });
+    await dropSlot(client, { slot: slotName(migrationId, database), migrationId, signal });
+    return await makeStream(client, args);
+  });
+}
+
+async function makeStream(client: Client, args: PrepareSource): Promise<SourcePreparation> {
+  const { database, migrationId, signal } = args;
+  const slot = slotName(migrationId, database);
+  const drop = () => dropSlot(client, { slot, migrationId, signal });
+  await publishTables({ ...args, client }, drop);
+  const state = await slotState(client, slot);
+  const isUsable = state?.confirmedLsn !== undefined && !state.lost;
+  if (!isUsable) await drop();
+  const lsn = isUsable ? state.confirmedLsn : await createSlot({ ...args, client, slot });
+  const stream = { slot, lsn: lsn ?? '0/0', systemIdentifier: await systemIdentifier(client) };
+  await withTarget(args, (target) => saveStream(target, stream));
+  return await describe(client, args, stream);
+}
+
+async function withTarget<T>(args: PrepareSource, work: (target: Client) => Promise<T>): Promise<T> {
+  const { target, database, signal, identity } = args;
+  return await withConnection(target, database, signal, (client) =>
+    withLedger(client, identity, () => work(client)),
+  );
+}
+
+async function readStream(target: Client): Promise<{ slot: string; lsn: string } | undefined> {
+  const { rows } = await target.query<{ slot: string; lsn: string }>('SELECT slot, lsn FROM flexlift.stream');
+  return rows[0];
+}
+
+async function saveStream(
+  target: Client,
+  stream: { slot: string; lsn: string; systemIdentifier: string },
+): Promise<void> {
+  const replicaRole = await mayBeReplica(target);
+  await target.query(
+    `INSERT INTO flexlift.stream (slot, system_identifier, lsn, replica_role) VALUES ($1, $2, $3, $4)
+     ON CONFLICT (singleton) DO UPDATE
+        SET slot = EXCLUDED.slot, system_identifier = EXCLUDED.system_identifier, lsn = EXCLUDED.lsn,
+            replica_role = EXCLUDED.replica_role`,
+    [stream.slot, stream.systemIdentifier, stream.lsn, replicaRole],
+  );
+}
+
+/** Whether the connected user may set session_replication_role. In a transaction; leaves the setting as it is. */
+async function mayBeReplica(client: Client): Promise<boolean> {
+  await client.query('SAVEPOINT before_setting');
+  try {
+    await client.query('SET LOCAL session_replication_role = replica');
+    return true;
+  } catch (error) {
+    if (error instanceof DatabaseError && error.code === NO_SUCH_RIGHT) return false;
+    throw error;
+  } finally {
+    await client.query('ROLLBACK TO SAVEPOINT before_setting');
+  }
+}
+
+async function systemIdentifier(client: Client): Promise<string> {
+  const { rows } = await client.query<{ system_identifier: string }>(
+    'SELECT system_identifier::pg_catalog.text FROM pg_catalog.pg_control_system()',
+  );
+  return rows[0]?.system_identifier ?? '';
+}
+
+async function checkStanding(client: Client, args: PrepareSource, slot: string): Promise<void> {
+  const { major } = await serverVersion(client);
+  const state = await slotState(client, slot);
+  if (state === undefined) throw lost(`The replication slot ${slot} is gone from the source.`);
+  if (state.lost) throw lost(`The source has removed WAL that the replication slot ${slot} needs.`);
+  if (await areStanding(client, args.migrationId, major)) return;
+  throw lost('The publications of this migration are gone from the source.');
+}
+
+async function describe(
+  client: Client,
+  { migrationId }: PrepareSource,
+  { slot, lsn }: { slot: string; lsn: string },
+): Promise<SourcePreparation> {
+  const objects = await sourceObjects(client, migrationId);
+  return { slot, lsn, sourceObjects: objects.map(describeSourceObject) };
+}
+
+function lost(sentence: string): FlexliftError {
+  return new FlexliftError({
+    code: 'SlotLost',
+    sentence,
+    remedy: 'Copy the database anew with recopy: changes since then cannot be had any more.',
+    side: 'source',
+  });
+}

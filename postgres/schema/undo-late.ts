@@ -1,0 +1,75 @@
+import type { Client } from 'pg';
+import { callOffCutover, withCalledOffCutover } from '../ledger';
+import { executeStatement, type RunTask } from './run-entries';
+import { retryContention, storedTimings, withLockTimeout } from './run-online';
+
+export interface UndoLate extends RunTask {
+  /** The cutover that is called off. */
+  attempt: number;
+  /** Undo foreign keys as well: they would refuse changes where the target allows no session_replication_role. */
+  foreignKeys: boolean;
+}
+
+/** Undone in one transaction. */
+const BATCH = 100;
+
+/**
+ * Undoes what was executed for a cutover that is called off, in reverse order, each entry together with its row in the
+ * ledger, so that changes can be applied again and the next cutover does it all anew. First of all it refuses whatever
+ * of that cutover is still to come. Repeating it is harmless. Of privileges only what was revoked is granted again.
+ *
+ * @throws FlexliftError CutoverRefused where another cutover has begun; Contention; StatementRejected… naming the object
+ */
+export async function undoLate(task: UndoLate): Promise<void> {
+  const { client, identity, attempt, signal, onProgress } = task;
+  await callOffCutover(client, identity, attempt);
+  const dumpIds = await executedLate(task);
+  await withLockTimeout(client, async () => {
+    for (let start = 0; start < dumpIds.length; start += BATCH) {
+      signal.throwIfAborted();
+      const batch = dumpIds.slice(start, start + BATCH);
+      await retryContention(task, () =>
+        withCalledOffCutover(client, identity, attempt, async () => {
+          for (const { object, undo } of await takeBack(client, batch)) {
+            onProgress?.({ done: start, total: dumpIds.length, object });
+            if (undo !== '') await executeStatement(client, { object, statement: undo });
+          }
+        }),
+      );
+    }
+  });
+  onProgress?.({ done: dumpIds.length, total: dumpIds.length });
+}
+
+/** In the reverse of the order in which they were executed. */
+async function executedLate({ client, foreignKeys }: UndoLate): Promise<number[]> {
+  const timings = await storedTimings(client);
+  const { rows } = await client.query<{ dump_id: number }>(
+    `SELECT e.dump_id
+       FROM flexlift.archive_entry e
+       JOIN flexlift.step d ON d.kind = 'entry' AND d.key = e.dump_id::pg_catalog.text
+      ORDER BY CASE e.phase WHEN 'acl' THEN 1 WHEN 'post-acl' THEN 2 ELSE 0 END DESC, e.position DESC`,
+  );
+  return rows
+    .map((row) => row.dump_id)
+    .filter((dumpId) => {
+      const timing = timings.get(dumpId);
+      return timing === 'late' || (foreignKeys && timing === 'foreign-key');
+    });
+}
+
+/** Deletes the rows, and with them takes the locks, of those that nobody has undone. */
+async function takeBack(client: Client, batch: number[]): Promise<{ object: string; undo: string }[]> {
+  const { rows } = await client.query<{ object: string; undo: string }>(
+    `WITH taken AS (
+       DELETE FROM flexlift.step
+        WHERE kind = 'entry' AND key = ANY ($1::pg_catalog.int4[]::pg_catalog.text[]) RETURNING key)
+     SELECT e.object, e.undo
+       FROM pg_catalog.unnest($1::pg_catalog.int4[]) WITH ORDINALITY AS b(dump_id, place)
+       JOIN taken ON taken.key = b.dump_id::pg_catalog.text
+       JOIN flexlift.archive_entry e ON e.dump_id = b.dump_id
+      ORDER BY b.place`,
+    [batch],
+  );
+  return rows;
+}

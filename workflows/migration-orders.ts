@@ -1,0 +1,250 @@
+import {
+  ApplicationFailure,
+  condition,
+  defineUpdate,
+  getExternalWorkflowHandle,
+  setHandler,
+  workflowInfo,
+} from '@temporalio/workflow';
+import {
+  ABORT_CUTOVER_UPDATE,
+  ACCEPT_DRIFT_UPDATE,
+  CUTOVER_UPDATE,
+  databaseWorkflowId,
+  PAUSE_UPDATE,
+  RECOPY_UPDATE,
+  RESUME_UPDATE,
+  type CutoverRequest,
+  type DatabasesRequest,
+  type DatabaseStatus,
+  type FailureCode,
+  type FailureFields,
+  type MigrationStatus,
+  type RecopyRequest,
+} from '../contract';
+import type { MigrationLog } from './migration-log';
+import {
+  abortCutoverSignal,
+  acceptDriftSignal,
+  cutoverSignal,
+  pauseSignal,
+  recopySignal,
+  resumeSignal,
+} from './orders';
+
+export const cutoverUpdate = defineUpdate<MigrationStatus, [CutoverRequest]>(CUTOVER_UPDATE);
+export const abortCutoverUpdate = defineUpdate<MigrationStatus, [DatabasesRequest]>(ABORT_CUTOVER_UPDATE);
+export const pauseUpdate = defineUpdate<MigrationStatus, [DatabasesRequest]>(PAUSE_UPDATE);
+export const resumeUpdate = defineUpdate<MigrationStatus, [DatabasesRequest]>(RESUME_UPDATE);
+export const recopyUpdate = defineUpdate<MigrationStatus, [RecopyRequest]>(RECOPY_UPDATE);
+export const acceptDriftUpdate = defineUpdate<MigrationStatus, [DatabasesRequest]>(ACCEPT_DRIFT_UPDATE);
+
+/**
+ * Takes a person's orders for an online migration and hands each to its databases. An order is refused at once where it
+ * makes no sense as things stand; a second one of the same kind joins the first.
+ */
+export function takeOrders(log: MigrationLog): void {
+  const { status } = log;
+  /** Databases whose cutover was asked for and has not begun. */
+  const asked = new Set<string>();
+  log.onCutoverBegun = (database) => asked.delete(database);
+
+  setHandler(
+    cutoverUpdate,
+    async (request) => {
+      const databases = chosen(status, request);
+      const before = new Map(databases.map(({ database, cutover }) => [database, cutover?.startedAt]));
+      for (const { database, cutover } of databases) {
+        if (cutover?.state === 'Running' || asked.has(database)) continue;
+        asked.add(database);
+        await send(database, cutoverSignal, request);
+      }
+      await condition(() => chosen(status, request).every((database) => isCutoverOver(database, before)));
+      return status;
+    },
+    {
+      validator: (request: CutoverRequest) => refuseUnless(status, request, canCutOver),
+      description: 'Fence the source, bring over the rest, prove equality, release the target',
+    },
+  );
+
+  setHandler(
+    abortCutoverUpdate,
+    async (request) => {
+      const databases = chosen(status, request).map(({ database }) => database);
+      // one that was just asked for and has not begun would not hear it
+      await condition(() => chosen(status, request).every(({ database }) => !asked.has(database)));
+      for (const database of databases) await send(database, abortCutoverSignal, request);
+      await condition(() => chosen(status, request).every(({ cutover }) => cutover?.state !== 'Running'));
+      return status;
+    },
+    {
+      validator: (request: DatabasesRequest) =>
+        refuseUnless(status, request, (database) =>
+          asked.has(database.database) ? undefined : isCuttingOver(database),
+        ),
+      description: 'Call the cutover off: lift the fence, replicate on',
+    },
+  );
+
+  setHandler(
+    pauseUpdate,
+    async (request) => {
+      for (const { database } of chosen(status, request)) await send(database, pauseSignal, request);
+      await condition(() =>
+        chosen(status, request).every((database) => isEnded(database) || isHalted(database)),
+      );
+      return status;
+    },
+    {
+      validator: (request: DatabasesRequest) => refuseUnless(status, request, isReplicating),
+      description: 'Apply no more changes for now; the source keeps them',
+    },
+  );
+
+  setHandler(
+    resumeUpdate,
+    async (request) => {
+      for (const { database } of chosen(status, request)) await send(database, resumeSignal, request);
+      await condition(() =>
+        chosen(status, request).every((database) => isEnded(database) || !isPaused(database)),
+      );
+      return status;
+    },
+    {
+      validator: (request: DatabasesRequest) => refuseUnless(status, request, isReplicating),
+      description: 'Apply changes again, after a pause or a failure',
+    },
+  );
+
+  setHandler(
+    recopyUpdate,
+    async (request) => {
+      const databases = chosen(status, {
+        databases: request.database === undefined ? undefined : [request.database],
+      });
+      for (const { database } of databases) await send(database, recopySignal, request);
+      return status;
+    },
+    {
+      validator: (request: RecopyRequest) => {
+        const databases = request.database === undefined ? undefined : [request.database];
+        refuseUnless(status, { databases }, isReplicating);
+        if (request.table !== undefined && chosen(status, { databases }).length > 1) {
+          refuse('The migration has several databases.', 'Name the one that the table is in.');
+        }
+      },
+      description: 'Copy a table, or all of them, anew',
+    },
+  );
+
+  setHandler(
+    acceptDriftUpdate,
+    async (request) => {
+      for (const { database } of chosen(status, request)) await send(database, acceptDriftSignal, request);
+      return status;
+    },
+    {
+      validator: (request: DatabasesRequest) => refuseUnless(status, request, isReplicating),
+      description: 'Both schemas were changed alike: go on with them',
+    },
+  );
+}
+
+type Signal<Argument> = Parameters<ReturnType<typeof getExternalWorkflowHandle>['signal']>[0] & {
+  argument?: Argument;
+};
+
+async function send<Argument>(database: string, signal: Signal<Argument>, argument: Argument): Promise<void> {
+  const id = databaseWorkflowId(workflowInfo().workflowId, database);
+  await getExternalWorkflowHandle(id).signal(signal, argument);
+}
+
+/** Databases that are named, or all that have not ended. */
+function chosen(status: MigrationStatus, { databases }: DatabasesRequest): DatabaseStatus[] {
+  return status.databases.filter((database) =>
+    databases === undefined ? !isEnded(database) : databases.includes(database.database),
+  );
+}
+
+type Check = (database: DatabaseStatus) => string | undefined;
+
+/** @throws ApplicationFailure CutoverRefused or InvalidRequest, to whoever sent the update */
+function refuseUnless(status: MigrationStatus, request: DatabasesRequest, check: Check): void {
+  if (status.mode !== 'Online') {
+    refuse('The migration is offline.', 'Only an online migration replicates; see --mode online.');
+  }
+  if (status.databases.length === 0)
+    refuse('The migration is not ready: it is being validated.', 'Wait for it.');
+  const unknown = request.databases?.find(
+    (name) => !status.databases.some(({ database }) => database === name),
+  );
+  if (unknown !== undefined) {
+    refuse(
+      `The migration has no database ${JSON.stringify(unknown)}.`,
+      'See flexlift show for its databases.',
+    );
+  }
+  const databases = chosen(status, request);
+  if (databases.length === 0) refuse('All databases of the migration have ended.', 'See flexlift show.');
+  for (const database of databases) {
+    const reason = check(database);
+    if (reason !== undefined) refuse(reason, remedyFor(database));
+  }
+}
+
+function refuse(sentence: string, remedy: string, code: FailureCode = 'CutoverRefused'): never {
+  const fields: FailureFields = { code, sentence, remedy };
+  throw ApplicationFailure.create({
+    message: sentence,
+    type: fields.code,
+    nonRetryable: true,
+    details: [fields],
+  });
+}
+
+function canCutOver(database: DatabaseStatus): string | undefined {
+  if (database.cutover?.state === 'Running') return undefined;
+  const state = database.replication?.state ?? 'not replicating yet';
+  if (database.phase === 'Replicate' && state === 'ReadyForCutover') return undefined;
+  return `Database ${database.database} is not ready for the cutover: it is ${isEnded(database) ? database.state : state}.`;
+}
+
+function remedyFor({ replication }: DatabaseStatus): string {
+  return replication?.state === 'Paused' || replication?.state === 'Stopped'
+    ? 'See flexlift show, and go on with flexlift resume.'
+    : 'See flexlift show, and ask again when that has changed.';
+}
+
+function isCuttingOver(database: DatabaseStatus): string | undefined {
+  return database.cutover?.state === 'Running'
+    ? undefined
+    : `No cutover of ${database.database} is under way.`;
+}
+
+function isReplicating(database: DatabaseStatus): string | undefined {
+  if (database.phase === 'Replicate' && !isEnded(database)) return undefined;
+  return `Database ${database.database} does not replicate: it is in phase ${database.phase}.`;
+}
+
+function isCutoverOver(database: DatabaseStatus, before: Map<string, string | undefined>): boolean {
+  const { cutover } = database;
+  if (isEnded(database)) return true;
+  return (
+    cutover !== undefined &&
+    cutover.state !== 'Running' &&
+    cutover.startedAt !== before.get(database.database)
+  );
+}
+
+function isEnded({ endedAt }: DatabaseStatus): boolean {
+  return endedAt !== undefined;
+}
+
+function isPaused({ replication }: DatabaseStatus): boolean {
+  return replication?.state === 'Paused';
+}
+
+function isHalted({ replication }: DatabaseStatus): boolean {
+  return replication?.state === 'Paused' || replication?.state === 'Stopped';
+}

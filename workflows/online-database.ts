@@ -1,0 +1,143 @@
+import { defineSignal, executeChild, isCancellation, setHandler, workflowInfo } from '@temporalio/workflow';
+import {
+  loadWorkflowId,
+  REPLICATION_SIGNAL,
+  type Amounts,
+  type DatabaseStatus,
+  type DatabaseStep,
+  type RecopyRequest,
+  type ReplicationNotice,
+  type TidyStep,
+} from '../contract';
+import type { ActivityClasses } from './activities';
+import { cutOver } from './cutover';
+import type { DatabaseLog } from './database-log';
+import { failureFields } from './failure';
+import { load } from './load.workflow';
+import { Orders } from './orders';
+import { Replication } from './replication';
+
+export const replicationSignal = defineSignal<[ReplicationNotice]>(REPLICATION_SIGNAL);
+
+interface OnlineMigration {
+  step: DatabaseStep;
+  log: DatabaseLog;
+  orders: Orders;
+  activities: ActivityClasses;
+}
+
+/** The online migration of one database whose target exists; what was made on the source goes at every end. */
+export async function migrateOnline(
+  step: DatabaseStep,
+  log: DatabaseLog,
+  activities: ActivityClasses,
+): Promise<DatabaseStatus> {
+  const migration: OnlineMigration = { step, log, orders: new Orders(), activities };
+  setHandler(replicationSignal, (notice) => log.noteReplication(notice));
+  try {
+    await replicateAndCutOver(migration);
+  } catch (error) {
+    if (isCancellation(error)) throw error;
+    await takeAwaySource(migration, 'all');
+    return await log.end({ state: 'Failed', failure: failureFields(error) });
+  }
+  // the fence stays: nobody shall write to the old server by mistake
+  await takeAwaySource(migration, 'objects');
+  const state = step.request.compare ? 'Succeeded' : 'SucceededUnverified';
+  return await log.end({ phase: 'Done', state });
+}
+
+/** From top to bottom. Returns when the target is released. */
+async function replicateAndCutOver(migration: OnlineMigration): Promise<void> {
+  const { step, log, activities } = migration;
+  const { long } = activities;
+
+  const { sourceObjects } = await log.phase('PrepareSource', () => long.prepareSource(step));
+  log.status.sourceObjects = sourceObjects;
+  await log.phase('DumpSchema', () => long.dumpSchema(step));
+  await log.phase('PreData', () => long.runPreData(step));
+
+  for (;;) {
+    log.status.copied = await log.phase('Load', () => loadRows(step));
+    await log.phase('PostData', () => long.runBeforeReplication(step));
+    await log.phase('Analyze', () => long.analyze(step));
+
+    const outcome = await replicateUntilReleased(migration);
+    if (outcome === 'released') return;
+    await log.phase('PrepareSource', () => long.resetForRecopy(step));
+  }
+}
+
+/** Replicates and serves orders until a cutover has released the target, or all tables are to be copied anew. */
+async function replicateUntilReleased(migration: OnlineMigration): Promise<'released' | 'recopyAll'> {
+  const { step, log, orders, activities } = migration;
+  await log.enter('Replicate');
+  let replication = await Replication.start(step, { caughtUp: false });
+  const recopies = new Recopies(migration);
+  for (;;) {
+    const order = await Promise.race([orders.next(), replication.failure()]);
+    switch (order.kind) {
+      case 'pause':
+        await replication.pause();
+        break;
+      case 'resume':
+        await replication.resume();
+        break;
+      case 'acceptDrift':
+        await log.orReport(() => activities.long.acceptDrift(step));
+        break;
+      case 'recopy':
+        if (order.request.table === undefined) {
+          await replication.end();
+          return 'recopyAll';
+        }
+        recopies.add(order.request);
+        break;
+      case 'cutover': {
+        const { released, endedReplication, doubtful } = await cutOver({
+          ...migration,
+          request: order.request,
+          replication,
+        });
+        if (released) return 'released';
+        await log.enter('Replicate');
+        if (endedReplication) replication = await Replication.start(step, { caughtUp: true });
+        for (const table of doubtful) recopies.add({ table });
+      }
+    }
+  }
+}
+
+/** Copies tables anew, one after the other, while the others' changes are applied. */
+class Recopies {
+  private last: Promise<void> = Promise.resolve();
+
+  constructor(private readonly migration: OnlineMigration) {}
+
+  add({ table }: RecopyRequest): void {
+    const { step, log, activities } = this.migration;
+    this.last = this.last.then(() =>
+      log.orReport(async () => {
+        await activities.long.resetForRecopy({ ...step, table });
+        await loadRows(step);
+      }),
+    );
+  }
+}
+
+async function loadRows(step: DatabaseStep): Promise<Amounts> {
+  return await executeChild(load, {
+    workflowId: loadWorkflowId(workflowInfo().workflowId),
+    args: [step],
+    staticSummary: `load of ${step.database}`,
+  });
+}
+
+async function takeAwaySource(
+  { step, log, activities }: OnlineMigration,
+  what: TidyStep['what'],
+): Promise<void> {
+  const { left } = await activities.long.takeAwaySource({ ...step, what });
+  log.status.sourceObjects = left?.objects ?? [];
+  log.status.notice = left?.failure;
+}

@@ -1,0 +1,57 @@
+import { condition, defineSignal, setHandler } from '@temporalio/workflow';
+import {
+  ABORT_CUTOVER_UPDATE,
+  ACCEPT_DRIFT_UPDATE,
+  CUTOVER_UPDATE,
+  PAUSE_UPDATE,
+  RECOPY_UPDATE,
+  RESUME_UPDATE,
+  type CutoverRequest,
+  type DatabasesRequest,
+  type RecopyRequest,
+} from '../contract';
+
+export const cutoverSignal = defineSignal<[CutoverRequest]>(CUTOVER_UPDATE);
+export const abortCutoverSignal = defineSignal<[DatabasesRequest]>(ABORT_CUTOVER_UPDATE);
+export const pauseSignal = defineSignal<[DatabasesRequest]>(PAUSE_UPDATE);
+export const resumeSignal = defineSignal<[DatabasesRequest]>(RESUME_UPDATE);
+export const recopySignal = defineSignal<[RecopyRequest]>(RECOPY_UPDATE);
+export const acceptDriftSignal = defineSignal<[DatabasesRequest]>(ACCEPT_DRIFT_UPDATE);
+
+/** What a person can ask of a database while it replicates. */
+export type Order =
+  | { kind: 'cutover'; request: CutoverRequest }
+  | { kind: 'pause' }
+  | { kind: 'resume' }
+  | { kind: 'recopy'; request: RecopyRequest }
+  | { kind: 'acceptDrift' };
+
+/** Takes a database's orders in the order they come; the end of a cutover is taken at once. */
+export class Orders {
+  private readonly waiting: Order[] = [];
+  private abortCutover: () => void = () => undefined;
+
+  constructor() {
+    setHandler(cutoverSignal, (request) => void this.waiting.push({ kind: 'cutover', request }));
+    setHandler(pauseSignal, () => void this.waiting.push({ kind: 'pause' }));
+    setHandler(resumeSignal, () => void this.waiting.push({ kind: 'resume' }));
+    setHandler(recopySignal, (request) => void this.waiting.push({ kind: 'recopy', request }));
+    setHandler(acceptDriftSignal, () => void this.waiting.push({ kind: 'acceptDrift' }));
+    setHandler(abortCutoverSignal, () => this.abortCutover());
+  }
+
+  async next(): Promise<Order> {
+    await condition(() => this.waiting.length > 0);
+    return this.waiting.shift() as Order;
+  }
+
+  /** @param abort called when the cutover is to be called off, while `work` runs */
+  async whileAbortable<T>(abort: () => void, work: () => Promise<T>): Promise<T> {
+    this.abortCutover = abort;
+    try {
+      return await work();
+    } finally {
+      this.abortCutover = () => undefined;
+    }
+  }
+}

@@ -1,0 +1,226 @@
+import {
+  CancellationScope,
+  condition,
+  continueAsNew,
+  defineQuery,
+  defineSignal,
+  getExternalWorkflowHandle,
+  isCancellation,
+  setCurrentDetails,
+  setHandler,
+  uuid4,
+  workflowInfo,
+} from '@temporalio/workflow';
+import {
+  END_SIGNAL,
+  REPLICATION_QUERY,
+  REPLICATION_SIGNAL,
+  type ApplyResult,
+  type FailureFields,
+  type ReplicateStep,
+  type ReplicationNotice,
+  type ReplicationState,
+  type ReplicationStatus,
+} from '../contract';
+import { activityClasses, type ActivityClasses } from './activities';
+import { replicationDetails } from './details';
+import { failureFields } from './failure';
+import { pauseSignal, resumeSignal } from './orders';
+import { runAll } from './run-all';
+
+export const replicationQuery = defineQuery<ReplicationStatus | undefined>(REPLICATION_QUERY);
+export const endSignal = defineSignal(END_SIGNAL);
+
+/** Histories are kept far below the server's limits: a query replays them. */
+const MOST_EVENTS = 2_000;
+
+/**
+ * Applies the source's changes in segments, builds what could not be built before all tables had caught up, and proves
+ * tables equal again and again, until it is told to end. A failure that no retry mends stops it until a person resumes
+ * it; it never ends by itself.
+ */
+export async function replicate(step: ReplicateStep): Promise<ReplicationStatus | undefined> {
+  const replicator = new Replicator(step, activityClasses(step.request));
+  await runAll([
+    () => replicator.applySegments(),
+    () => replicator.buildForeignKeys(),
+    () => replicator.proveTables(),
+  ]);
+  if (replicator.isRenewing) await continueAsNew<typeof replicate>(replicator.carriedOver);
+  return replicator.status;
+}
+
+class Replicator {
+  status?: ReplicationStatus;
+  isRenewing = false;
+  private isEnding = false;
+  private isPaused: boolean;
+  private isCaughtUp: boolean;
+  private hasForeignKeys: boolean;
+  private isProving = false;
+  private failure?: FailureFields;
+  private state: ReplicationState;
+  /** What an order to pause or end interrupts. */
+  private interruptible = new CancellationScope({ cancellable: true });
+
+  constructor(
+    private readonly step: ReplicateStep,
+    private readonly activities: ActivityClasses,
+  ) {
+    this.status = step.status;
+    this.isPaused = step.paused;
+    this.isCaughtUp = step.caughtUp;
+    this.hasForeignKeys = step.caughtUp;
+    this.state = step.status?.state ?? 'CatchingUp';
+    setHandler(replicationQuery, () => this.status, {
+      description: 'Position, lag, changes, stopped tables, drift and proofs',
+    });
+    setHandler(pauseSignal, () => {
+      this.isPaused = true;
+      this.interruptible.cancel();
+    });
+    setHandler(resumeSignal, () => {
+      this.isPaused = false;
+      this.failure = undefined;
+    });
+    setHandler(endSignal, () => {
+      this.isEnding = true;
+      this.interruptible.cancel();
+    });
+  }
+
+  get carriedOver(): ReplicateStep {
+    return { ...this.step, caughtUp: this.hasForeignKeys, paused: this.isPaused, status: this.status };
+  }
+
+  async applySegments(): Promise<void> {
+    while (!this.isLeaving) {
+      if (this.isHalted) {
+        await this.tell();
+        await condition(() => this.isLeaving || !this.isHalted);
+        continue;
+      }
+      await this.orStop(() => (this.isCaughtUp ? this.applySegment() : this.catchUp()));
+      await this.tell();
+      this.isRenewing = workflowInfo().historyLength > MOST_EVENTS && this.hasForeignKeys && !this.isProving;
+    }
+  }
+
+  /** A foreign key holds as soon as both of its tables stand at one and the same commit of the source. */
+  async buildForeignKeys(): Promise<void> {
+    while (!this.hasForeignKeys) {
+      await condition(() => this.isLeaving || (this.isCaughtUp && !this.isHalted));
+      if (this.isLeaving) return;
+      await this.orStop(async () => {
+        await this.activities.long.buildForeignKeys(this.step);
+        this.hasForeignKeys = true;
+      });
+      await this.tell();
+    }
+  }
+
+  async proveTables(): Promise<void> {
+    if (!this.step.request.compare) return;
+    while (!this.isLeaving) {
+      await condition(() => this.isLeaving || (this.hasForeignKeys && !this.isHalted));
+      if (this.isLeaving) return;
+      this.isProving = true;
+      await this.orStop(() => this.proveOnce());
+      this.isProving = false;
+      await condition(() => this.isLeaving, this.step.request.timeouts.proof);
+    }
+  }
+
+  /** Everything that was committed before the load ended, whatever its tables' copies hold of it. */
+  private async catchUp(): Promise<void> {
+    const marker = `caught up ${uuid4()}`;
+    await this.activities.short.emitMarker({ ...this.step, marker });
+    for (;;) {
+      const { ended } = await this.applySegment(marker);
+      if (ended !== 'time') {
+        this.isCaughtUp = ended === 'marker';
+        return;
+      }
+      await this.tell();
+    }
+  }
+
+  private async applySegment(marker?: string): Promise<ApplyResult> {
+    const { request, database } = this.step;
+    const result = await this.interruptibly(() =>
+      this.activities.stream.applyChanges.executeWithOptions({ summary: 'apply changes' }, [
+        {
+          request,
+          database,
+          segment: request.timeouts.segment,
+          ...(marker === undefined ? {} : { until: { marker, refuseChanges: false } }),
+        },
+      ]),
+    );
+    this.status = { ...result.progress, state: this.state };
+    return result;
+  }
+
+  private async proveOnce(): Promise<void> {
+    const { request, database } = this.step;
+    const { batches } = await this.activities.short.planProofs({ request, database });
+    for (const { summary, tableOids } of batches) {
+      if (this.isLeaving || this.isHalted) return;
+      await this.interruptibly(() =>
+        this.activities.bulk.proveTables.executeWithOptions({ summary }, [{ request, database, tableOids }]),
+      );
+    }
+  }
+
+  private get isLeaving(): boolean {
+    return this.isEnding || this.isRenewing;
+  }
+
+  private get isHalted(): boolean {
+    return this.isPaused || this.failure !== undefined;
+  }
+
+  private async interruptibly<T>(work: () => Promise<T>): Promise<T> {
+    if (this.interruptible.consideredCancelled) {
+      this.interruptible = new CancellationScope({ cancellable: true });
+    }
+    return await this.interruptible.run(work);
+  }
+
+  /** What an order interrupted is gone on with when it is time; a failure stops the replication. */
+  private async orStop(work: () => Promise<unknown>): Promise<void> {
+    try {
+      await work();
+    } catch (error) {
+      if (isCancellation(error)) {
+        if (CancellationScope.current().consideredCancelled) throw error;
+        return;
+      }
+      this.failure = failureFields(error);
+      this.interruptible.cancel();
+    }
+  }
+
+  private get presentState(): ReplicationState {
+    if (this.failure !== undefined) return 'Stopped';
+    if (this.isPaused) return 'Paused';
+    return this.hasForeignKeys ? 'ReadyForCutover' : 'CatchingUp';
+  }
+
+  /** The database hears of a change of state; the figures are asked for by who wants them. */
+  private async tell(): Promise<void> {
+    const before = this.state;
+    this.state = this.presentState;
+    if (this.status !== undefined) {
+      this.status = { ...this.status, state: this.state, failure: this.failure };
+      setCurrentDetails(replicationDetails(this.status));
+    }
+    const { parent } = workflowInfo();
+    if (before === this.state || parent === undefined) return;
+    const notice = { state: this.state, failure: this.failure, progress: this.status };
+    await getExternalWorkflowHandle(parent.workflowId).signal<[ReplicationNotice]>(
+      REPLICATION_SIGNAL,
+      notice,
+    );
+  }
+}

@@ -1,0 +1,44 @@
+import { startChild, workflowInfo, type ChildWorkflowHandle } from '@temporalio/workflow';
+import {
+  END_SIGNAL,
+  PAUSE_UPDATE,
+  replicateWorkflowId,
+  RESUME_UPDATE,
+  type DatabaseStep,
+  type ReplicationStatus,
+} from '../contract';
+import { replicate } from './replicate.workflow';
+
+/** The replication of a database, as its workflow sees it: a child that goes on until it is told to end. */
+export class Replication {
+  private constructor(private readonly child: ChildWorkflowHandle<typeof replicate>) {}
+
+  static async start(step: DatabaseStep, before: { caughtUp: boolean }): Promise<Replication> {
+    const child = await startChild(replicate, {
+      workflowId: replicateWorkflowId(workflowInfo().workflowId),
+      args: [{ ...step, caughtUp: before.caughtUp, paused: false }],
+      staticSummary: `replication of ${step.database}`.slice(0, 150),
+    });
+    return new Replication(child);
+  }
+
+  async pause(): Promise<void> {
+    await this.child.signal(PAUSE_UPDATE, {});
+  }
+
+  async resume(): Promise<void> {
+    await this.child.signal(RESUME_UPDATE, {});
+  }
+
+  /** Ends it after the batch at hand. */
+  async end(): Promise<ReplicationStatus | undefined> {
+    await this.child.signal(END_SIGNAL);
+    return await this.child.result();
+  }
+
+  /** It ends by itself only where something is broken. */
+  async failure(): Promise<never> {
+    await this.child.result();
+    return await new Promise<never>(() => undefined);
+  }
+}

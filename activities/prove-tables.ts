@@ -1,11 +1,12 @@
-import type {
-  ComparePlan,
-  CompareResult,
-  CompareStep,
-  DatabaseStep,
-  ProofPlan,
-  ProofResult,
-  ProofStep,
+import {
+  FlexliftError,
+  type ComparePlan,
+  type CompareResult,
+  type CompareStep,
+  type DatabaseStep,
+  type ProofPlan,
+  type ProofResult,
+  type ProofStep,
 } from '../contract';
 import { acceptDrift, finalCompare, planFinalCompare, proveTables, tablesToProve } from '../postgres/prove';
 import type { Run } from './support/run';
@@ -58,9 +59,18 @@ export async function finalCompareStep(
   );
 }
 
-/** A person has made the source's change on the target, too. */
+/** A person has made the source's change on the target, too; where not quite, says what is missing. */
 export async function acceptDriftStep({ database }: DatabaseStep, run: Run): Promise<void> {
-  await run.session('source', database, (source) =>
+  const inTheWay = await run.session('source', database, (source) =>
     run.session('target', database, (target) => acceptDrift({ source, target, identity: run.identity })),
   );
+  const [first, ...others] = inTheWay;
+  if (first === undefined) return;
+  throw new FlexliftError({
+    code: 'SchemaDrift',
+    sentence: `The drift cannot be accepted: ${first.object}: ${first.message}${others.length > 0 ? ` And ${others.length} more.` : ''}`,
+    remedy: 'Make both schemas alike, then: flexlift resume --accept-drift.',
+    database,
+    object: first.object,
+  });
 }

@@ -1,18 +1,122 @@
 import { WorkflowUpdateFailedError } from '@temporalio/client';
 import {
   CUTOVER_UPDATE,
+  DEFAULT_LIMITS,
   SOURCE_OBJECT_PATTERN,
   type CutoverRequest,
   type DatabaseStatus,
+  type MigrationRequest,
   type MigrationStatus,
+  type ReplicationStatus,
 } from '../../contract';
+import { migrationSnapshot } from '../../client/migration-snapshot';
+import { liftFence } from '../../postgres/fence';
+import { takeAwaySourceObjects } from '../../postgres/replicate/source';
+import { useShopMigrations, type ShopMigrations } from './e2e';
 import { eventually } from './eventually';
-import type { MigrationHandle } from './migration';
-import { withSession, type Major } from './servers';
+import { testRequest, TEST_TIMEOUTS, type MigrationHandle } from './migration';
+import { replay } from './replay';
+import { testAddress, testEndpoint, withSession, type Major } from './servers';
+import { SMALL_PARTS } from './shop-like';
+import { Writers } from './writers';
 
 export const CUTOVER: CutoverRequest = { fence: 'read-only', maxLagBytes: 64 * 1024 ** 2 };
 
-/** Waits until the one database of the migration is in that state of its replication. */
+export interface Online {
+  request: MigrationRequest;
+  handle: MigrationHandle;
+  writer: Writers;
+}
+
+export interface OnlineMigrations {
+  readonly shop: ShopMigrations;
+  /** Starts a migration of the database, which is written to until the end of the test; no worker. */
+  start(change?: Partial<MigrationRequest>): Promise<Online>;
+}
+
+/** What a test of online migrations needs; its source is bare again after each test. */
+export function useOnlineMigrations(source: Major, target: Major, rows = 20_000): OnlineMigrations {
+  const shop = useShopMigrations(source, target, rows);
+  const writers: Writers[] = [];
+  afterEach(async () => {
+    await Promise.all(writers.splice(0).map((each) => each.stop()));
+    await clearSource(source, shop.database);
+  });
+  return {
+    shop,
+    async start(change) {
+      const request = onlineRequest(source, target, shop.database, change);
+      const writer = Writers.start(source, shop.database);
+      writers.push(writer);
+      return { request, handle: await shop.migrations.start(request), writer };
+    },
+  };
+}
+
+export function onlineRequest(
+  source: Major,
+  target: Major,
+  database: string,
+  change: Partial<MigrationRequest> = {},
+): MigrationRequest {
+  return testRequest(testAddress(source), testAddress(target), {
+    mode: 'Online',
+    databases: [database],
+    limits: { ...DEFAULT_LIMITS, partBytes: SMALL_PARTS, groupBytes: SMALL_PARTS, copiesAtOnce: 2 },
+    timeouts: { ...TEST_TIMEOUTS, segment: 4_000, proof: 3_000, watch: 500 },
+    ...change,
+  });
+}
+
+/** Takes away what any migration left there, so that the next test finds the source as it was. */
+export async function clearSource(source: Major, database: string): Promise<void> {
+  await takeAwaySourceObjects({
+    source: testEndpoint(source, 'source'),
+    database,
+    signal: new AbortController().signal,
+    liftFence: (client) => liftFence(client),
+  });
+}
+
+/** Waits for the end of a migration whose cutover went through: all is equal, and only the fence is left. */
+export async function expectReleased(
+  { migrations, database }: Pick<ShopMigrations, 'migrations' | 'database'>,
+  { handle, request, writer }: Pick<Online, 'handle' | 'request'> & { writer?: Writers },
+  [source, target]: [Major, Major],
+): Promise<void> {
+  await writer?.stop();
+  expect(await handle.result()).toMatchObject({
+    state: 'Succeeded',
+    databases: [{ state: 'Succeeded', differences: [], cutover: { state: 'Released' }, sourceObjects: [] }],
+  });
+  expect(await contentOf(target, database)).toEqual(await contentOf(source, database));
+  await replay(migrations, handle);
+  const left = await leftOnSource(source, database, request.migrationId);
+  expect(left.sort()).toEqual([
+    `publication flexlift_${request.migrationId}_fence`,
+    'setting default_transaction_read_only=on',
+  ]);
+}
+
+/** Waits until the live figures of the one database's replication are so; what a person sees in `flexlift show`. */
+export async function untilLive(
+  handle: MigrationHandle,
+  what: string,
+  probe: (replication: ReplicationStatus) => boolean,
+  timeout = 20_000,
+): Promise<ReplicationStatus> {
+  return await eventually(
+    what,
+    async () => {
+      const { status } = await migrationSnapshot(handle);
+      const replication = status?.databases[0]?.replication;
+      return replication !== undefined && probe(replication) ? replication : undefined;
+    },
+    { timeout, interval: 100 },
+  );
+}
+
+/** Waits until the one database of the migration of the migration is in that state of its replication. */
 export async function untilReplication(handle: MigrationHandle, state: string): Promise<DatabaseStatus> {
   let last: DatabaseStatus | undefined;
   await eventually(

@@ -1,0 +1,186 @@
+import { setTimeout as pause } from 'node:timers/promises';
+import {
+  CANCEL_UPDATE,
+  taskQueues,
+  WORKFLOWS,
+  type CancelRequest,
+  type MigrationStatus,
+  type OnCancel,
+  type TidySourceRequest,
+} from '../../contract';
+import { TEST_ALL } from '../support/all';
+import { eventually } from '../support/eventually';
+import { cutOver, leftOnSource, untilReplication, useOnlineMigrations, type Online } from '../support/online';
+import { replay } from '../support/replay';
+import { testAddress, withSession, type Major } from '../support/servers';
+import { TcpProxy } from '../support/tcp-proxy';
+
+const SOURCE = 14;
+const TARGET = 17;
+const all = TEST_ALL ? it : it.skip;
+
+const online = useOnlineMigrations(SOURCE, TARGET);
+const { shop } = online;
+
+function cancel({ handle }: Online, onCancel: OnCancel): Promise<MigrationStatus> {
+  return handle.executeUpdate<MigrationStatus, [CancelRequest]>(CANCEL_UPDATE, { args: [{ onCancel }] });
+}
+
+async function sessions(major: Major, pattern: string): Promise<number> {
+  return await withSession(major, 'postgres', async (client) => {
+    const { rowCount } = await client.query('SELECT FROM pg_stat_activity WHERE application_name LIKE $1', [
+      pattern,
+    ]);
+    return rowCount ?? 0;
+  });
+}
+
+async function untilCopying({ request }: Online): Promise<void> {
+  const pattern = `flexlift:${request.migrationId}:copyPart:%`;
+  await eventually('a part is copied', async () => (await sessions(SOURCE, pattern)) > 0, { interval: 5 });
+}
+
+async function untilFenced({ request }: Online): Promise<void> {
+  await eventually(
+    'the fence stands',
+    async () => {
+      const left = await leftOnSource(SOURCE, shop.database, request.migrationId);
+      return left.includes('setting default_transaction_read_only=on');
+    },
+    { interval: 5 },
+  );
+}
+
+async function expectNothingLeft({ request, handle, writer }: Online, onCancel: OnCancel): Promise<void> {
+  expect(await leftOnSource(SOURCE, shop.database, request.migrationId)).toEqual([]);
+  expect(await sessions(TARGET, `flexlift:${request.migrationId}:%`)).toBe(0);
+  const before = writer.committed;
+  await eventually('the application writes', () => Promise.resolve(writer.committed > before));
+  const targets = await withSession(TARGET, 'postgres', (client) =>
+    client.query('SELECT FROM pg_database WHERE datname = $1', [shop.database]),
+  );
+  expect(targets.rowCount).toBe(onCancel === 'keep-target' ? 1 : 0);
+  await replay(shop.migrations, handle);
+}
+
+/** Kills the worker; another one takes its place after the cancellation was asked for. */
+async function cancelWithoutWorker(migration: Online, worker: { kill(): Promise<void> }, onCancel: OnCancel) {
+  await worker.kill();
+  const canceled = cancel(migration, onCancel);
+  await pause(300);
+  shop.startWorker(migration.request.pool);
+  return await canceled;
+}
+
+describe('the cancellation of an online migration', () => {
+  it('while it loads leaves nothing on the source, and keeps the target', async () => {
+    const migration = await online.start();
+    shop.startWorker(migration.request.pool);
+    await untilCopying(migration);
+    expect((await cancel(migration, 'keep-target')).state).toBe('Canceled');
+    await expectNothingLeft(migration, 'keep-target');
+  });
+
+  it('while it replicates, with its worker dead, leaves nothing on the source, and drops the target', async () => {
+    const migration = await online.start();
+    const worker = shop.startWorker(migration.request.pool);
+    await untilReplication(migration.handle, 'ReadyForCutover');
+    expect((await cancelWithoutWorker(migration, worker, 'drop-target')).state).toBe('Canceled');
+    await expectNothingLeft(migration, 'drop-target');
+  });
+
+  it('behind the fence, with its worker dead, lets the application write again', async () => {
+    const migration = await online.start();
+    const worker = shop.startWorker(migration.request.pool);
+    await untilReplication(migration.handle, 'ReadyForCutover');
+    const cutover = cutOver(migration.handle).catch(() => undefined);
+    await untilFenced(migration);
+    expect((await cancelWithoutWorker(migration, worker, 'keep-target')).state).toBe('Canceled');
+    await cutover;
+    await expectNothingLeft(migration, 'keep-target');
+  });
+
+  all('while it loads, with its worker dead, leaves nothing on the source', async () => {
+    const migration = await online.start();
+    const worker = shop.startWorker(migration.request.pool);
+    await untilCopying(migration);
+    expect((await cancelWithoutWorker(migration, worker, 'drop-target')).state).toBe('Canceled');
+    await expectNothingLeft(migration, 'drop-target');
+  });
+
+  all('at any moment of the cutover lets the application write again', async () => {
+    for (const delay of [0, 150, 350, 600, 900]) {
+      const migration = await online.start();
+      shop.startWorker(migration.request.pool);
+      await untilReplication(migration.handle, 'ReadyForCutover');
+      const cutover = cutOver(migration.handle).catch(() => undefined);
+      await pause(delay);
+      expect((await cancel(migration, 'drop-target')).state).toBe('Canceled');
+      await cutover;
+      await expectNothingLeft(migration, 'drop-target');
+      await migration.writer.stop();
+    }
+  });
+});
+
+describe('the cancellation with a source that cannot be reached', () => {
+  let proxy: TcpProxy;
+
+  beforeEach(async () => {
+    proxy = await TcpProxy.start(testAddress(SOURCE));
+  });
+  afterEach(async () => {
+    await proxy.close();
+  });
+
+  async function cancelBehindCut(migration: Online): Promise<string> {
+    proxy.cut();
+    const status = await cancel(migration, 'keep-target');
+    expect(status).toMatchObject({
+      state: 'NeedsCleanup',
+      failure: { code: 'CleanUpNeeded', database: shop.database },
+    });
+    const [slot] = status.databases[0]?.sourceObjects ?? [];
+    expect(slot).toMatch(`slot flexlift_${migration.request.migrationId}_`);
+    expect(await leftOnSource(SOURCE, shop.database, migration.request.migrationId)).toContain(slot);
+    expect((await migration.handle.result()).state).toBe('NeedsCleanup');
+    return status.failure?.remedy ?? '';
+  }
+
+  async function startBehindProxy(): Promise<Online> {
+    const migration = await online.start({ source: { ...testAddress(SOURCE), port: proxy.port } });
+    shop.startWorker(migration.request.pool);
+    await untilReplication(migration.handle, 'ReadyForCutover');
+    return migration;
+  }
+
+  it('says what is left, and the clean-up takes it away when the source is back', async () => {
+    const migration = await startBehindProxy();
+    const cutover = cutOver(migration.handle).catch(() => undefined);
+    await untilFenced(migration);
+    await cancelBehindCut(migration);
+    await cutover;
+    proxy.reopen();
+    const step: TidySourceRequest = { request: migration.request, databases: [shop.database], what: 'all' };
+    const removed = await shop.migrations.client.workflow.execute<
+      (step: TidySourceRequest) => Promise<string[]>
+    >(WORKFLOWS.tidySource, {
+      workflowId: `${migration.handle.workflowId}/tidy`,
+      taskQueue: taskQueues(migration.request.pool).control,
+      args: [step],
+    });
+    expect(removed.join()).toMatch('slot flexlift_');
+    await expectNothingLeft(migration, 'keep-target');
+  });
+
+  all('gives a person the SQL that takes it away', async () => {
+    const migration = await startBehindProxy();
+    const cutover = cutOver(migration.handle).catch(() => undefined);
+    await untilFenced(migration);
+    const remedy = await cancelBehindCut(migration);
+    await cutover;
+    const [, sql = ''] = remedy.split('by hand: ');
+    await withSession(SOURCE, shop.database, (client) => client.query(sql));
+    await expectNothingLeft(migration, 'keep-target');
+  });
+});

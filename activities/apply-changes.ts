@@ -1,7 +1,7 @@
 import { Context } from '@temporalio/activity';
-import type { ApplyResult, ApplyStep, Difference, ReplicationProgress } from '../contract';
+import type { ApplyResult, ApplyStep, Difference, MigrationRequest, ReplicationProgress } from '../contract';
 import { withConnection } from '../postgres/connect';
-import { catalogAtDump, driftSince } from '../postgres/prove';
+import { catalogAtDump, DriftWatch, unpublishedTables, type DriftOptions } from '../postgres/prove';
 import { applyChanges } from '../postgres/replicate/applier';
 import type { Client } from 'pg';
 import type { Run } from './support/run';
@@ -33,7 +33,7 @@ export async function applyChangesStep(step: ApplyStep, run: Run): Promise<Apply
       stop: run.signal,
       signal: breakOff.signal,
       watchInterval: run.request.timeouts.watch,
-      onWatch: await driftWatch(step, run),
+      onWatch: await watchSchema(step, run),
       onProgress: (progress) => {
         run.progress({ what: `apply changes, ${progress.lagBytes} bytes behind`, replication: progress });
         publish(step, progress);
@@ -45,13 +45,25 @@ export async function applyChangesStep(step: ApplyStep, run: Run): Promise<Apply
   }
 }
 
-/** Looks again and again whether the source's schema is still the one that was dumped. */
-async function driftWatch(
-  { database }: ApplyStep,
+/** Looks again and again whether the source's schema is still the one that was dumped, and its tables are published. */
+async function watchSchema(
+  { request, database }: ApplyStep,
   run: Run,
 ): Promise<(source: Client) => Promise<Difference[]>> {
-  const dumped = await withConnection(run.endpoint('target'), database, run.signal, catalogAtDump);
-  return async (source) => (dumped === undefined ? [] : await driftSince({ source, dumped }));
+  const target = run.endpoint('target');
+  const dumped = await withConnection(target, database, run.signal, catalogAtDump);
+  const watch = dumped === undefined ? undefined : new DriftWatch(dumped, driftOptions(request));
+  return async (source) => [
+    ...((await watch?.look(source)) ?? []),
+    ...(await withConnection(target, database, run.signal, (client) =>
+      unpublishedTables({ source, target: client, migrationId: request.migrationId }),
+    )),
+  ];
+}
+
+/** What is not migrated cannot drift. */
+export function driftOptions({ noOwner, noPrivileges }: MigrationRequest): DriftOptions {
+  return { ignoreOwners: noOwner, ignorePrivileges: noPrivileges };
 }
 
 /** For the worker's Prometheus endpoint. */

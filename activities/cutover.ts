@@ -6,13 +6,15 @@ import {
   type BegunCutover,
   type CutoverStep,
   type FenceStep,
+  type MigrationRequest,
 } from '../contract';
 import { quoteQualified } from '../postgres/connect';
 import { liftFence, raiseFence } from '../postgres/fence';
 import { beginCutover, isReplicaRoleAllowed, withCutover } from '../postgres/ledger';
-import { catalogAtDump, driftSince } from '../postgres/prove';
+import { catalogAtDump, driftSince, unpublishedTables } from '../postgres/prove';
 import { preparedTransactions, restoreTargetIdentities } from '../postgres/replicate/source';
 import { runLate, undoLate } from '../postgres/schema';
+import { driftOptions } from './apply-changes';
 import { entryOptions } from './run-entries';
 import type { Run } from './support/run';
 
@@ -22,7 +24,7 @@ const LAG_INTERVAL = 250;
 
 /** Counts the attempt, then refuses it where it could not succeed as things stand: nothing was fenced then. */
 export async function beginCutoverStep(
-  { database, maxLagBytes }: BeginCutoverStep,
+  { request, database, maxLagBytes }: BeginCutoverStep,
   run: Run,
 ): Promise<BegunCutover> {
   return await run.session('target', database, async (target) => {
@@ -30,7 +32,7 @@ export async function beginCutoverStep(
     await refuseUnfitTables(target);
     await run.session('source', database, async (source) => {
       await refuseLag(source, target, maxLagBytes, run.signal);
-      await refuseDrift(source, target);
+      await refuseDrift(source, target, request);
       await refusePreparedTransactions(source);
     });
     return { attempt };
@@ -78,9 +80,12 @@ async function lagBytes(source: Client, target: Client): Promise<number> {
   return Number(rows[0]?.lag);
 }
 
-async function refuseDrift(source: Client, target: Client): Promise<void> {
+async function refuseDrift(source: Client, target: Client, request: MigrationRequest): Promise<void> {
   const dumped = await catalogAtDump(target);
-  const [first, ...others] = dumped === undefined ? [] : await driftSince({ source, dumped });
+  const [first, ...others] = [
+    ...(dumped === undefined ? [] : await driftSince({ source, dumped, ...driftOptions(request) })),
+    ...(await unpublishedTables({ source, target, migrationId: request.migrationId })),
+  ];
   if (first === undefined) return;
   throw new FlexliftError({
     code: 'SchemaDrift',

@@ -29,6 +29,7 @@ export async function proveTablesStep(
     identity: run.identity,
     migrationId: request.migrationId,
     tableOids,
+    predecessorPrefix: run.workPrefix,
     signal: run.signal,
     onProgress: (what) => run.progress({ what }),
   });

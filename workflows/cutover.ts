@@ -87,7 +87,7 @@ async function handOver(
   log.cutoverAttempt = attempt;
   const step: CutoverStep = { ...database, attempt };
 
-  if (step.request.compare) await log.cutoverStep('Prove', () => proveAll(step, activities));
+  if (step.request.compare) await log.cutoverStep('Prove', () => proveAll(step, log, activities));
 
   state.endedReplication = true;
   await replication.end();
@@ -97,10 +97,13 @@ async function handOver(
 
   // rows first: a trigger or a foreign key would act on them
   state.renewed = (await log.cutoverStep('LateRows', () => long.copyLateRows({ ...step, fence }))).tables;
-  await log.cutoverStep('PostData', () => long.runLate(step));
   await log.cutoverStep('Sequences', () => long.copySequences(step));
   await log.cutoverStep('MaterializedViews', () => long.refreshMaterializedViews(step));
-  if (step.request.compare) await log.cutoverStep('Compare', () => compare(step, log, activities));
+  // rows before policies, which may hide them even from us
+  if (step.request.compare) await log.cutoverStep('Compare', () => compareRows(step, log, activities));
+  await log.cutoverStep('PostData', () => long.runLate(step));
+  if (step.request.compare)
+    await log.cutoverStep('CompareCatalog', () => compareCatalog(step, log, activities));
   await log.cutoverStep('LastLook', () => lastLook(step, activities));
 
   await CancellationScope.nonCancellable(() =>
@@ -111,12 +114,16 @@ async function handOver(
 }
 
 /** What is proven now need not be read while the application waits. */
-async function proveAll(step: CutoverStep, { short, bulk }: ActivityClasses): Promise<void> {
+async function proveAll(
+  step: CutoverStep,
+  log: DatabaseLog,
+  { short, bulk }: ActivityClasses,
+): Promise<void> {
   const { request, database } = step;
   const { batches } = await short.planProofs({ request, database });
   for (const { summary, tableOids } of batches) {
     const result = await bulk.proveTables.executeWithOptions({ summary }, [{ request, database, tableOids }]);
-    refuseDifferences(result.differences);
+    refuseDifferences(result.differences, log);
   }
 }
 
@@ -158,26 +165,31 @@ async function applyUntilMarker(
   }
 }
 
-async function compare(step: CutoverStep, log: DatabaseLog, activities: ActivityClasses): Promise<void> {
-  const { short, long, bulk } = activities;
+async function compareRows(step: CutoverStep, log: DatabaseLog, activities: ActivityClasses): Promise<void> {
+  const { short, bulk } = activities;
   const { request, database } = step;
   const { batches } = await short.planFinalCompare({ request, database });
   const slots = new Limiter(request.limits.copiesAtOnce);
   const found: Difference[] = [];
-  await runAll([
-    async () => void found.push(...(await long.compareCatalog({ request, database })).differences),
-    ...batches.map(({ summary, tableOids }) => async () => {
+  await runAll(
+    batches.map(({ summary, tableOids }) => async () => {
       const result = await slots.run(() =>
         bulk.finalCompare.executeWithOptions({ summary }, [{ request, database, tableOids }]),
       );
       found.push(...result.differences);
     }),
-  ]);
-  log.status.differences = found;
-  refuseDifferences(found);
+  );
+  refuseDifferences(found, log);
 }
 
-function refuseDifferences(differences: Difference[]): void {
+async function compareCatalog(step: CutoverStep, log: DatabaseLog, { long }: ActivityClasses): Promise<void> {
+  const { request, database } = step;
+  const { differences } = await long.compareCatalog({ request, database });
+  refuseDifferences(differences, log);
+}
+
+function refuseDifferences(differences: Difference[], log: DatabaseLog): void {
+  log.status.differences = differences;
   const [first] = differences;
   if (first === undefined) return;
   throw failed({

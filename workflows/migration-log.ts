@@ -108,9 +108,15 @@ export class MigrationLog {
   }
 
   end(state: MigrationState): void {
-    this.status.endedAt = new Date().toISOString();
+    const endedAt = new Date().toISOString();
+    this.status.endedAt = endedAt;
+    // those that were cancelled don't say so themselves, and orders are waited for until they are over
     for (const database of this.status.databases) {
-      if (database.endedAt === undefined) database.state = state;
+      if (database.endedAt !== undefined) continue;
+      Object.assign(database, { state, endedAt });
+      if (database.cutover?.state === 'Running') {
+        database.cutover = { ...database.cutover, state: 'CalledOff', endedAt };
+      }
     }
     this.setState(state);
   }

@@ -73,7 +73,9 @@ export function takeOrders(log: MigrationLog): void {
     async (request) => {
       const databases = chosen(status, request).map(({ database }) => database);
       // one that was just asked for and has not begun would not hear it
-      await condition(() => chosen(status, request).every(({ database }) => !asked.has(database)));
+      await condition(() =>
+        chosen(status, request).every((database) => isEnded(database) || !asked.has(database.database)),
+      );
       for (const database of databases) await send(database, abortCutoverSignal, request);
       await condition(() => chosen(status, request).every(({ cutover }) => cutover?.state !== 'Running'));
       return status;

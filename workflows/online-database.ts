@@ -85,6 +85,8 @@ async function replicateUntilReleased(migration: OnlineMigration): Promise<'rele
         break;
       case 'acceptDrift':
         await log.orReport(() => activities.long.acceptDrift(step));
+        // the segment at hand still looks for the drift
+        await replication.resume();
         break;
       case 'recopy':
         if (order.request.table === undefined) {

@@ -82,6 +82,8 @@ class Replicator {
     setHandler(resumeSignal, () => {
       this.isPaused = false;
       this.failure = undefined;
+      // the next segment begins with the ledger as it is now
+      this.interruptible.cancel();
     });
     setHandler(endSignal, () => {
       this.isEnding = true;

@@ -67,7 +67,10 @@ const columns: Section = (major) => `
            compression: since(14, major, `nullif(a.attcompression, '')`),
            // "as the server thinks fit" is -1 before 17 and NULL from then on
            'statistics target': 'nullif(a.attstattarget, -1)',
-           options: sorted('a.attoptions'),
+           // PostgreSQL 15.20 keeps a mark of its own among them, and another after each change of a column's type
+           options: sorted(
+             `ARRAY(SELECT o FROM pg_catalog.unnest(a.attoptions) AS o WHERE o NOT LIKE 'pg\\_attver=%')`,
+           ),
            'server options': sorted('a.attfdwoptions'),
          })} AS definition
     FROM ${USER_RELATIONS}

@@ -25,8 +25,9 @@ export interface AcceptDriftArguments {
  */
 export async function acceptDrift({ source, target, identity }: AcceptDriftArguments): Promise<Difference[]> {
   const dumped = await catalogAtDump(target);
-  const tables = await listSourceTables(source);
   const present = await presentCatalog(source);
+  // only then: a table that was made meanwhile must not be taken for one that is copied
+  const tables = await listSourceTables(source);
   const unlike = compareCatalogs(loaded(present), loaded(await presentCatalog(target)));
   const uncopied = await uncopiedTables(target, tables);
   if (unlike.length + uncopied.length > 0) return [...uncopied, ...unlike.map(withRemedy)];

@@ -3,3 +3,4 @@ export * from './catalog-mark';
 export * from './drift-since';
 export * from './drift-watch';
 export * from './stored-catalog';
+export * from './unpublished-tables';

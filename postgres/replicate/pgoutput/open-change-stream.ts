@@ -42,7 +42,7 @@ export interface ChangeStreamArguments {
 
 /**
  * Opens the slot and reads it from `from` on. Nothing is confirmed but what the caller confirms. The values come in the
- * text our session settings prescribe, in UTF-8 whatever the database's encoding.
+ * text our session settings prescribe, in UTF-8 whatever the database's encoding; of an SQL_ASCII database as it is stored.
  *
  * @throws FlexliftError SlotLost (slot, its WAL or a publication is gone), TargetRewound, SourceRewound, Contention
  * (somebody else holds the slot), Unreachable…
@@ -107,6 +107,11 @@ async function prepareSession(
   await applySessionSettings(client, endpoint.side);
   // a warning is all that says that a publication was left out
   await client.query('SET client_min_messages TO warning');
+  // bytes that no encoding is known of could be refused as UTF-8
+  await client.query(
+    `SELECT pg_catalog.set_config('client_encoding', 'SQL_ASCII', false)
+      WHERE pg_catalog.current_setting('server_encoding') = 'SQL_ASCII'`,
+  );
   const { rows } = await client.query<{ version: number; timeout: number; pid: number }>(
     `SELECT pg_catalog.current_setting('server_version_num')::int AS version, pg_catalog.pg_backend_pid() AS pid,
             (SELECT setting::int FROM pg_catalog.pg_settings WHERE name = 'wal_sender_timeout') AS timeout`,

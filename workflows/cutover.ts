@@ -73,7 +73,7 @@ export async function cutOver(cutover: Cutover): Promise<Outcome> {
     const doubtful = failure.code === 'FenceBroken' ? attempt.renewed : [];
     return { released: false, endedReplication: attempt.endedReplication, doubtful };
   }
-  await log.endCutover({ state: 'Released' });
+  await CancellationScope.nonCancellable(() => log.endCutover({ state: 'Released' }));
   return { released: true, endedReplication: true, doubtful: [] };
 }
 
@@ -179,12 +179,27 @@ async function compareRows(step: CutoverStep, log: DatabaseLog, activities: Acti
       found.push(...result.differences);
     }),
   );
-  refuseDifferences(found, log);
+  await refuseBehindFence(found, step, log, activities);
 }
 
-async function compareCatalog(step: CutoverStep, log: DatabaseLog, { long }: ActivityClasses): Promise<void> {
+async function compareCatalog(
+  step: CutoverStep,
+  log: DatabaseLog,
+  activities: ActivityClasses,
+): Promise<void> {
   const { request, database } = step;
-  const { differences } = await long.compareCatalog({ request, database });
+  const { differences } = await activities.long.compareCatalog({ request, database });
+  await refuseBehindFence(differences, step, log, activities);
+}
+
+/** What somebody wrote behind the fence makes a difference, too, and no new copy mends that. */
+async function refuseBehindFence(
+  differences: Difference[],
+  step: CutoverStep,
+  log: DatabaseLog,
+  activities: ActivityClasses,
+): Promise<void> {
+  if (differences.length > 0) await lastLook(step, activities);
   refuseDifferences(differences, log);
 }
 

@@ -1,5 +1,4 @@
 import {
-  ApplicationFailure,
   condition,
   defineUpdate,
   getExternalWorkflowHandle,
@@ -17,12 +16,19 @@ import {
   type CutoverRequest,
   type DatabasesRequest,
   type DatabaseStatus,
-  type FailureCode,
-  type FailureFields,
   type MigrationStatus,
   type RecopyRequest,
 } from '../contract';
 import type { MigrationLog } from './migration-log';
+import {
+  canCutOver,
+  chosen,
+  isCuttingOver,
+  isEnded,
+  isReplicating,
+  refuse,
+  refuseUnless,
+} from './order-checks';
 import {
   abortCutoverSignal,
   acceptDriftSignal,
@@ -162,73 +168,6 @@ async function send<Argument>(database: string, signal: Signal<Argument>, argume
   await getExternalWorkflowHandle(id).signal(signal, argument);
 }
 
-/** Databases that are named, or all that have not ended. */
-function chosen(status: MigrationStatus, { databases }: DatabasesRequest): DatabaseStatus[] {
-  return status.databases.filter((database) =>
-    databases === undefined ? !isEnded(database) : databases.includes(database.database),
-  );
-}
-
-type Check = (database: DatabaseStatus) => string | undefined;
-
-/** @throws ApplicationFailure CutoverRefused or InvalidRequest, to whoever sent the update */
-function refuseUnless(status: MigrationStatus, request: DatabasesRequest, check: Check): void {
-  if (status.mode !== 'Online') {
-    refuse('The migration is offline.', 'Only an online migration replicates; see --mode online.');
-  }
-  if (status.databases.length === 0)
-    refuse('The migration is not ready: it is being validated.', 'Wait for it.');
-  const unknown = request.databases?.find(
-    (name) => !status.databases.some(({ database }) => database === name),
-  );
-  if (unknown !== undefined) {
-    refuse(
-      `The migration has no database ${JSON.stringify(unknown)}.`,
-      'See flexlift show for its databases.',
-    );
-  }
-  const databases = chosen(status, request);
-  if (databases.length === 0) refuse('All databases of the migration have ended.', 'See flexlift show.');
-  for (const database of databases) {
-    const reason = check(database);
-    if (reason !== undefined) refuse(reason, remedyFor(database));
-  }
-}
-
-function refuse(sentence: string, remedy: string, code: FailureCode = 'CutoverRefused'): never {
-  const fields: FailureFields = { code, sentence, remedy };
-  throw ApplicationFailure.create({
-    message: sentence,
-    type: fields.code,
-    nonRetryable: true,
-    details: [fields],
-  });
-}
-
-function canCutOver(database: DatabaseStatus): string | undefined {
-  if (database.cutover?.state === 'Running') return undefined;
-  const state = database.replication?.state ?? 'not replicating yet';
-  if (database.phase === 'Replicate' && state === 'ReadyForCutover') return undefined;
-  return `Database ${database.database} is not ready for the cutover: it is ${isEnded(database) ? database.state : state}.`;
-}
-
-function remedyFor({ replication }: DatabaseStatus): string {
-  return replication?.state === 'Paused' || replication?.state === 'Stopped'
-    ? 'See flexlift show, and go on with flexlift resume.'
-    : 'See flexlift show, and ask again when that has changed.';
-}
-
-function isCuttingOver(database: DatabaseStatus): string | undefined {
-  return database.cutover?.state === 'Running'
-    ? undefined
-    : `No cutover of ${database.database} is under way.`;
-}
-
-function isReplicating(database: DatabaseStatus): string | undefined {
-  if (database.phase === 'Replicate' && !isEnded(database)) return undefined;
-  return `Database ${database.database} does not replicate: it is in phase ${database.phase}.`;
-}
-
 function isCutoverOver(database: DatabaseStatus, before: Map<string, string | undefined>): boolean {
   const { cutover } = database;
   if (isEnded(database)) return true;
@@ -237,10 +176,6 @@ function isCutoverOver(database: DatabaseStatus, before: Map<string, string | un
     cutover.state !== 'Running' &&
     cutover.startedAt !== before.get(database.database)
   );
-}
-
-function isEnded({ endedAt }: DatabaseStatus): boolean {
-  return endedAt !== undefined;
 }
 
 function isPaused({ replication }: DatabaseStatus): boolean {

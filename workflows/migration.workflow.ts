@@ -103,7 +103,9 @@ async function migrateDatabase(
       staticSummary: `database ${name}`.slice(0, 150),
     });
     const result = started.result();
-    await Promise.race([result, condition(() => log.hasLoaded(name))]);
+    // a cancellation is over when the child says so: nothing is cleaned up before
+    const loaded = CancellationScope.nonCancellable(() => condition(() => log.hasLoaded(name)));
+    await Promise.race([result, loaded]);
     return { result };
   });
   log.noteDatabase(await child.result);

@@ -1,4 +1,11 @@
-import { defineSignal, executeChild, isCancellation, setHandler, workflowInfo } from '@temporalio/workflow';
+import {
+  CancellationScope,
+  defineSignal,
+  executeChild,
+  isCancellation,
+  setHandler,
+  workflowInfo,
+} from '@temporalio/workflow';
 import {
   loadWorkflowId,
   REPLICATION_SIGNAL,
@@ -41,10 +48,13 @@ export async function migrateOnline(
     await takeAwaySource(migration, 'all');
     return await log.end({ state: 'Failed', failure: failureFields(error) });
   }
-  // the fence stays: nobody shall write to the old server by mistake
-  await takeAwaySource(migration, 'objects');
-  const state = step.request.compare ? 'Succeeded' : 'SucceededUnverified';
-  return await log.end({ phase: 'Done', state });
+  // a cancellation comes too late: the target is its users'
+  return await CancellationScope.nonCancellable(async () => {
+    // the fence stays: nobody shall write to the old server by mistake
+    await takeAwaySource(migration, 'objects');
+    const state = step.request.compare ? 'Succeeded' : 'SucceededUnverified';
+    return await log.end({ phase: 'Done', state });
+  });
 }
 
 /** From top to bottom. Returns when the target is released. */
@@ -68,13 +78,32 @@ async function replicateAndCutOver(migration: OnlineMigration): Promise<void> {
   }
 }
 
-/** Replicates and serves orders until a cutover has released the target, or all tables are to be copied anew. */
+interface Replicating {
+  migration: OnlineMigration;
+  replication: Replication;
+  recopies: Recopies;
+}
+
+/** When this returns or throws, nothing of the replication goes on. */
 async function replicateUntilReleased(migration: OnlineMigration): Promise<'released' | 'recopyAll'> {
-  const { step, log, orders, activities } = migration;
+  const { step, log } = migration;
   await log.enter('Replicate');
-  let replication = await Replication.start(step, { caughtUp: false });
-  const recopies = new Recopies(migration);
+  const replication = await Replication.start(step, { caughtUp: false });
+  const replicating = { migration, replication, recopies: new Recopies(migration) };
+  try {
+    return await serveOrders(replicating);
+  } finally {
+    await replicating.replication.settle();
+    await replicating.recopies.settle();
+  }
+}
+
+/** Serves orders until a cutover has released the target, or all tables are to be copied anew. */
+async function serveOrders(replicating: Replicating): Promise<'released' | 'recopyAll'> {
+  const { migration, recopies } = replicating;
+  const { step, log, orders, activities } = migration;
   for (;;) {
+    const { replication } = replicating;
     const order = await Promise.race([orders.next(), replication.failure()]);
     switch (order.kind) {
       case 'pause':
@@ -89,10 +118,7 @@ async function replicateUntilReleased(migration: OnlineMigration): Promise<'rele
         await replication.resume();
         break;
       case 'recopy':
-        if (order.request.table === undefined) {
-          await replication.end();
-          return 'recopyAll';
-        }
+        if (order.request.table === undefined) return 'recopyAll';
         recopies.add(order.request);
         break;
       case 'cutover': {
@@ -103,7 +129,7 @@ async function replicateUntilReleased(migration: OnlineMigration): Promise<'rele
         });
         if (released) return 'released';
         await log.enter('Replicate');
-        if (endedReplication) replication = await Replication.start(step, { caughtUp: true });
+        if (endedReplication) replicating.replication = await Replication.start(step, { caughtUp: true });
         for (const table of doubtful) recopies.add({ table });
       }
     }
@@ -124,6 +150,10 @@ class Recopies {
         await loadRows(step);
       }),
     );
+  }
+
+  async settle(): Promise<void> {
+    await this.last.catch(() => undefined);
   }
 }
 

@@ -1,4 +1,4 @@
-import { condition, defineSignal, setHandler } from '@temporalio/workflow';
+import { CancellationScope, condition, defineSignal, setHandler } from '@temporalio/workflow';
 import {
   ABORT_CUTOVER_UPDATE,
   ACCEPT_DRIFT_UPDATE,
@@ -40,8 +40,9 @@ export class Orders {
     setHandler(abortCutoverSignal, () => this.abortCutover());
   }
 
+  /** A cancellation does not end the wait: it ends what the orders are for. */
   async next(): Promise<Order> {
-    await condition(() => this.waiting.length > 0);
+    await CancellationScope.nonCancellable(() => condition(() => this.waiting.length > 0));
     return this.waiting.shift() as Order;
   }
 

@@ -1,4 +1,4 @@
-import { startChild, workflowInfo, type ChildWorkflowHandle } from '@temporalio/workflow';
+import { CancellationScope, startChild, workflowInfo, type ChildWorkflowHandle } from '@temporalio/workflow';
 import {
   END_SIGNAL,
   PAUSE_UPDATE,
@@ -34,6 +34,11 @@ export class Replication {
   async end(): Promise<ReplicationStatus | undefined> {
     await this.child.signal(END_SIGNAL);
     return await this.child.result();
+  }
+
+  /** Ends it if it goes on still, whatever became of what was to come of it. */
+  async settle(): Promise<void> {
+    await CancellationScope.nonCancellable(() => this.end().catch(() => undefined));
   }
 
   /** It ends by itself only where something is broken. */

@@ -26,3 +26,8 @@ export async function runProgram(
     maxBuffer: 64 * 1024 ** 2,
   });
 }
+
+/** What it printed on stdout. */
+export async function runProgramForOutput(path: string, args: string[]): Promise<string> {
+  return (await execute(path, args)).stdout;
+}

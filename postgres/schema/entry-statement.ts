@@ -14,7 +14,7 @@ import type { ArchiveEntry } from './read-archive';
  * @throws FlexliftError ClientToolFailed for a kind of object whose owner is unknown how to set
  */
 export function entryStatement(entry: ArchiveEntry, options: { owner: boolean }): string {
-  const definition = isPrivilege(entry) ? grantAsRole(entry.definition) : entry.definition;
+  const definition = isPrivilege(entry) ? grantAsRole(entry.definition) : withoutServersOwn(entry.definition);
   const statements = [
     ...withAccessMethod(entry, definition),
     options.owner ? ownerStatement(entry) : '',
@@ -24,6 +24,21 @@ export function entryStatement(entry: ArchiveEntry, options: { owner: boolean })
     .map((statement) => statement.trim())
     .filter((statement) => statement !== '')
     .join('\n');
+}
+
+const NAME = String.raw`(?:"(?:[^"]|"")*"|[^"\s;])+`;
+const COLUMN_OPTIONS = new RegExp(
+  `^(ALTER [A-Z ]*ONLY ${NAME} ALTER COLUMN ${NAME} SET) \\((.*)\\);\n?`,
+  'gm',
+);
+
+/** 15.20 keeps an option of its own with each column, which an older pg_dump writes and no server takes. */
+function withoutServersOwn(definition: string): string {
+  if (!definition.includes('pg_attver=')) return definition;
+  return definition.replace(COLUMN_OPTIONS, (_match, alter: string, options: string) => {
+    const kept = options.split(', ').filter((option) => !/^pg_attver='?\d+'?$/.test(option));
+    return kept.length === 0 ? '' : `${alter} (${kept.join(', ')});\n`;
+  });
 }
 
 /** For people: the kind and the quoted name, e.g. `TABLE "Sales"."Order lines"`. */

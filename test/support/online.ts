@@ -124,12 +124,16 @@ export async function untilReplication(handle: MigrationHandle, state: string): 
     async () => {
       const status = await handle.query<MigrationStatus>('status');
       last = status.databases[0];
-      if (status.endedAt !== undefined) throw new Error(`ended: ${JSON.stringify(status.failure)}`);
+      if (status.endedAt !== undefined) throw new Error(`ended: ${endOf(status)}`);
       return last?.phase === 'Replicate' && last.replication?.state === state;
     },
     { timeout: 120_000 },
   );
   return last as DatabaseStatus;
+}
+
+function endOf({ state, failure, findings }: MigrationStatus): string {
+  return JSON.stringify([state, failure, findings.filter((finding) => finding.state === 'Failed')]);
 }
 
 /** Cuts over and waits for the end of the try. */
@@ -141,6 +145,16 @@ export async function cutOver(
     args: [{ ...CUTOVER, ...change }],
   });
   return status.databases[0] as DatabaseStatus;
+}
+
+/** Cuts over as soon as it is not refused any more: tables that were copied anew have to catch up first. */
+export async function untilCutOver(handle: MigrationHandle): Promise<void> {
+  for (let attempt = 1; ; attempt++) {
+    const { cutover } = await cutOver(handle);
+    if (cutover?.state === 'Released') return;
+    expect(cutover?.failure?.code).toBe('CutoverRefused');
+    expect(attempt).toBeLessThan(20);
+  }
 }
 
 /** The sentence of an update that was refused. */

@@ -2,6 +2,9 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { Client } from 'pg';
 import { testAddress, type Major } from './servers';
 
+/** The SQL of one transaction; both count from 0 and 1. */
+type Transaction = (session: number, turn: number) => string;
+
 /** Rows below are referenced by others and stay; those from here on come and go. */
 const FIRST_FREE_ID = 10_000_000;
 
@@ -20,6 +23,7 @@ export class Writers {
     private readonly database: string,
     sessions: number,
     private readonly interval: number,
+    private readonly transaction: Transaction,
   ) {
     this.loops = Array.from({ length: sessions }, (_, index) => this.write(index));
   }
@@ -28,9 +32,10 @@ export class Writers {
   static start(
     major: Major,
     database: string,
-    options: { sessions?: number; interval?: number } = {},
+    options: { sessions?: number; interval?: number; transaction?: Transaction } = {},
   ): Writers {
-    return new Writers(major, database, options.sessions ?? 3, options.interval ?? 5);
+    const { sessions = 3, interval = 5, transaction = shopTransaction } = options;
+    return new Writers(major, database, sessions, interval, transaction);
   }
 
   async stop(): Promise<void> {
@@ -54,7 +59,7 @@ export class Writers {
         await client.connect();
         while (!this.ended) {
           turn += 1;
-          await client.query(transaction(session, turn));
+          await client.query(this.transaction(session, turn));
           this.committed += 1;
           if (this.interval > 0) await pause(this.interval);
         }
@@ -68,7 +73,7 @@ export class Writers {
 }
 
 /** A session has ids of its own, so that sessions never wait for each other for long. */
-function transaction(session: number, turn: number): string {
+function shopTransaction(session: number, turn: number): string {
   const id = FIRST_FREE_ID + session * 1_000_000 + turn * 2;
   const shared = 1_000 + ((turn * 7919 + session * 31) % 9_000);
   const old = id - 2 * (turn % 50);

@@ -1,7 +1,7 @@
 import type { Client } from 'pg';
-import type { StoppedTable } from '../../../contract';
-import type { FailureFields } from '../../../contract';
+import type { FailureFields, StoppedTable } from '../../../contract';
 import { quoteQualified } from '../../connect';
+import type { AppliedIdentity } from '../apply';
 import { parseLsn, type Lsn } from '../lsn';
 
 /** What of a table does not change while its changes are applied. */
@@ -9,7 +9,7 @@ export interface StreamTable {
   oid: number;
   /** Quoted, schema-qualified. */
   name: string;
-  identity: 'key' | 'full' | 'append';
+  identity: AppliedIdentity;
 }
 
 /** What becomes of a table's changes. */

@@ -1,5 +1,5 @@
 export { ChangeRejection } from './change-rejection';
 export { MOST_KEYS } from './changed-keys';
-export type { StreamIdentity, TargetTable } from './target-table';
+export type { AppliedIdentity, TargetTable } from './target-table';
 export { TargetTables } from './target-tables';
 export { writeChanges, type WriteArguments, type Written } from './write-changes';

@@ -1,6 +1,7 @@
+import type { StreamIdentity } from '../../ledger';
 import type { Statement } from './pipeline';
 
-export type StreamIdentity = 'key' | 'full' | 'append';
+export type AppliedIdentity = Exclude<StreamIdentity, 'late'>;
 
 /** A column as its values are written; all names are quoted. */
 export interface TargetColumn {
@@ -47,7 +48,7 @@ export interface TargetTable {
   oid: number;
   /** Quoted, schema-qualified. */
   name: string;
-  identity: StreamIdentity;
+  identity: AppliedIdentity;
   /** In the order of the relation's columns. */
   columns: TargetColumn[];
   /** Positions of the identity's columns; none unless the identity is `key`. */

@@ -3,7 +3,7 @@ import { quoteIdentifier, quoteQualified } from '../../connect';
 import type { Relation, RelationColumn } from '../pgoutput';
 import { driftedTable } from './change-rejection';
 import { readTable, type CatalogColumn, type CatalogIndexColumn, type CatalogTable } from './target-catalog';
-import type { BulkForm, ColumnEquality, StreamIdentity, TargetColumn, TargetTable } from './target-table';
+import type { BulkForm, ColumnEquality, AppliedIdentity, TargetColumn, TargetTable } from './target-table';
 
 /** Oids below are given by hand, the same in every major; above they are given by initdb and the database. */
 const FIRST_UNSTABLE_OID = 10_000;
@@ -21,7 +21,7 @@ export class TargetTables {
    * @throws ChangeRejection SchemaDrift where the target lacks the table, a column or the identity's index, or where a
    * column is of another type
    */
-  async describe(relation: Relation, identity: StreamIdentity): Promise<TargetTable> {
+  async describe(relation: Relation, identity: AppliedIdentity): Promise<TargetTable> {
     const known = this.known.get(relation);
     if (known?.identity === identity) return known;
     const name = quoteQualified(relation.schema, relation.name);
@@ -46,7 +46,7 @@ export class TargetTables {
 
 function describeTable(
   relation: Relation,
-  identity: StreamIdentity,
+  identity: AppliedIdentity,
   name: string,
   found: CatalogTable,
 ): TargetTable {

@@ -4,7 +4,7 @@ import type { Change, Relation, Truncate } from '../pgoutput';
 import { ChangedKeys } from './changed-keys';
 import { Pipeline, StatementFailure } from './pipeline';
 import { deleteAllStatement, truncateStatement } from './statements';
-import type { StreamIdentity, TargetTable } from './target-table';
+import type { AppliedIdentity, TargetTable } from './target-table';
 import type { TargetTables } from './target-tables';
 import { tableWriter, type TableWriter } from './table-writer';
 import { Treatment } from './treatment';
@@ -16,7 +16,7 @@ export interface WriteArguments {
   /** In the source's order. */
   changes: Change[];
   /** By oid on the source. */
-  identityOf: (sourceOid: number) => StreamIdentity;
+  identityOf: (sourceOid: number) => AppliedIdentity;
   signal: AbortSignal;
 }
 

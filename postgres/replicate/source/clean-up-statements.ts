@@ -13,6 +13,8 @@ export function cleanUpStatements(migrationId: string, database: string): string
   const schema = quoteIdentifier(markerSchema(migrationId));
   return [
     'SET SESSION CHARACTERISTICS AS TRANSACTION READ WRITE;',
+    // where all of them are sent at once they are one transaction, which has begun
+    'SET transaction_read_only = off;',
     `SELECT pg_terminate_backend(active_pid) FROM pg_replication_slots WHERE slot_name = ${slot} AND active;`,
     `SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots WHERE slot_name = ${slot};`,
     restoreIdentitiesBlock(keyed),

@@ -11,7 +11,7 @@ import { PgoutputDecoder, type Change } from '../../../postgres/replicate/pgoutp
 import {
   TargetTables,
   writeChanges,
-  type StreamIdentity,
+  type AppliedIdentity,
   type Written,
 } from '../../../postgres/replicate/apply';
 import {
@@ -36,7 +36,7 @@ export const never: AbortSignal = new AbortController().signal;
  */
 export class WritePair {
   /** By the table's name; `key` where it is not named. */
-  identities: Record<string, StreamIdentity> = {};
+  identities: Record<string, AppliedIdentity> = {};
   private readonly tables: TargetTables;
   private readonly slot = `flexlift_write_${randomBytes(4).toString('hex')}`;
   private readonly decoder = new PgoutputDecoder();

@@ -80,3 +80,14 @@ test('an object is named for people', () => {
   expect(entryObject(archiveEntry({ schema: 'a.b', tag: 'c"d' }))).toBe('TABLE "a.b"."c""d"');
   expect(entryObject(archiveEntry({ description: 'SCHEMA', tag: 's' }))).toBe('SCHEMA "s"');
 });
+
+test("an option that is the server's own is left out", () => {
+  const definition =
+    'CREATE TABLE public."a; b" ("x y" int, n int);\n' +
+    'ALTER TABLE ONLY public."a; b" ALTER COLUMN "x y" SET (pg_attver=4711);\n' +
+    'ALTER TABLE ONLY public."a; b" ALTER COLUMN n SET (n_distinct=5, pg_attver=4711);\n';
+  expect(entryStatement(archiveEntry({ definition }), { owner: false })).toBe(
+    'CREATE TABLE public."a; b" ("x y" int, n int);\n' +
+      'ALTER TABLE ONLY public."a; b" ALTER COLUMN n SET (n_distinct=5);',
+  );
+});

@@ -1,0 +1,110 @@
+import {
+  ACCEPT_DRIFT_UPDATE,
+  RECOPY_UPDATE,
+  STATUS_QUERY,
+  type DatabasesRequest,
+  type MigrationStatus,
+  type RecopyRequest,
+} from '../../contract';
+import { eventually } from '../support/eventually';
+import {
+  clearSource,
+  cutOver,
+  expectReleased,
+  untilCutOver,
+  untilLive,
+  untilReplication,
+  useOnlineMigrations,
+  type Online,
+} from '../support/online';
+import { withSession } from '../support/servers';
+
+const SOURCE = 15;
+const TARGET = 18;
+
+const online = useOnlineMigrations(SOURCE, TARGET);
+const { shop } = online;
+
+async function startReady(): Promise<Online> {
+  const migration = await online.start();
+  shop.startWorker(migration.request.pool);
+  await untilReplication(migration.handle, 'ReadyForCutover');
+  return migration;
+}
+
+async function alter(side: typeof SOURCE | typeof TARGET, sql: string): Promise<void> {
+  await withSession(side, shop.database, (client) => client.query(sql));
+}
+
+async function acceptDrift({ handle }: Online): Promise<void> {
+  await handle.executeUpdate<unknown, [DatabasesRequest]>(ACCEPT_DRIFT_UPDATE, { args: [{}] });
+}
+
+async function expectRefused({ handle }: Online, object: string): Promise<void> {
+  const { cutover } = await cutOver(handle);
+  expect(cutover).toMatchObject({ state: 'CalledOff', failure: { code: 'SchemaDrift' } });
+  expect(cutover?.failure?.sentence).toContain(object);
+  expect(cutover?.fencedAt).toBeUndefined();
+}
+
+describe('a schema that changes while changes are applied', () => {
+  it('is named, keeps from the cutover, and is gone on with when the target has the change too', async () => {
+    const migration = await startReady();
+    const { handle } = migration;
+    // of a table that is written to, and of one that hears of the column first by the next change
+    const column = 'ADD COLUMN extra int DEFAULT 7';
+    await alter(SOURCE, `ALTER TABLE big ${column}; ALTER TABLE "Small 7" ${column}`);
+    const drifted = await untilLive(handle, 'two drifts', ({ drift }) => drift.length === 2, 10_000);
+    expect(drifted.drift.map(({ object }) => object).sort()).toEqual([
+      'column "public"."Small 7"."extra"',
+      'column "public"."big"."extra"',
+    ]);
+    const stopped = await untilLive(handle, 'stopped tables', (live) => live.stoppedTables.length === 2);
+    expect(stopped.stoppedTables.map(({ failure }) => failure.code)).toEqual(['SchemaDrift', 'SchemaDrift']);
+    const refused = await cutOver(handle);
+    expect(refused.cutover?.failure?.code).toBe('CutoverRefused');
+
+    await acceptDrift(migration);
+    const told = await untilReplicationSays(migration);
+    expect(told).toMatch(/"extra".*same change on the target/);
+
+    await alter(TARGET, `ALTER TABLE big ${column}; ALTER TABLE "Small 7" ${column}`);
+    await acceptDrift(migration);
+    for (const table of ['big', 'Small 7']) {
+      await handle.executeUpdate<unknown, [RecopyRequest]>(RECOPY_UPDATE, { args: [{ table }] });
+    }
+    await untilLive(
+      handle,
+      'no drift, none stopped',
+      ({ drift, stoppedTables }) => drift.length + stoppedTables.length === 0,
+    );
+    await untilCutOver(handle);
+    await expectReleased(shop, migration, [SOURCE, TARGET]);
+    await clearSource(SOURCE, shop.database);
+    await alter(SOURCE, 'ALTER TABLE big DROP COLUMN extra; ALTER TABLE "Small 7" DROP COLUMN extra');
+  });
+
+  it('by a new table is named, and keeps from the cutover until that is dropped again', async () => {
+    const migration = await startReady();
+    const { handle } = migration;
+    await alter(SOURCE, 'CREATE TABLE late (id int PRIMARY KEY); INSERT INTO late VALUES (1)');
+    const { drift } = await untilLive(handle, 'drift', (live) => live.drift.length > 0, 10_000);
+    expect(drift.map(({ object }) => object)).toContain('table "public"."late"');
+    await expectRefused(migration, '"public"."late');
+    await acceptDrift(migration);
+    expect(await untilReplicationSays(migration)).toMatch(/"late"/);
+
+    await alter(SOURCE, 'DROP TABLE late');
+    await untilLive(handle, 'no drift', (live) => live.drift.length === 0, 10_000);
+    await untilCutOver(handle);
+    await expectReleased(shop, migration, [SOURCE, TARGET]);
+  });
+});
+
+/** Why an order failed. */
+async function untilReplicationSays({ handle }: Online): Promise<string> {
+  return await eventually('a notice', async () => {
+    const { databases } = await handle.query<MigrationStatus>(STATUS_QUERY);
+    return databases[0]?.notice?.sentence;
+  });
+}

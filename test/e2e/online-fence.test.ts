@@ -1,0 +1,94 @@
+import {
+  cutOver,
+  expectReleased,
+  untilCutOver,
+  untilReplication,
+  useOnlineMigrations,
+  type Online,
+} from '../support/online';
+import { eventually } from '../support/eventually';
+import { withSession } from '../support/servers';
+import { Writers } from '../support/writers';
+
+const SOURCE = 14;
+const TARGET = 17;
+
+const online = useOnlineMigrations(SOURCE, TARGET);
+const { shop } = online;
+let intruder: Writers | undefined;
+
+afterEach(async () => {
+  await intruder?.stop();
+});
+
+async function startReady(): Promise<Online> {
+  const migration = await online.start();
+  shop.startWorker(migration.request.pool);
+  await untilReplication(migration.handle, 'ReadyForCutover');
+  return migration;
+}
+
+/** An application that asks for transactions that write, and connects again when it is thrown out. */
+function startIntruder(): Writers {
+  return Writers.start(SOURCE, shop.database, {
+    sessions: 1,
+    interval: 50,
+    transaction: (_session, turn) => `
+      BEGIN READ WRITE;
+      UPDATE "Small 12" SET note = 'intruder ${turn}' WHERE id = ${11 + (turn % 100)};
+      COMMIT`,
+  });
+}
+
+async function isFenced(): Promise<boolean> {
+  return await withSession(SOURCE, shop.database, async (client) => {
+    const { rows } = await client.query<{ on: string }>(
+      `SELECT current_setting('default_transaction_read_only') AS on`,
+    );
+    return rows[0]?.on === 'on';
+  });
+}
+
+describe('a fence that does not hold', () => {
+  it('is noticed: the cutover is called off, and the next one succeeds when the intruder is gone', async () => {
+    const migration = await startReady();
+    const { handle, writer } = migration;
+    intruder = startIntruder();
+    const { cutover } = await cutOver(handle);
+    expect(cutover).toMatchObject({
+      state: 'CalledOff',
+      failure: { code: 'FenceBroken', object: '"public"."Small 12"' },
+    });
+    expect(cutover?.fencedSeconds).toBeGreaterThan(0);
+    expect(await isFenced()).toBe(false);
+    const before = writer.committed;
+    await eventually('the application writes again', () => Promise.resolve(writer.committed > before + 5));
+    await untilReplication(handle, 'ReadyForCutover');
+
+    await intruder.stop();
+    await untilCutOver(handle);
+    await expectReleased(shop, migration, [SOURCE, TARGET]);
+  });
+
+  it('is not raised while the source holds prepared transactions', async () => {
+    const migration = await startReady();
+    const { handle } = migration;
+    const gid = `'it''s "prepared"'`;
+    await withSession(SOURCE, shop.database, (client) =>
+      client.query(
+        `BEGIN; UPDATE "Small 12" SET note = 'prepared' WHERE id = 50; PREPARE TRANSACTION ${gid}`,
+      ),
+    );
+    try {
+      const { cutover } = await cutOver(handle);
+      expect(cutover).toMatchObject({ state: 'CalledOff', failure: { code: 'CutoverRefused' } });
+      expect(cutover?.failure?.sentence).toContain('prepared transactions');
+      expect(cutover?.failure?.sentence).toContain(`it's "prepared"`);
+      expect(cutover?.fencedAt).toBeUndefined();
+    } finally {
+      await withSession(SOURCE, shop.database, (client) => client.query(`COMMIT PREPARED ${gid}`));
+    }
+    await untilCutOver(handle);
+    await expectReleased(shop, migration, [SOURCE, TARGET]);
+  });
+});

@@ -1,0 +1,106 @@
+import { RECOPY_UPDATE, type RecopyRequest } from '../../contract';
+import {
+  cutOver,
+  expectReleased,
+  untilCutOver,
+  untilLive,
+  untilReplication,
+  useOnlineMigrations,
+  type Online,
+} from '../support/online';
+import { withSession } from '../support/servers';
+
+const SOURCE = 15;
+const TARGET = 18;
+/** Above the ids that the writers use. */
+const CONFLICTING_ID = 90_000_000;
+
+const online = useOnlineMigrations(SOURCE, TARGET);
+const { shop } = online;
+
+async function startReady(): Promise<Online> {
+  const migration = await online.start();
+  shop.startWorker(migration.request.pool);
+  await untilReplication(migration.handle, 'ReadyForCutover');
+  return migration;
+}
+
+async function recopy({ handle }: Online, request: RecopyRequest): Promise<void> {
+  await handle.executeUpdate(RECOPY_UPDATE, { args: [request] });
+}
+
+/** A row that is on the target already, put there by hand, comes from the source as well. */
+async function insertConflict(table: string, row: string): Promise<void> {
+  const sql = `INSERT INTO ${table} VALUES ${row}`;
+  await withSession(TARGET, shop.database, (client) => client.query(sql));
+  await withSession(SOURCE, shop.database, (client) => client.query(sql));
+}
+
+describe('a change that the target refuses', () => {
+  it('stops its table alone, until that is copied anew while the application writes', async () => {
+    const migration = await startReady();
+    const { handle } = migration;
+    await insertConflict('big', `(${CONFLICTING_ID}, now(), 'by hand', 'x')`);
+    await insertConflict('"Small 3"', `(${CONFLICTING_ID}, NULL, 'by hand')`);
+    const stopped = await untilLive(handle, 'two stopped tables', (live) => live.stoppedTables.length === 2);
+    expect(stopped.stoppedTables.map(({ table }) => table)).toEqual(['"public"."Small 3"', '"public"."big"']);
+    for (const { table, failure } of stopped.stoppedTables) {
+      expect(failure).toMatchObject({ code: 'DataRejected', sqlState: '23505', object: table });
+    }
+
+    const { inserts, updates } = stopped.changes;
+    await untilLive(handle, 'the others go on', ({ changes }) => changes.updates > updates + 50);
+    const refused = await cutOver(handle);
+    expect(refused.cutover).toMatchObject({ state: 'CalledOff', failure: { code: 'CutoverRefused' } });
+    expect(refused.cutover?.failure?.sentence).toMatch(/2 tables.*"Small 3".*"big"/);
+    expect(refused.cutover?.fencedAt).toBeUndefined();
+
+    await recopy(migration, { table: 'big' });
+    await recopy(migration, { table: 'public."Small 3"' });
+    const caughtUp = await untilLive(
+      handle,
+      'none is stopped',
+      (live) => live.stoppedTables.length === 0 && live.changes.inserts > inserts,
+    );
+    expect(caughtUp.state).toBe('ReadyForCutover');
+    await untilCutOver(handle);
+    await expectReleased(shop, migration, [SOURCE, TARGET]);
+  });
+});
+
+describe('a replication slot that somebody dropped', () => {
+  it('stops the replication at once, and all tables can be copied anew', async () => {
+    const migration = await startReady();
+    const { handle } = migration;
+    await dropSlot(migration);
+    const stopped = await untilLive(handle, 'SlotLost', ({ state }) => state === 'Stopped', 10_000);
+    expect(stopped.failure).toMatchObject({ code: 'SlotLost' });
+    await untilReplication(handle, 'Stopped');
+
+    await recopy(migration, {});
+    await untilReplication(handle, 'ReadyForCutover');
+    await untilCutOver(handle);
+    await expectReleased(shop, migration, [SOURCE, TARGET]);
+  });
+});
+
+async function dropSlot({ request }: Online): Promise<void> {
+  const pattern = `^flexlift_${request.migrationId}_[0-9a-f]{8}$`;
+  await withSession(SOURCE, shop.database, async (client) => {
+    for (;;) {
+      await client.query(
+        'SELECT pg_terminate_backend(active_pid) FROM pg_replication_slots WHERE slot_name ~ $1 AND active',
+        [pattern],
+      );
+      try {
+        await client.query(
+          'SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots WHERE slot_name ~ $1',
+          [pattern],
+        );
+        return;
+      } catch {
+        // the applier was faster
+      }
+    }
+  });
+}

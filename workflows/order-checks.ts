@@ -1,0 +1,79 @@
+import { ApplicationFailure } from '@temporalio/workflow';
+import type {
+  DatabasesRequest,
+  DatabaseStatus,
+  FailureCode,
+  FailureFields,
+  MigrationStatus,
+} from '../contract';
+
+/** Databases that are named, or all that have not ended. */
+export function chosen(status: MigrationStatus, { databases }: DatabasesRequest): DatabaseStatus[] {
+  return status.databases.filter((database) =>
+    databases === undefined ? !isEnded(database) : databases.includes(database.database),
+  );
+}
+
+type Check = (database: DatabaseStatus) => string | undefined;
+
+/** @throws ApplicationFailure CutoverRefused or InvalidRequest, to whoever sent the update */
+export function refuseUnless(status: MigrationStatus, request: DatabasesRequest, check: Check): void {
+  if (status.mode !== 'Online') {
+    refuse('The migration is offline.', 'Only an online migration replicates; see --mode online.');
+  }
+  if (status.databases.length === 0)
+    refuse('The migration is not ready: it is being validated.', 'Wait for it.');
+  const unknown = request.databases?.find(
+    (name) => !status.databases.some(({ database }) => database === name),
+  );
+  if (unknown !== undefined) {
+    refuse(
+      `The migration has no database ${JSON.stringify(unknown)}.`,
+      'See flexlift show for its databases.',
+    );
+  }
+  const databases = chosen(status, request);
+  if (databases.length === 0) refuse('All databases of the migration have ended.', 'See flexlift show.');
+  for (const database of databases) {
+    const reason = check(database);
+    if (reason !== undefined) refuse(reason, remedyFor(database));
+  }
+}
+
+export function refuse(sentence: string, remedy: string, code: FailureCode = 'CutoverRefused'): never {
+  const fields: FailureFields = { code, sentence, remedy };
+  throw ApplicationFailure.create({
+    message: sentence,
+    type: fields.code,
+    nonRetryable: true,
+    details: [fields],
+  });
+}
+
+export function canCutOver(database: DatabaseStatus): string | undefined {
+  if (database.cutover?.state === 'Running') return undefined;
+  const state = database.replication?.state ?? 'not replicating yet';
+  if (database.phase === 'Replicate' && state === 'ReadyForCutover') return undefined;
+  return `Database ${database.database} is not ready for the cutover: it is ${isEnded(database) ? database.state : state}.`;
+}
+
+function remedyFor({ replication }: DatabaseStatus): string {
+  return replication?.state === 'Paused' || replication?.state === 'Stopped'
+    ? 'See flexlift show, and go on with flexlift resume.'
+    : 'See flexlift show, and ask again when that has changed.';
+}
+
+export function isCuttingOver(database: DatabaseStatus): string | undefined {
+  return database.cutover?.state === 'Running'
+    ? undefined
+    : `No cutover of ${database.database} is under way.`;
+}
+
+export function isReplicating(database: DatabaseStatus): string | undefined {
+  if (database.phase === 'Replicate' && !isEnded(database)) return undefined;
+  return `Database ${database.database} does not replicate: it is in phase ${database.phase}.`;
+}
+
+export function isEnded({ endedAt }: DatabaseStatus): boolean {
+  return endedAt !== undefined;
+}

@@ -52,8 +52,8 @@ export async function replicate(step: ReplicateStep): Promise<ReplicationStatus 
 
 class Replicator {
   status?: ReplicationStatus;
-  isRenewing = false;
   private isEnding = false;
+  private isDueToRenew = false;
   private isPaused: boolean;
   private isCaughtUp: boolean;
   private hasForeignKeys: boolean;
@@ -91,6 +91,11 @@ class Replicator {
     });
   }
 
+  /** Whoever told it to end waits for that, not for another run. */
+  get isRenewing(): boolean {
+    return this.isDueToRenew && !this.isEnding;
+  }
+
   get carriedOver(): ReplicateStep {
     return { ...this.step, caughtUp: this.hasForeignKeys, paused: this.isPaused, status: this.status };
   }
@@ -104,7 +109,11 @@ class Replicator {
       }
       await this.orStop(() => (this.isCaughtUp ? this.applySegment() : this.catchUp()));
       await this.tell();
-      this.isRenewing = workflowInfo().historyLength > MOST_EVENTS && this.hasForeignKeys && !this.isProving;
+      this.isDueToRenew =
+        workflowInfo().historyLength > MOST_EVENTS &&
+        this.hasForeignKeys &&
+        !this.isProving &&
+        !this.isHalted;
     }
   }
 

@@ -3,6 +3,9 @@ import { ACCOUNTS, CUSTOMERS, SEATS } from './schema';
 /** One transaction's statements, of whole SQL without parameters; it may also end in a rollback of its own. */
 export type Transaction = string[];
 
+/** Larger than a part of one transaction that the applier takes at a time. */
+const BULK_ROWS = 12_000;
+
 type Make = (session: number) => Transaction;
 
 /** How often each kind comes, relative to the others. */
@@ -33,7 +36,7 @@ const KINDS: [weight: number, make: Make][] = [
   ],
   [4, savepoints],
   [0.3, refill],
-  [0.2, bulk],
+  [0.1, bulk],
   [0.2, slowly],
 ];
 const TOTAL = KINDS.reduce((sum, [weight]) => sum + weight, 0);
@@ -115,10 +118,10 @@ function refill(): Transaction {
 
 function bulk(session: number): Transaction {
   const first = 10_000_000 + session * 1_000_000;
-  const range = `BETWEEN ${first} AND ${first + 20_000}`;
+  const range = `BETWEEN ${first} AND ${first + BULK_ROWS}`;
   return [
     `DELETE FROM accounts WHERE id ${range}`,
-    `INSERT INTO accounts SELECT ${first} + g, g, 'bulk', NULL FROM generate_series(1, 20000) g`,
+    `INSERT INTO accounts SELECT ${first} + g, g, 'bulk', NULL FROM generate_series(1, ${BULK_ROWS}) g`,
     `UPDATE accounts SET note = note || ' changed' WHERE id ${range} AND id % 3 = 0`,
   ];
 }

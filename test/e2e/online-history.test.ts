@@ -1,5 +1,85 @@
-import { setTimeout as pause } from 'node:timers/promises';
-import { replicateWorkflowId, databaseWorkflowId } from '../../contract';
-import { TEST_TIMEOUTS } from '../support/migration';
-import { cutOver, expectReleased, untilReplication, useOnlineMigrations } from '../support/online';
+import {
+  databaseWorkflowId,
+  replicateWorkflowId,
+  RESUME_UPDATE,
+  type MigrationRequest,
+} from '../../contract';
+import { TEST_ALL } from '../support/all';
 import { eventually } from '../support/eventually';
+import { TEST_TIMEOUTS } from '../support/migration';
+import {
+  cutOver,
+  expectReleased,
+  untilLive,
+  untilReplication,
+  useOnlineMigrations,
+  type Online,
+} from '../support/online';
+
+const SOURCE = 14;
+const TARGET = 15;
+const all = TEST_ALL ? it : it.skip;
+/** No history nears this; see the limits of a Temporal server. */
+const EVENTS = 4_000;
+/** More than one run of a replication takes. */
+const SIGNALS = 2_100;
+
+const online = useOnlineMigrations(SOURCE, TARGET);
+const { shop } = online;
+
+const timeouts: MigrationRequest['timeouts'] = {
+  ...TEST_TIMEOUTS,
+  segment: 500,
+  proof: 60_000,
+  watch: 500,
+};
+
+function replicationOf({ handle }: Online): string {
+  return replicateWorkflowId(databaseWorkflowId(handle.workflowId, shop.database));
+}
+
+/** Makes a history as long as that of days: orders to go on change nothing. */
+async function lengthenHistory(migration: Online): Promise<void> {
+  const replication = shop.migrations.client.workflow.getHandle(replicationOf(migration));
+  for (let sent = 0; sent < SIGNALS; sent += 100) {
+    await Promise.all(Array.from({ length: 100 }, () => replication.signal(RESUME_UPDATE, {})));
+  }
+}
+
+async function runsOf(workflowId: string): Promise<{ status: string; events: number }[]> {
+  const runs: { status: string; events: number }[] = [];
+  for await (const run of shop.migrations.client.workflow.list({ query: `WorkflowId = '${workflowId}'` })) {
+    const { historyLength } = await shop.migrations.client.workflow
+      .getHandle(workflowId, run.runId)
+      .describe();
+    runs.push({ status: run.status.name, events: historyLength });
+  }
+  return runs;
+}
+
+describe('a replication that goes on for long', () => {
+  all(
+    'begins a new history before the old one is too long, and hears what it is told meanwhile',
+    async () => {
+      const migration = await online.start({ timeouts });
+      shop.startWorker(migration.request.pool);
+      await untilReplication(migration.handle, 'ReadyForCutover');
+      await lengthenHistory(migration);
+      await eventually('a second run', async () => (await runsOf(replicationOf(migration))).length > 1);
+      const { changes } = await untilLive(migration.handle, 'figures', () => true);
+      await untilLive(
+        migration.handle,
+        'it applies on',
+        (live) => live.changes.updates > changes.updates + 20,
+      );
+
+      await lengthenHistory(migration);
+      const released = await cutOver(migration.handle);
+      expect(released.cutover?.state).toBe('Released');
+      await expectReleased(shop, migration, [SOURCE, TARGET]);
+      const runs = await runsOf(replicationOf(migration));
+      expect(runs.map(({ status }) => status)).toContain('CONTINUED_AS_NEW');
+      expect(Math.max(...runs.map(({ events }) => events))).toBeLessThan(EVENTS);
+    },
+  );
+});

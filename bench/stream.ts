@@ -88,6 +88,7 @@ async function measure(servers: BenchServers, options: Options, signal: AbortSig
   process.stdout.write(`Load average of the machine before: ${load[0]}, after: ${load[1]}\n`);
   const ratios = Object.fromEntries(backlogs.map((result) => [result.name, ratioOf(result, 'flexlift')]));
   const report = { servers: describeServers(servers), options, load, ratios, backlogs, steady };
+  if (backlogs.some(({ failures }) => Object.keys(failures).length > 0)) process.exitCode = 1;
   if (json !== undefined) writeFileSync(json, `${JSON.stringify(report, null, 2)}\n`);
 }
 

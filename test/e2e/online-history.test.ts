@@ -22,14 +22,15 @@ const all = TEST_ALL ? it : it.skip;
 /** No history nears this; see the limits of a Temporal server. */
 const EVENTS = 4_000;
 /** More than one run of a replication takes. */
-const SIGNALS = 2_100;
+const MANY_EVENTS = 2_100;
 
 const online = useOnlineMigrations(SOURCE, TARGET);
 const { shop } = online;
 
 const timeouts: MigrationRequest['timeouts'] = {
   ...TEST_TIMEOUTS,
-  segment: 500,
+  // so long that what comes meanwhile comes while it is under way
+  segment: 8_000,
   proof: 60_000,
   watch: 500,
 };
@@ -41,7 +42,7 @@ function replicationOf({ handle }: Online): string {
 /** Makes a history as long as that of days: orders to go on change nothing. */
 async function lengthenHistory(migration: Online): Promise<void> {
   const replication = shop.migrations.client.workflow.getHandle(replicationOf(migration));
-  for (let sent = 0; sent < SIGNALS; sent += 100) {
+  while ((await replication.describe()).historyLength < MANY_EVENTS) {
     await Promise.all(Array.from({ length: 100 }, () => replication.signal(RESUME_UPDATE, {})));
   }
 }

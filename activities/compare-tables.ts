@@ -1,6 +1,12 @@
 import type { Client } from 'pg';
 import type { ComparePlan, CompareResult, CompareStep, DatabaseStep, Difference } from '../contract';
-import { checksumTable, describeTable, differingKeys, firstDifferences } from '../postgres/compare';
+import {
+  checksumTable,
+  describeTable,
+  differenceOfTable,
+  differingKeys,
+  firstDifferences,
+} from '../postgres/compare';
 import { quoteQualified } from '../postgres/connect';
 import { hasSourceMoved } from '../postgres/copy';
 import {
@@ -41,7 +47,6 @@ export async function compareTablesStep(
 async function compareTable({ source, target, table, moved, run }: CompareArguments): Promise<Difference[]> {
   const { signal, identity } = run;
   const { condition } = table;
-  const object = quoteQualified(table.schema, table.name);
   const columns = await describeTable(source, table.schema, table.name);
   const kept = moved ? undefined : await keptSourceChecksum(target, table.oid);
   const there = kept ?? (await checksumTable({ client: source, table, columns, condition, signal }));
@@ -50,11 +55,7 @@ async function compareTable({ source, target, table, moved, run }: CompareArgume
   if (there.rows === here.rows && there.checksum === here.checksum) return [];
 
   const keys = differingKeys(await firstDifferences({ source, target, table, condition, signal }));
-  const sameNumber = there.rows === here.rows;
-  const message = sameNumber
-    ? `Both sides have ${there.rows} rows, but their content differs.`
-    : `The source has ${there.rows} rows, the target ${here.rows}.`;
-  return [{ kind: sameNumber ? 'checksum' : 'rows', object, message, keys }];
+  return [differenceOfTable(table, there, here, keys)];
 }
 
 interface CompareArguments {

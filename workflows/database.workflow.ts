@@ -1,17 +1,11 @@
-import { defineQuery, executeChild, isCancellation, setHandler, workflowInfo } from '@temporalio/workflow';
-import {
-  loadWorkflowId,
-  STATUS_QUERY,
-  type DatabaseStatus,
-  type DatabaseStep,
-  type Difference,
-} from '../contract';
+import { defineQuery, isCancellation, setHandler } from '@temporalio/workflow';
+import { STATUS_QUERY, type DatabaseStatus, type DatabaseStep, type Difference } from '../contract';
 import { activityClasses, type ActivityClasses } from './activities';
 import { DatabaseLog } from './database-log';
 import { failureFields } from './failure';
 import { withSnapshotHeld } from './keeper';
 import { Limiter } from './limiter';
-import { load } from './load.workflow';
+import { loadRows } from './load-rows';
 import { migrateOnline } from './online-database';
 import { runAll } from './run-all';
 
@@ -63,14 +57,6 @@ async function migrateOffline(
     ...released,
     phase: 'Done',
     state: step.request.compare ? 'Succeeded' : 'SucceededUnverified',
-  });
-}
-
-async function loadRows(step: DatabaseStep) {
-  return await executeChild(load, {
-    workflowId: loadWorkflowId(workflowInfo().workflowId),
-    args: [step],
-    staticSummary: `load of ${step.database}`,
   });
 }
 

@@ -1,15 +1,6 @@
+import { CancellationScope, defineSignal, isCancellation, setHandler } from '@temporalio/workflow';
 import {
-  CancellationScope,
-  defineSignal,
-  executeChild,
-  isCancellation,
-  setHandler,
-  workflowInfo,
-} from '@temporalio/workflow';
-import {
-  loadWorkflowId,
   REPLICATION_SIGNAL,
-  type Amounts,
   type DatabaseStatus,
   type DatabaseStep,
   type RecopyRequest,
@@ -20,7 +11,7 @@ import type { ActivityClasses } from './activities';
 import { cutOver } from './cutover';
 import type { DatabaseLog } from './database-log';
 import { failureFields } from './failure';
-import { load } from './load.workflow';
+import { loadRows } from './load-rows';
 import { Orders } from './orders';
 import { Replication } from './replication';
 
@@ -155,14 +146,6 @@ class Recopies {
   async settle(): Promise<void> {
     await this.last.catch(() => undefined);
   }
-}
-
-async function loadRows(step: DatabaseStep): Promise<Amounts> {
-  return await executeChild(load, {
-    workflowId: loadWorkflowId(workflowInfo().workflowId),
-    args: [step],
-    staticSummary: `load of ${step.database}`,
-  });
 }
 
 async function takeAwaySource(

@@ -2,7 +2,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import type { Client } from 'pg';
 import { FlexliftError } from '../../contract';
 import { currentScope, importSnapshot, type Scope, type ScopeOf } from '../../postgres/copy';
-import { inTransaction } from '../../postgres/ledger';
+import { inSnapshot } from '../../postgres/ledger';
 import type { Run } from './run';
 
 /** How often the ledger is asked for a keeper's snapshot. Milliseconds. */
@@ -60,12 +60,6 @@ export async function withAnySnapshot<T>(
   work: (sessions: { source: Client; target: Client }) => Promise<T>,
 ): Promise<T> {
   return await run.session('target', database, (target) =>
-    run.session('source', database, (source) =>
-      inTransaction(
-        source,
-        () => work({ source, target }),
-        'BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY',
-      ),
-    ),
+    run.session('source', database, (source) => inSnapshot(source, () => work({ source, target }))),
   );
 }

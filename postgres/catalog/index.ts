@@ -4,3 +4,4 @@ export * from './source-objects';
 export * from './staging-database';
 export * from './user-databases';
 export * from './user-objects';
+export * from './replica-role';

@@ -2,7 +2,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import type { Client } from 'pg';
 import { serverVersion } from '../catalog';
 import { endPredecessors, quoteQualified } from '../connect';
-import { inTransaction, type LedgerIdentity } from '../ledger';
+import { inSnapshot, type LedgerIdentity } from '../ledger';
 import { atSide } from './at-side';
 import {
   commonRanges,
@@ -67,7 +67,7 @@ export async function copyLateRows(args: CopyLateRowsArguments): Promise<string[
     await renewTables(args, tables, counters);
     await renewLargeObjects(args);
   };
-  await inTransaction(source, work, 'BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY');
+  await inSnapshot(source, work);
   return await copiedInAttempt(target, attempt);
 }
 

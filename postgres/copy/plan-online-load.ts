@@ -1,7 +1,7 @@
 import type { Client } from 'pg';
 import { FlexliftError } from '../../contract';
 import { quoteQualified } from '../connect';
-import { inTransaction, type StreamIdentity } from '../ledger';
+import { inSnapshot, type StreamIdentity } from '../ledger';
 import { planLoad, type LoadLimits, type PlannedLoad } from './plan-load';
 
 /**
@@ -18,11 +18,7 @@ export async function planOnlineLoad(args: {
   identities: readonly { oid: number; identity: StreamIdentity }[];
 }): Promise<PlannedLoad> {
   const { source, limits, identities } = args;
-  const plan = await inTransaction(
-    source,
-    () => planLoad({ source, limits }),
-    'BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY',
-  );
+  const plan = await inSnapshot(source, () => planLoad({ source, limits }));
   const identityOf = new Map(identities.map(({ oid, identity }) => [oid, identity]));
   const tables = plan.tables.map((table) => {
     const identity = identityOf.get(table.oid);

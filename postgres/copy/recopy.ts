@@ -1,5 +1,5 @@
 import type { Client } from 'pg';
-import { withLedger, type LedgerIdentity } from '../ledger';
+import { lockStream, withLedger, type LedgerIdentity } from '../ledger';
 import { resetLargeObjects, resetTables } from './reset-tables';
 
 /**
@@ -15,7 +15,8 @@ export async function resetTableForRecopy(args: {
 }): Promise<void> {
   const { target, identity, tableOid } = args;
   await withLedger(target, identity, async () => {
-    await lockStream(target);
+    // every batch holds this row until it is committed, and reads the tables' states under it
+    await lockStream(target, 'UPDATE');
     for (const table of ['spool', 'changed_rows', 'proof']) {
       await target.query(`DELETE FROM flexlift.${table} WHERE table_oid = $1`, [tableOid]);
     }
@@ -45,7 +46,8 @@ export async function resetTableForRecopy(args: {
 export async function resetAllForRecopy(args: { target: Client; identity: LedgerIdentity }): Promise<void> {
   const { target, identity } = args;
   await withLedger(target, identity, async () => {
-    await lockStream(target);
+    // every batch holds this row until it is committed, and reads the tables' states under it
+    await lockStream(target, 'UPDATE');
     await target.query(
       'TRUNCATE flexlift.spool, flexlift.changed_rows, flexlift.proof, flexlift.proof_request',
     );
@@ -60,9 +62,4 @@ export async function resetAllForRecopy(args: { target: Client; identity: Ledger
           SET stream_state = 'applied', stopped_by = NULL, copy_lsn = NULL, source_counters = NULL`,
     );
   });
-}
-
-/** Every batch holds this row until it is committed, and reads the tables' states under it. */
-async function lockStream(target: Client): Promise<void> {
-  await target.query('SELECT FROM flexlift.stream FOR UPDATE');
 }

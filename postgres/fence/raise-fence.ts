@@ -3,6 +3,7 @@ import { FlexliftError, type FenceMode } from '../../contract';
 import { quoteIdentifier, quoteLiteral, withConnection, type Endpoint } from '../connect';
 import { onThisDatabase, sqlStateOf } from '../database';
 import { inTransaction } from '../ledger';
+import { preparedTransactions } from '../replicate/source';
 import { readConnectGrants, revokeConnect } from './connect-grants';
 import { FENCE_PATTERN, fenceName, READ_ONLY, readFence, type Fence } from './fence';
 import { liftFence, liftFenceStatement, lockFence } from './lift-fence';
@@ -124,14 +125,12 @@ async function disableSubscription(client: Client, subscription: string): Promis
 
 /** COMMIT PREPARED is no write to a read-only session. */
 async function refusePreparedTransactions(client: Client): Promise<void> {
-  const { rows } = await client.query<{ gid: string }>(
-    'SELECT gid FROM pg_catalog.pg_prepared_xacts WHERE database = pg_catalog.current_database() ORDER BY prepared',
-  );
-  if (rows.length === 0) return;
-  const gids = rows.slice(0, 5).map(({ gid }) => JSON.stringify(gid));
+  const gids = await preparedTransactions(client);
+  if (gids.length === 0) return;
+  const named = gids.slice(0, 5).map((gid) => JSON.stringify(gid));
   throw fenceRefused(
     client,
-    `The source holds ${rows.length} prepared transactions, which could still be committed: ${gids.join(', ')}.`,
+    `The source holds ${gids.length} prepared transactions, which could still be committed: ${named.join(', ')}.`,
     'Commit or roll them back (COMMIT PREPARED, ROLLBACK PREPARED), and cut over again.',
   );
 }

@@ -1,6 +1,7 @@
 import type { Client } from 'pg';
 import { FlexliftError } from '../../contract';
 import { withLedger, type LedgerIdentity } from './ledger';
+import { lockStream } from './stream';
 
 /**
  * Begins the next attempt to cut over, once nothing of an earlier one is under way. From then on whatever is late of the
@@ -11,7 +12,7 @@ import { withLedger, type LedgerIdentity } from './ledger';
  */
 export async function beginCutover(client: Client, identity: LedgerIdentity): Promise<number> {
   return await withLedger(client, identity, async () => {
-    await lockStream(client, 'UPDATE');
+    await holdStream(client, 'UPDATE');
     await client.query('UPDATE flexlift.stream SET cutover = cutover + 1');
     return await cutoverAttempt(client);
   });
@@ -34,7 +35,7 @@ export async function callOffCutover(
   attempt: number,
 ): Promise<void> {
   await withLedger(client, identity, async () => {
-    await lockStream(client, 'UPDATE');
+    await holdStream(client, 'UPDATE');
     if ((await cutoverAttempt(client)) !== attempt) throw over(attempt);
     await client.query(
       `INSERT INTO flexlift.step (kind, key) VALUES ('called-off', $1) ON CONFLICT DO NOTHING`,
@@ -92,7 +93,7 @@ export async function withCalledOffCutover<T>(
 }
 
 async function refuseUnless(client: Client, attempt: number, wanted: { calledOff: boolean }): Promise<void> {
-  await lockStream(client, 'KEY SHARE');
+  await holdStream(client, 'KEY SHARE');
   // a statement of its own: that of the lock sees what was there before it had to wait
   const { rows } = await client.query<{ cutover: number; called_off: boolean }>(
     `SELECT cutover,
@@ -103,10 +104,8 @@ async function refuseUnless(client: Client, attempt: number, wanted: { calledOff
   if (rows[0]?.cutover !== attempt || rows[0].called_off !== wanted.calledOff) throw over(attempt);
 }
 
-/** KEY SHARE lets the applier write its position. */
-async function lockStream(client: Client, strength: 'KEY SHARE' | 'UPDATE'): Promise<void> {
-  const { rowCount } = await client.query(`SELECT FROM flexlift.stream FOR ${strength}`);
-  if (rowCount === 1) return;
+async function holdStream(client: Client, strength: 'KEY SHARE' | 'UPDATE'): Promise<void> {
+  if (await lockStream(client, strength)) return;
   throw new FlexliftError({
     code: 'LedgerForeign',
     sentence: 'The ledger in the target database knows no replication that could be cut over.',

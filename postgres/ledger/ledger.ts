@@ -212,6 +212,11 @@ export async function inTransaction<T>(client: Client, work: () => Promise<T>, b
   }
 }
 
+/** Runs `work` in a transaction that only reads, all of it of one moment. */
+export async function inSnapshot<T>(client: Client, work: () => Promise<T>): Promise<T> {
+  return await inTransaction(client, work, 'BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY');
+}
+
 function foreign(sentence: string): FlexliftError {
   return new FlexliftError({
     code: 'LedgerForeign',

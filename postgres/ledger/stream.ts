@@ -5,3 +5,14 @@ export async function isReplicaRoleAllowed(target: Client): Promise<boolean> {
   const { rows } = await target.query<{ replica_role: boolean }>('SELECT replica_role FROM flexlift.stream');
   return rows[0]?.replica_role ?? false;
 }
+
+/**
+ * Holds the stream's row until the transaction ends; see its table. KEY SHARE lets the applier write its position, UPDATE
+ * waits for its batch.
+ *
+ * @returns false where nothing is replicated
+ */
+export async function lockStream(target: Client, strength: 'KEY SHARE' | 'UPDATE'): Promise<boolean> {
+  const { rowCount } = await target.query(`SELECT FROM flexlift.stream FOR ${strength}`);
+  return rowCount === 1;
+}

@@ -1,7 +1,7 @@
 import type { Client } from 'pg';
 import type { FailureFields } from '../../contract';
 import type { TableChecksum } from '../compare';
-import { withLedger, type LedgerIdentity } from '../ledger';
+import { lockStream, withLedger, type LedgerIdentity } from '../ledger';
 import { formatLsn, type Lsn } from '../replicate/lsn';
 
 /** The table as it was proven: its changes are still applied, and it was not copied anew meanwhile. */
@@ -44,7 +44,7 @@ export async function stopDiffering(
 ): Promise<boolean> {
   return await withLedger(ledger, identity, async () => {
     // waits for the applier's batch; the next one is made by the tables' new states
-    await ledger.query('SELECT FROM flexlift.stream FOR UPDATE');
+    await lockStream(ledger, 'UPDATE');
     const { rowCount } = await ledger.query(
       `UPDATE flexlift.table_load SET stream_state = 'stopped', stopped_by = $3
         WHERE table_oid = $1 AND ${STILL_STANDS}`,

@@ -9,7 +9,7 @@ import {
   type OnCancel,
   type TidySourceRequest,
 } from '../../contract';
-import { TEST_ALL } from '../support/all';
+import { itInAll } from '../support/all';
 import { eventually } from '../support/eventually';
 import {
   clearSource,
@@ -26,7 +26,6 @@ import { TcpProxy } from '../support/tcp-proxy';
 
 const SOURCE = 14;
 const TARGET = 17;
-const all = TEST_ALL ? it : it.skip;
 
 const online = useOnlineMigrations(SOURCE, TARGET);
 const { shop } = online;
@@ -106,7 +105,7 @@ describe('the cancellation of an online migration', () => {
     await expectNothingLeft(migration, 'keep-target');
   });
 
-  all('while it replicates leaves nothing on the source, and drops the target', async () => {
+  itInAll('while it replicates leaves nothing on the source, and drops the target', async () => {
     const migration = await online.start();
     shop.startWorker(migration.request.pool);
     await untilReplication(migration.handle, 'ReadyForCutover');
@@ -124,7 +123,7 @@ describe('the cancellation of an online migration', () => {
     await expectNothingLeft(migration, 'keep-target');
   });
 
-  all('while it loads, with its worker dead, leaves nothing on the source', async () => {
+  itInAll('while it loads, with its worker dead, leaves nothing on the source', async () => {
     const migration = await online.start();
     const worker = shop.startWorker(migration.request.pool);
     await untilCopying(migration);
@@ -132,7 +131,7 @@ describe('the cancellation of an online migration', () => {
     await expectNothingLeft(migration, 'drop-target');
   });
 
-  all('while it replicates, with its worker dead, leaves nothing on the source', async () => {
+  itInAll('while it replicates, with its worker dead, leaves nothing on the source', async () => {
     const migration = await online.start();
     const worker = shop.startWorker(migration.request.pool);
     await untilReplication(migration.handle, 'ReadyForCutover');
@@ -140,7 +139,7 @@ describe('the cancellation of an online migration', () => {
     await expectNothingLeft(migration, 'drop-target');
   });
 
-  all('at any moment of the cutover leaves one side that takes writes', async () => {
+  itInAll('at any moment of the cutover leaves one side that takes writes', async () => {
     for (const delay of [0, 150, 350, 600, 900, 1_300]) {
       const migration = await online.start();
       shop.startWorker(migration.request.pool);
@@ -205,7 +204,7 @@ describe('the cancellation with a source that cannot be reached', () => {
     await expectNothingLeft(migration, 'keep-target');
   });
 
-  all('gives a person the SQL that takes it away', async () => {
+  itInAll('gives a person the SQL that takes it away', async () => {
     const migration = await startBehindProxy();
     let remedy = '';
     await behindFence(migration, async () => {

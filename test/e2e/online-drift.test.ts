@@ -6,7 +6,7 @@ import {
   type MigrationStatus,
   type RecopyRequest,
 } from '../../contract';
-import { TEST_ALL } from '../support/all';
+import { itInAll } from '../support/all';
 import { eventually } from '../support/eventually';
 import {
   clearSource,
@@ -14,7 +14,6 @@ import {
   expectReleased,
   untilCutOver,
   untilLive,
-  untilReplication,
   useOnlineMigrations,
   type Online,
 } from '../support/online';
@@ -22,17 +21,8 @@ import { withSession } from '../support/servers';
 
 const SOURCE = 15;
 const TARGET = 18;
-const all = TEST_ALL ? it : it.skip;
 
-const online = useOnlineMigrations(SOURCE, TARGET);
-const { shop } = online;
-
-async function startReady(): Promise<Online> {
-  const migration = await online.start();
-  shop.startWorker(migration.request.pool);
-  await untilReplication(migration.handle, 'ReadyForCutover');
-  return migration;
-}
+const { shop, startReady } = useOnlineMigrations(SOURCE, TARGET);
 
 async function alter(side: typeof SOURCE | typeof TARGET, sql: string): Promise<void> {
   await withSession(side, shop.database, (client) => client.query(sql));
@@ -86,7 +76,7 @@ describe('a schema that changes while changes are applied', () => {
     await alter(SOURCE, 'ALTER TABLE big DROP COLUMN extra; ALTER TABLE "Small 7" DROP COLUMN extra');
   });
 
-  all('by a new table is named, and keeps from the cutover until that is dropped again', async () => {
+  itInAll('by a new table is named, and keeps from the cutover until that is dropped again', async () => {
     const migration = await startReady();
     const { handle } = migration;
     await alter(SOURCE, 'CREATE TABLE late (id int PRIMARY KEY); INSERT INTO late VALUES (1)');

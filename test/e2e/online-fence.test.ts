@@ -4,31 +4,21 @@ import {
   untilCutOver,
   untilReplication,
   useOnlineMigrations,
-  type Online,
 } from '../support/online';
-import { TEST_ALL } from '../support/all';
+import { itInAll } from '../support/all';
 import { eventually } from '../support/eventually';
 import { withSession } from '../support/servers';
 import { Writers } from '../support/writers';
 
 const SOURCE = 14;
 const TARGET = 17;
-const all = TEST_ALL ? it : it.skip;
 
-const online = useOnlineMigrations(SOURCE, TARGET);
-const { shop } = online;
+const { shop, startReady } = useOnlineMigrations(SOURCE, TARGET);
 let intruder: Writers | undefined;
 
 afterEach(async () => {
   await intruder?.stop();
 });
-
-async function startReady(): Promise<Online> {
-  const migration = await online.start();
-  shop.startWorker(migration.request.pool);
-  await untilReplication(migration.handle, 'ReadyForCutover');
-  return migration;
-}
 
 /** An application that asks for transactions that write, and connects again when it is thrown out. */
 function startIntruder(): Writers {
@@ -72,7 +62,7 @@ describe('a fence that does not hold', () => {
     await expectReleased(shop, migration, [SOURCE, TARGET]);
   });
 
-  all('is not raised while the source holds prepared transactions', async () => {
+  itInAll('is not raised while the source holds prepared transactions', async () => {
     const migration = await startReady();
     const { handle } = migration;
     const gid = `'it''s "prepared"'`;

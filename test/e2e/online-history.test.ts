@@ -4,7 +4,7 @@ import {
   RESUME_UPDATE,
   type MigrationRequest,
 } from '../../contract';
-import { TEST_ALL } from '../support/all';
+import { itInAll } from '../support/all';
 import { eventually } from '../support/eventually';
 import { TEST_TIMEOUTS } from '../support/migration';
 import {
@@ -18,7 +18,6 @@ import {
 
 const SOURCE = 14;
 const TARGET = 15;
-const all = TEST_ALL ? it : it.skip;
 /** No history nears this; see the limits of a Temporal server. */
 const EVENTS = 4_000;
 /** More than one run of a replication takes. */
@@ -59,7 +58,7 @@ async function runsOf(workflowId: string): Promise<{ status: string; events: num
 }
 
 describe('a replication that goes on for long', () => {
-  all(
+  itInAll(
     'begins a new history before the old one is too long, and hears what it is told meanwhile',
     async () => {
       const migration = await online.start({ timeouts });

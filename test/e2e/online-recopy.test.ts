@@ -15,15 +15,7 @@ const TARGET = 18;
 /** Above the ids that the writers use. */
 const CONFLICTING_ID = 90_000_000;
 
-const online = useOnlineMigrations(SOURCE, TARGET);
-const { shop } = online;
-
-async function startReady(): Promise<Online> {
-  const migration = await online.start();
-  shop.startWorker(migration.request.pool);
-  await untilReplication(migration.handle, 'ReadyForCutover');
-  return migration;
-}
+const { shop, startReady } = useOnlineMigrations(SOURCE, TARGET);
 
 async function recopy({ handle }: Online, request: RecopyRequest): Promise<void> {
   await handle.executeUpdate(RECOPY_UPDATE, { args: [request] });

@@ -31,7 +31,9 @@ export interface Online {
 export interface OnlineMigrations {
   readonly shop: ShopMigrations;
   /** Starts a migration of the database, which is written to until the end of the test; no worker. */
-  start(change?: Partial<MigrationRequest>): Promise<Online>;
+  start: (change?: Partial<MigrationRequest>) => Promise<Online>;
+  /** The same with a worker; waits until it is ready for the cutover. */
+  startReady: () => Promise<Online>;
 }
 
 /** What a test of online migrations needs; its source is bare again after each test. */
@@ -42,13 +44,20 @@ export function useOnlineMigrations(source: Major, target: Major, rows = 20_000)
     await Promise.all(writers.splice(0).map((each) => each.stop()));
     await clearSource(source, shop.database);
   });
+  const start = async (change?: Partial<MigrationRequest>): Promise<Online> => {
+    const request = onlineRequest(source, target, shop.database, change);
+    const writer = Writers.start(source, shop.database);
+    writers.push(writer);
+    return { request, handle: await shop.migrations.start(request), writer };
+  };
   return {
     shop,
-    async start(change) {
-      const request = onlineRequest(source, target, shop.database, change);
-      const writer = Writers.start(source, shop.database);
-      writers.push(writer);
-      return { request, handle: await shop.migrations.start(request), writer };
+    start,
+    async startReady() {
+      const migration = await start();
+      shop.startWorker(migration.request.pool);
+      await untilReplication(migration.handle, 'ReadyForCutover');
+      return migration;
     },
   };
 }
@@ -116,7 +125,7 @@ export async function untilLive(
   );
 }
 
-/** Waits until the one database of the migration of the migration is in that state of its replication. */
+/** Waits until the one database of the migration is in that state of its replication. */
 export async function untilReplication(handle: MigrationHandle, state: string): Promise<DatabaseStatus> {
   let last: DatabaseStatus | undefined;
   await eventually(

@@ -1,7 +1,7 @@
 import type { Client } from 'pg';
 import type { Difference } from '../../../contract';
 import { compareCatalogs, readCatalog, type Catalog, type CatalogWords } from '../../compare';
-import { inTransaction } from '../../ledger';
+import { inSnapshot } from '../../ledger';
 import { withoutDatabase, withoutPositions } from './comparable-catalog';
 import { renamedObjects } from './renamed-objects';
 
@@ -26,8 +26,7 @@ export async function driftSince(
 
 /** All of one snapshot; outside of a transaction. */
 export async function presentCatalog(source: Client): Promise<Catalog> {
-  const begin = 'BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY';
-  return withoutDatabase(await inTransaction(source, () => readCatalog(source), begin));
+  return withoutDatabase(await inSnapshot(source, () => readCatalog(source)));
 }
 
 export function driftBetween(dumped: Catalog, present: Catalog, options: DriftOptions = {}): Difference[] {

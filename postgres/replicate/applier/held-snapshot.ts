@@ -1,5 +1,6 @@
-import type { Client } from 'pg';
 import { withConnection, type Endpoint } from '../../connect';
+import { exportSnapshot } from '../../copy';
+import { inSnapshot } from '../../ledger';
 
 /** A snapshot of the target that another session may import for as long as this one lives. */
 export interface HeldSnapshot {
@@ -22,8 +23,10 @@ export async function holdSnapshot(
   const snapshot = await new Promise<string>((resolve, reject) => {
     session = withConnection(target, database, signal, async (client) => {
       client.once('end', close);
-      resolve(await exportSnapshot(client));
-      await closed;
+      await inSnapshot(client, async () => {
+        resolve(await exportSnapshot(client));
+        await closed;
+      });
     })
       .catch(reject)
       .finally(() => (isAlive = false));
@@ -36,12 +39,4 @@ export async function holdSnapshot(
       await session;
     },
   };
-}
-
-async function exportSnapshot(client: Client): Promise<string> {
-  await client.query('BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY');
-  const { rows } = await client.query<{ snapshot: string }>(
-    'SELECT pg_catalog.pg_export_snapshot() AS snapshot',
-  );
-  return rows[0]?.snapshot ?? '';
 }

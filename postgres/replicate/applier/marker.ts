@@ -1,18 +1,13 @@
-import { PRODUCT, sourceObjectPrefix } from '../../../contract';
 import type { Change, LogicalMessage, Tuple } from '../pgoutput';
+import { MARKER_TABLE, markerSchema, MESSAGE_PREFIX } from '../source';
 
-/** Source major from which logical messages reach pgoutput; below it a marker is a row. */
-export const MESSAGES_SINCE = 14;
-
-/** The table on the source whose rows are markers where messages cannot be. */
-const MARKER_TABLE = 'marker';
 const CONTENT_COLUMN = 'content';
 
 /** Not transactional, so that no commit of ours is ever in the stream. */
-export const HEARTBEAT_SQL = `SELECT pg_catalog.pg_logical_emit_message(false, '${PRODUCT}', 'heartbeat')`;
+export const HEARTBEAT_SQL = `SELECT pg_catalog.pg_logical_emit_message(false, '${MESSAGE_PREFIX}', 'heartbeat')`;
 
 export function markerOfMessage({ transactional, prefix, content }: LogicalMessage): string | undefined {
-  return transactional && prefix === PRODUCT ? content.toString('utf8') : undefined;
+  return transactional && prefix === MESSAGE_PREFIX ? content.toString('utf8') : undefined;
 }
 
 /** Recognizes changes of the marker table, which are no changes to apply. */
@@ -20,7 +15,7 @@ export class MarkerTable {
   private readonly schema: string;
 
   constructor(migrationId: string) {
-    this.schema = sourceObjectPrefix(migrationId);
+    this.schema = markerSchema(migrationId);
   }
 
   holds({ schema, name }: { schema: string; name: string }): boolean {

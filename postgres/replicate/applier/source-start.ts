@@ -1,7 +1,8 @@
 import type { Client } from 'pg';
-import { FlexliftError, sourceObjectPrefix } from '../../../contract';
+import { FlexliftError } from '../../../contract';
 import { endPredecessors } from '../../connect';
 import { parseLsn, type Lsn } from '../lsn';
+import { publicationNames } from '../source';
 import type { StreamTable } from './table-states';
 
 /** What a run needs to know of its source before it reads from it. */
@@ -55,13 +56,12 @@ async function publicationsOf(
   migrationId: string,
   tables: Iterable<StreamTable>,
 ): Promise<string[]> {
-  const name = sourceObjectPrefix(migrationId);
-  const append = `${name}_append`;
+  const { keyed, append } = publicationNames(migrationId);
   const wanted = new Set<string>();
-  for (const { identity } of tables) wanted.add(identity === 'append' ? append : name);
+  for (const { identity } of tables) wanted.add(identity === 'append' ? append : keyed);
   const { rows } = await source.query<{ pubname: string }>(
     'SELECT pubname FROM pg_catalog.pg_publication WHERE pubname = ANY ($1::name[])',
-    [[name, append]],
+    [[keyed, append]],
   );
   for (const { pubname } of rows) wanted.add(pubname);
   return [...wanted].sort();

@@ -1,10 +1,12 @@
 import type { Client } from 'pg';
 import { FlexliftError, type Difference } from '../../../contract';
-import { inTransaction } from '../../ledger';
+import { serverVersion } from '../../catalog';
 import { withConnection, type Endpoint } from '../../connect';
+import { inTransaction } from '../../ledger';
 import { parseLsn, type Lsn } from '../lsn';
+import { FIRST_MAJOR_WITH_MESSAGES } from '../pgoutput';
 import { Bell } from './bell';
-import { HEARTBEAT_SQL, MESSAGES_SINCE } from './marker';
+import { HEARTBEAT_SQL } from './marker';
 import { readSlot, type SlotState } from './watched-slot';
 
 /** Milliseconds. */
@@ -51,7 +53,8 @@ export async function watchSource(args: SourceWatchArguments): Promise<void> {
 async function watchOn(source: Client, args: SourceWatchArguments, bell: Bell): Promise<void> {
   let nextSlot = 0;
   let nextHeartbeat = performance.now() + BETWEEN_HEARTBEATS;
-  const hasMessages = (await majorOf(source)) >= MESSAGES_SINCE;
+  const { major } = await serverVersion(source);
+  const hasMessages = major >= FIRST_MAJOR_WITH_MESSAGES;
   while (!args.signal.aborted) {
     const now = performance.now();
     await reportPosition(source, args);
@@ -71,11 +74,4 @@ async function watchOn(source: Client, args: SourceWatchArguments, bell: Bell): 
 async function reportPosition(source: Client, { onPosition }: SourceWatchArguments): Promise<void> {
   const { rows } = await source.query<{ lsn: string }>('SELECT pg_catalog.pg_current_wal_flush_lsn() AS lsn');
   if (rows[0] !== undefined) onPosition(parseLsn(rows[0].lsn));
-}
-
-async function majorOf(source: Client): Promise<number> {
-  const { rows } = await source.query<{ version: number }>(
-    `SELECT pg_catalog.current_setting('server_version_num')::int AS version`,
-  );
-  return Math.floor((rows[0]?.version ?? 0) / 10_000);
 }

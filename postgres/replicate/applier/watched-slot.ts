@@ -1,5 +1,6 @@
 import type { Client } from 'pg';
-import { FlexliftError } from '../../../contract';
+import type { FailurePlace } from '../../../contract';
+import { slotLost } from '../pgoutput';
 
 /** What the source says of our slot. */
 export interface SlotState {
@@ -10,6 +11,8 @@ export interface SlotState {
 }
 
 const MEGABYTE = 1024 ** 2;
+
+const PLACE: FailurePlace = { side: 'source' };
 
 /**
  * A column that the source's major does not have reads as null: `wal_status` came with 13, as did the limit.
@@ -32,22 +35,13 @@ export async function readSlot(source: Client, slot: string): Promise<SlotState>
   );
   const [row] = rows;
   if (row === undefined)
-    throw slotLost(`The replication slot ${slot} does not exist on the source any more.`);
+    throw slotLost(`The replication slot ${slot} does not exist on the source any more.`, PLACE);
   if (row.wal_status === 'lost') {
-    throw slotLost(`The source has removed WAL that the replication slot ${slot} still needed.`);
+    throw slotLost(`The source has removed WAL that the replication slot ${slot} still needed.`, PLACE);
   }
   const limit = Number(row.limit_mb ?? -1);
   return {
     retainedBytes: Math.max(0, Number(row.retained ?? 0)),
     retainedLimitBytes: limit < 0 ? undefined : limit * MEGABYTE,
   };
-}
-
-function slotLost(sentence: string): FlexliftError {
-  return new FlexliftError({
-    code: 'SlotLost',
-    sentence,
-    remedy: 'Run flexlift recopy to copy the tables anew with a new slot.',
-    side: 'source',
-  });
 }

@@ -3,3 +3,4 @@ export type { ChangeStream } from './change-stream';
 export * from './decode';
 export * from './exact-snapshot';
 export * from './open-change-stream';
+export { slotLost } from './stream-failure';

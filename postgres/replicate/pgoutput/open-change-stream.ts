@@ -22,7 +22,7 @@ const STATUS_INTERVAL = 10_000;
 const SILENCE = 60_000;
 
 /** The first major whose pgoutput sends logical messages. */
-const MESSAGES_SINCE = 140_000;
+export const FIRST_MAJOR_WITH_MESSAGES = 14;
 
 export interface ChangeStreamArguments {
   endpoint: Endpoint;
@@ -123,7 +123,7 @@ function startCommand({ slot, publications, from }: ChangeStreamArguments, versi
   const options = [
     `"proto_version" '1'`,
     `"publication_names" ${replicationLiteral(publications.map(quoteIdentifier).join(','))}`,
-    ...(version >= MESSAGES_SINCE ? [`"messages" 'true'`] : []),
+    ...(version >= FIRST_MAJOR_WITH_MESSAGES * 10_000 ? [`"messages" 'true'`] : []),
   ];
   return `START_REPLICATION SLOT ${quoteIdentifier(slot)} LOGICAL ${formatLsn(from)} (${options.join(', ')})`;
 }

@@ -1,13 +1,12 @@
+import { PRODUCT } from '../../../contract';
 import { serverVersion } from '../../catalog';
 import { quoteIdentifier, withConnection, type Endpoint } from '../../connect';
 import { altering } from './lock-to-alter';
+import { FIRST_MAJOR_WITH_MESSAGES } from '../pgoutput';
 import { markerSchema } from './names';
 
 /** The prefix of our logical messages. */
-export const MESSAGE_PREFIX = 'flexlift';
-
-/** From here on logical messages reach pgoutput. */
-export const FIRST_MAJOR_WITH_MESSAGES = 14;
+export const MESSAGE_PREFIX = PRODUCT;
 
 /** Takes their place before that; its only row has `id` 1 and the marker as `content`. */
 export const MARKER_TABLE = 'marker';

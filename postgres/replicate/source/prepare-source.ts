@@ -1,6 +1,6 @@
-import { DatabaseError, type Client } from 'pg';
+import type { Client } from 'pg';
 import { FlexliftError, type KeylessTables } from '../../../contract';
-import { serverVersion } from '../../catalog';
+import { mayBeReplica, serverVersion } from '../../catalog';
 import { withConnection, type Endpoint } from '../../connect';
 import { withLedger, type LedgerIdentity } from '../../ledger';
 import { slotName } from './names';
@@ -8,8 +8,6 @@ import { areStanding, publishTables } from './publish-tables';
 import { createSlot, dropSlot, slotState } from './slot';
 import { describeSourceObject, sourceObjects } from './source-objects';
 import { takeSourceTurn } from './source-turn';
-
-const NO_SUCH_RIGHT = '42501';
 
 export interface PrepareSource {
   source: Endpoint;
@@ -104,20 +102,6 @@ async function saveStream(
             replica_role = EXCLUDED.replica_role`,
     [stream.slot, stream.systemIdentifier, stream.lsn, replicaRole],
   );
-}
-
-/** Whether the connected user may set session_replication_role. In a transaction; leaves the setting as it is. */
-async function mayBeReplica(client: Client): Promise<boolean> {
-  await client.query('SAVEPOINT before_setting');
-  try {
-    await client.query('SET LOCAL session_replication_role = replica');
-    return true;
-  } catch (error) {
-    if (error instanceof DatabaseError && error.code === NO_SUCH_RIGHT) return false;
-    throw error;
-  } finally {
-    await client.query('ROLLBACK TO SAVEPOINT before_setting');
-  }
 }
 
 async function systemIdentifier(client: Client): Promise<string> {

@@ -12,7 +12,9 @@ import {
   tryAltering,
   type AlterationArguments,
 } from './lock-to-alter';
-import { FIRST_MAJOR_WITH_MESSAGES, MARKER_TABLE } from './marker';
+import { FIRST_MAJOR_WITH_MESSAGES } from '../pgoutput';
+import { MARKER_TABLE } from './marker';
+import { publishedTables } from './published-tables';
 import { markerSchema, publicationNames } from './names';
 
 const TABLES_PER_TRANSACTION = 200;
@@ -73,18 +75,6 @@ export async function areStanding(client: Client, migrationId: string, major: nu
   );
   const [found] = rows;
   return found?.publications === 2 && (found.marker || major >= FIRST_MAJOR_WITH_MESSAGES);
-}
-
-/** Names of our publications by the oid of the table in them. */
-async function publishedTables(client: Client, migrationId: string): Promise<Map<number, string[]>> {
-  const { keyed, append } = publicationNames(migrationId);
-  const { rows } = await client.query<{ oid: number; publications: string[] }>(
-    `SELECT r.prrelid AS oid, pg_catalog.array_agg(p.pubname::pg_catalog.text) AS publications
-       FROM pg_catalog.pg_publication_rel r JOIN pg_catalog.pg_publication p ON p.oid = r.prpubid
-      WHERE p.pubname IN ($1, $2) GROUP BY r.prrelid`,
-    [keyed, append],
-  );
-  return new Map(rows.map((row) => [row.oid, row.publications]));
 }
 
 function changesOf(

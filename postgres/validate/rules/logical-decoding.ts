@@ -1,4 +1,4 @@
-import { DatabaseError, type Client } from 'pg';
+import { mayBeReplica } from '../../catalog';
 import { quoteIdentifier } from '../../connect';
 import { inTransaction } from '../../ledger';
 import { failed, warning, type Rule, type ServerContext } from '../rule';
@@ -95,7 +95,7 @@ export const replicaRole: Rule<ServerContext> = {
   mode: 'Online',
   holds: "The target's user may set session_replication_role.",
   async check({ target }) {
-    if (await mayBeReplica(target.client)) return [];
+    if (await inTransaction(target.client, () => mayBeReplica(target.client))) return [];
     const name = quoteIdentifier(target.user.name);
     const remedy =
       target.version.major >= 15
@@ -109,13 +109,3 @@ export const replicaRole: Rule<ServerContext> = {
     ];
   },
 };
-
-async function mayBeReplica(client: Client): Promise<boolean> {
-  try {
-    await inTransaction(client, () => client.query('SET LOCAL session_replication_role = replica'));
-    return true;
-  } catch (error) {
-    if (error instanceof DatabaseError && error.code === '42501') return false;
-    throw error;
-  }
-}

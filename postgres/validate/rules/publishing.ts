@@ -1,7 +1,8 @@
 import { isNotOurs } from '../../catalog';
 import { quoteIdentifier, quoteQualified } from '../../connect';
 import { SOURCE_TABLES } from '../../copy';
-import { classifyTables, FIRST_MAJOR_WITH_MESSAGES } from '../../replicate/source';
+import { FIRST_MAJOR_WITH_MESSAGES } from '../../replicate/pgoutput';
+import { classifyTables } from '../../replicate/source';
 import { enumerate, failed, warning, type DatabaseContext, type Rule, type Verdict } from '../rule';
 
 export const publicationRights: Rule<DatabaseContext> = {

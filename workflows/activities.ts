@@ -10,6 +10,12 @@ import { taskQueues, type MigrationRequest } from '../contract';
 /** What passes by itself is waited for within an attempt; a worker may be replaced meanwhile. */
 const VALIDATION_ATTEMPTS = 5;
 
+/**
+ * Milliseconds. While nobody applies changes or holds a snapshot, all else waits; each worker that dies counts as an
+ * attempt, and a segment is one activity: a few of them would make the pauses long.
+ */
+const LONGEST_STREAM_PAUSE = 5_000;
+
 /** One proxy per class of timeout; all their figures come from the request. */
 export interface ActivityClasses {
   /** Runs before anything is changed: it says what is wrong instead of trying for ever. */
@@ -20,7 +26,7 @@ export interface ActivityClasses {
   long: ActivityInterfaceFor<Activities>;
   /** Bulk work: copies, checksums, index builds. */
   bulk: ActivityInterfaceFor<Activities>;
-  /** Keepers. */
+  /** Keepers and appliers. */
   stream: ActivityInterfaceFor<Activities>;
 }
 
@@ -48,6 +54,16 @@ export function activityClasses(request: MigrationRequest): ActivityClasses {
     short: of({ taskQueue: queues.control, startToCloseTimeout: timeouts.short }),
     long: of({ taskQueue: queues.control, startToCloseTimeout: timeouts.long }),
     bulk: of({ taskQueue: queues.copy, startToCloseTimeout: timeouts.long }),
-    stream: of({ taskQueue: queues.stream, startToCloseTimeout: timeouts.long }),
+    stream: of({
+      taskQueue: queues.stream,
+      startToCloseTimeout: timeouts.long,
+      retry: {
+        ...common.retry,
+        maximumInterval: Math.min(
+          timeouts.retryMaximum,
+          Math.max(timeouts.retryInitial, LONGEST_STREAM_PAUSE),
+        ),
+      },
+    }),
   };
 }

@@ -92,7 +92,10 @@ function keyLabel(columns: string[]): string {
     const value = `pg_catalog.left(pg_catalog.concat(${quoteIdentifier(column)}), 100)`;
     return `pg_catalog.concat(${quoteLiteral(`${column} = `)}, ${value})`;
   });
-  return `pg_catalog.concat_ws(', ', ${parts.join(', ')})`;
+  const label = `pg_catalog.concat_ws(', ', ${parts.join(', ')})`;
+  // its bytes may be no text that a client could be sent
+  return `CASE pg_catalog.current_setting('server_encoding') WHEN 'SQL_ASCII'
+               THEN pg_catalog.encode(pg_catalog.convert_to(${label}, 'SQL_ASCII'), 'escape') ELSE ${label} END`;
 }
 
 /** As lines for a report: `id = 7 (only on source)`. */

@@ -5,3 +5,4 @@ export * from './ledger';
 export * from './ledger-schema';
 export * from './table-load';
 export * from './stream';
+export * from './prover';

@@ -4,11 +4,14 @@ import { isFew, KEYS_COMPARED } from './final-compare-plan';
 /** The values of a row's key as text, in the order of the table's columns. */
 export type KeyValues = string[];
 
+/** Stands for bytes that are no UTF-8, as an SQL_ASCII database may hold them. */
+const REPLACEMENT = '\ufffd';
+
 /**
  * The keys of the rows that changed since the table's proof, each once.
  *
  * @param rows of the table at its proof, a bigint as text
- * @returns `undefined` where they are too many to be looked up
+ * @returns `undefined` where they are too many to be looked up, or one of them would not be found
  */
 export async function changedKeys(
   target: Client,
@@ -24,5 +27,7 @@ export async function changedKeys(
       LIMIT ${KEYS_COMPARED + 1}`,
     [tableOid],
   );
-  return isFew(found.rows.length, rows) ? found.rows.map(({ key }) => key) : undefined;
+  const keys = found.rows.map(({ key }) => key);
+  const areExact = !keys.some((key) => key.some((value) => value.includes(REPLACEMENT)));
+  return areExact && isFew(keys.length, rows) ? keys : undefined;
 }

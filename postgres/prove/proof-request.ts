@@ -13,18 +13,6 @@ interface RequestRow {
 
 /** Milliseconds. */
 const POLL_INTERVAL = 50;
-const LOCK_TIMEOUT = 5_000;
-
-/**
- * Makes this session the database's one prover, until its end.
- *
- * @throws FlexliftError Contention (SQLSTATE 55P03) where another one is at work and does not end within 5 s
- */
-export async function becomeProver(ledger: Client): Promise<void> {
-  await ledger.query(`SET lock_timeout = ${LOCK_TIMEOUT}`);
-  await ledger.query(`SELECT pg_catalog.pg_advisory_lock(pg_catalog.hashtext('flexlift prover'))`);
-  await ledger.query('SET lock_timeout = 0');
-}
 
 /** One round's talk with the applier, by a row of `flexlift.proof_request`. */
 export class ProofRequest {

@@ -1,6 +1,6 @@
 import type { Client } from 'pg';
 import { endPredecessors, withConnection } from '../connect';
-import { becomeProver } from './proof-request';
+import { becomeProver } from '../ledger';
 import type { ProveTablesArguments } from './prove-tables';
 
 export interface ProofSide {

@@ -1,28 +1,44 @@
 import type { Client } from 'pg';
 import type { Difference } from '../../../contract';
-import { quoteQualified } from '../../connect';
-import { publishedTables } from '../../replicate/source';
+import { quoteIdentifier, quoteQualified } from '../../connect';
+import { keptPublicationMarks, publicationMarks, publicationNames } from '../../replicate/source';
+
+const ANEW = 'Cancel, and start again.';
 
 /**
- * Tables that somebody took out of the migration's publications: their changes do not come any more, and nothing else
- * would tell.
+ * What somebody changed about the migration's publications: tables that were taken out of them, also for a while, and
+ * publications that were altered or made anew. Changes do not come any more, or did not, and nothing else would tell.
  */
 export async function unpublishedTables(args: {
   source: Client;
   target: Client;
   migrationId: string;
 }): Promise<Difference[]> {
-  const published = await publishedTables(args.source, args.migrationId);
-  const { rows } = await args.target.query<{ oid: number; schema: string; name: string }>(
+  const { source, target, migrationId } = args;
+  const kept = await keptPublicationMarks(target);
+  const present = await publicationMarks(source, migrationId);
+  const isAltered = (key: string) => kept[key] !== undefined && present[key] !== kept[key];
+  const { keyed, append } = publicationNames(migrationId);
+  const publications = [keyed, append].filter(isAltered);
+  const { rows } = await target.query<{ oid: number; schema: string; name: string }>(
     `SELECT table_oid AS oid, schema_name AS schema, table_name AS name
        FROM flexlift.table_load WHERE identity <> 'late' AND stream_state = 'applied' ORDER BY 2, 3`,
   );
-  return rows
-    .filter(({ oid }) => !published.has(oid))
-    .map(({ schema, name }) => ({
-      kind: 'catalog',
-      object: `table ${quoteQualified(schema, name)}`,
-      message:
-        'It was dropped or taken out of the publication of this migration, so that its changes are lost. Cancel, and start again.',
-    }));
+  const tables = rows.flatMap(({ oid, schema, name }): Difference[] => {
+    const object = `table ${quoteQualified(schema, name)}`;
+    if (present[oid] === undefined) return [altered(object, TAKEN_OUT)];
+    // all tables of a publication that was made anew have new marks
+    return publications.length === 0 && isAltered(String(oid)) ? [altered(object, PUBLISHED_ANEW)] : [];
+  });
+  return [...publications.map((name) => altered(`publication ${quoteIdentifier(name)}`, CHANGED)), ...tables];
+}
+
+const TAKEN_OUT =
+  'It was dropped or taken out of the publication of this migration, so that its changes are lost.';
+const PUBLISHED_ANEW =
+  'It was taken out of the publication of this migration and put in again, or is published otherwise, so that changes may be lost.';
+const CHANGED = 'It was altered or made anew, so that changes may be lost.';
+
+function altered(object: string, sentence: string): Difference {
+  return { kind: 'catalog', object, message: `${sentence} ${ANEW}` };
 }

@@ -41,13 +41,13 @@ export class ApplierRun {
     private readonly stream: StreamRow,
     private readonly tables: ReadonlyMap<number, StreamTable>,
   ) {
-    const { identity, signal, database } = args;
+    const { identity, signal, database, target: endpoint, proofLimits: limits } = args;
     this.position = stream.lsn;
     this.meter = new ReplicationMeter(stream);
     const targetTables = new TargetTables(target);
     this.writer = { target, identity, tables, targetTables, replicaRole: stream.replicaRole, signal };
     const isOver = () => this.end !== undefined;
-    this.hold = new ProofHold({ endpoint: args.target, database, target, isOver, signal });
+    this.hold = new ProofHold({ endpoint, database, target, isOver, limits, signal });
     this.drift = JSON.stringify(stream.drift);
   }
 

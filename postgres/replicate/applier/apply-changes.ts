@@ -5,6 +5,7 @@ import type { LedgerIdentity } from '../../ledger';
 import { ChangeRejection } from '../apply';
 import { ApplierRun } from './applier-run';
 import type { Until } from './met-markers';
+import type { ProofLimits } from './proof-hold';
 import { stopTable } from './stopped-table';
 
 export interface ApplyArguments {
@@ -31,6 +32,7 @@ export interface ApplyArguments {
    * does not end the run.
    */
   onWatch?: (source: Client) => Promise<Difference[]>;
+  proofLimits?: Partial<ProofLimits>;
 }
 
 export interface Applied {

@@ -1,14 +1,23 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Client } from 'pg';
 import type { Endpoint } from '../../connect';
+import { isProverAlive } from '../../ledger';
 import { parseLsn, type Lsn } from '../lsn';
 import { holdSnapshot, type HeldSnapshot } from './held-snapshot';
 
 /** Milliseconds. */
 const BETWEEN_LOOKS = 200;
 const BETWEEN_LOOKS_HELD = 50;
-const HELD_AT_MOST = 30_000;
-const REACHED_AT_MOST = 120_000;
+
+/** How long a prover that lives on the server and says nothing is waited for; milliseconds. */
+export interface ProofLimits {
+  /** Standing still. Default 30 s. */
+  held: number;
+  /** Keeping the snapshot, while changes are applied. Default 2 min. */
+  reached: number;
+}
+
+const LIMITS: ProofLimits = { held: 30_000, reached: 120_000 };
 
 interface ProofRequest {
   request: number;
@@ -23,13 +32,14 @@ export interface ProofHoldArguments {
   target: Client;
   /** Standing still ends as soon as it is true. */
   isOver: () => boolean;
+  limits?: Partial<ProofLimits>;
   signal: AbortSignal;
 }
 
 /**
  * The applier's side of a proof: it stands still while the prover takes a snapshot of the source, goes on to exactly the
  * commits that snapshot holds, and gives a snapshot of the target as it is there. A request that a run left unfinished is
- * taken up by the next one.
+ * taken up by the next one; one whose prover is gone is over.
  */
 export class ProofHold {
   /** Only transactions whose commit is before it may be applied. */
@@ -37,8 +47,11 @@ export class ProofHold {
   private current?: number;
   private nextLook = 0;
   private reached?: { held: HeldSnapshot; until: number };
+  private readonly limits: ProofLimits;
 
-  constructor(private readonly args: ProofHoldArguments) {}
+  constructor(private readonly args: ProofHoldArguments) {
+    this.limits = { ...LIMITS, ...args.limits };
+  }
 
   /** Looks for a request, at most every 200 ms; returns when changes may be applied, up to {@link aim}. */
   async look(position: Lsn): Promise<void> {
@@ -61,7 +74,7 @@ export class ProofHold {
       [this.current, held.snapshot],
     );
     if (rowCount === 0) await held.close();
-    else this.reached = { held, until: performance.now() + REACHED_AT_MOST };
+    else this.reached = { held, until: performance.now() + this.limits.reached };
   }
 
   async close(): Promise<void> {
@@ -70,12 +83,15 @@ export class ProofHold {
   }
 
   private async newest(): Promise<ProofRequest | undefined> {
-    const { rows } = await this.args.target.query<ProofRequest>(
+    const { target } = this.args;
+    const { rows } = await target.query<ProofRequest>(
       `SELECT request, state, aim_lsn FROM flexlift.proof_request WHERE state <> 'over' ORDER BY request DESC`,
     );
+    const newest = rows.length > 0 && (await isProverAlive(target)) ? rows[0] : undefined;
     // a prover that begins anew has given up what it asked for before
-    if (rows.length > 1) await this.end(rows.slice(1).map(({ request }) => request));
-    return rows[0];
+    const others = rows.filter((row) => row !== newest);
+    if (others.length > 0) await this.end(others.map(({ request }) => request));
+    return newest;
   }
 
   private async standStill(request: number): Promise<ProofRequest | undefined> {
@@ -84,7 +100,7 @@ export class ProofHold {
       `UPDATE flexlift.proof_request SET state = 'held' WHERE request = $1 AND state = 'wanted'`,
       [request],
     );
-    const until = performance.now() + HELD_AT_MOST;
+    const until = performance.now() + this.limits.held;
     for (;;) {
       const newest = await this.newest();
       if (newest?.request !== request || newest.state !== 'held' || isOver()) return newest;

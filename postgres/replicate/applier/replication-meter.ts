@@ -115,11 +115,10 @@ export class ReplicationMeter {
     const limit = this.slot?.retainedLimitBytes;
     const first = this.retained[0];
     const last = this.retained.at(-1);
-    if (limit === undefined || first === undefined || last === undefined || last.value <= first.value) {
-      return undefined;
-    }
-    const bytesPerSecond = (last.value - first.value) / ((last.at - first.at) / 1000);
-    return Math.max(0, Math.round((limit - last.value) / bytesPerSecond));
+    if (limit === undefined || first === undefined || last === undefined) return undefined;
+    if (last.value >= limit) return 0;
+    const [growth, seconds] = [last.value - first.value, (last.at - first.at) / 1000];
+    return growth > 0 && seconds > 0 ? Math.round(((limit - last.value) / growth) * seconds) : undefined;
   }
 }
 

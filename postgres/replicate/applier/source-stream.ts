@@ -32,7 +32,7 @@ const READ_WAIT = 1_000;
 
 /**
  * Opens the stream where the ledger stands, reads it into a buffer and watches the source beside, for as long as `work`
- * runs. What ends either of them meets `work` in the buffer.
+ * runs. What ends the reading meets `work` in the buffer; a slot that the watch finds lost ends it at once.
  *
  * @throws FlexliftError SlotLost, TargetRewound, SourceRewound, Contention, and what the source throws
  */
@@ -61,8 +61,16 @@ export async function withSourceStream<T>(
   const background: Promise<void>[] = [];
   try {
     checkSystem(args.stream, stream.systemIdentifier);
-    background.push(fill(buffer, stream, signal), watch(args, buffer, signal));
-    return await work(stream, buffer);
+    const watching = watch(args, signal);
+    background.push(
+      fill(buffer, stream, signal),
+      watching.catch(() => undefined),
+    );
+    // a batch that waits for a lock on the target would not see it in the buffer
+    return await Promise.race([
+      work(stream, buffer),
+      watching.then(() => new Promise<never>(() => undefined)),
+    ]);
   } finally {
     ending.abort();
     await stream.close();
@@ -81,28 +89,20 @@ async function fill(buffer: TransactionBuffer, stream: ChangeStream, signal: Abo
   }
 }
 
-async function watch(
-  args: SourceStreamArguments,
-  buffer: TransactionBuffer,
-  signal: AbortSignal,
-): Promise<void> {
+async function watch(args: SourceStreamArguments, signal: AbortSignal): Promise<void> {
   const { meter } = args;
-  try {
-    await watchSource({
-      endpoint: args.source,
-      database: args.database,
-      slot: args.stream.slot,
-      interval: args.watchInterval,
-      onWatch: args.onWatch,
-      isIdle: args.isIdle,
-      onPosition: (flushed) => meter.sourceEnds(flushed),
-      onSlot: (slot) => meter.slotSeen(slot),
-      onDrift: (drift) => (meter.drift = drift),
-      signal,
-    });
-  } catch (error) {
-    buffer.fail(error);
-  }
+  await watchSource({
+    endpoint: args.source,
+    database: args.database,
+    slot: args.stream.slot,
+    interval: args.watchInterval,
+    onWatch: args.onWatch,
+    isIdle: args.isIdle,
+    onPosition: (flushed) => meter.sourceEnds(flushed),
+    onSlot: (slot) => meter.slotSeen(slot),
+    onDrift: (drift) => (meter.drift = drift),
+    signal,
+  });
 }
 
 /** The names are the same, the server is not: nothing that the ledger says of positions holds there. */

@@ -6,7 +6,7 @@ import { slotLost } from '../pgoutput';
 export interface SlotState {
   /** WAL that the source keeps for it. */
   retainedBytes: number;
-  /** `max_slot_wal_keep_size`; absent: no limit, or a source before 13. */
+  /** `max_slot_wal_keep_size`, or `wal_keep_size` where that is more; absent: no limit, or a source before 13. */
   retainedLimitBytes?: number;
 }
 
@@ -28,7 +28,10 @@ export async function readSlot(source: Client, slot: string): Promise<SlotState>
   }>(
     `SELECT pg_catalog.to_jsonb(s) ->> 'wal_status' AS wal_status,
             pg_catalog.pg_wal_lsn_diff(pg_catalog.pg_current_wal_lsn(), s.restart_lsn) AS retained,
-            (SELECT setting FROM pg_catalog.pg_settings WHERE name = 'max_slot_wal_keep_size') AS limit_mb
+            (SELECT pg_catalog.max(setting::pg_catalog.int8) FROM pg_catalog.pg_settings
+              WHERE name IN ('max_slot_wal_keep_size', 'wal_keep_size')
+                AND EXISTS (SELECT FROM pg_catalog.pg_settings
+                             WHERE name = 'max_slot_wal_keep_size' AND setting <> '-1')) AS limit_mb
        FROM pg_catalog.pg_replication_slots s
       WHERE s.slot_name = $1 AND s.database = pg_catalog.current_database()`,
     [slot],
@@ -39,9 +42,8 @@ export async function readSlot(source: Client, slot: string): Promise<SlotState>
   if (row.wal_status === 'lost') {
     throw slotLost(`The source has removed WAL that the replication slot ${slot} still needed.`, PLACE);
   }
-  const limit = Number(row.limit_mb ?? -1);
   return {
     retainedBytes: Math.max(0, Number(row.retained ?? 0)),
-    retainedLimitBytes: limit < 0 ? undefined : limit * MEGABYTE,
+    retainedLimitBytes: row.limit_mb === null ? undefined : Number(row.limit_mb) * MEGABYTE,
   };
 }

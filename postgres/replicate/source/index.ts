@@ -5,6 +5,7 @@ export * from './marker';
 export * from './names';
 export * from './prepare-source';
 export * from './prepared-transactions';
+export * from './publication-marks';
 export * from './published-tables';
 export * from './source-objects';
 export * from './take-away';

@@ -4,6 +4,7 @@ import { mayBeReplica, serverVersion } from '../../catalog';
 import { withConnection, type Endpoint } from '../../connect';
 import { withLedger, type LedgerIdentity } from '../../ledger';
 import { slotName } from './names';
+import { keepPublicationMarks, publicationMarks } from './publication-marks';
 import { areStanding, publishTables } from './publish-tables';
 import { createSlot, dropSlot, slotState } from './slot';
 import { describeSourceObject, sourceObjects } from './source-objects';
@@ -69,12 +70,16 @@ async function makeStream(client: Client, args: PrepareSource): Promise<SourcePr
   const slot = slotName(migrationId, database);
   const drop = () => dropSlot(client, { slot, migrationId, signal });
   await publishTables({ ...args, client }, drop);
+  const marks = await publicationMarks(client, migrationId);
   const state = await slotState(client, slot);
   const isUsable = state?.confirmedLsn !== undefined && !state.lost;
   if (!isUsable) await drop();
   const lsn = isUsable ? state.confirmedLsn : await createSlot({ ...args, client, slot });
   const stream = { slot, lsn: lsn ?? '0/0', systemIdentifier: await systemIdentifier(client) };
-  await withTarget(args, (target) => saveStream(target, stream));
+  await withTarget(args, async (target) => {
+    await saveStream(target, stream);
+    await keepPublicationMarks(target, marks);
+  });
   return await describe(client, args, stream);
 }
 

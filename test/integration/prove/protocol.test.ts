@@ -112,13 +112,32 @@ test('what changed before the proof is forgotten, what changed since is not', as
 test('an applier that never stands still is given up, and so is one that never gets there', async () => {
   await answering();
   const silent = prove(fixture, [TABLE], { answerTimeout: 300 });
-  await expect(silent).rejects.toMatchObject({ code: 'Contention', message: /does not answer/ });
+  await expect(silent).rejects.toMatchObject({
+    code: 'Contention',
+    message: expect.stringMatching(/does not answer/) as string,
+  });
   expect(await newestRequest(fixture.target)).toMatchObject({ state: 'over' });
   await applier.stop();
   await answering('wanted');
   const lost = prove(fixture, [TABLE], { reachTimeout: 300 });
   await expect(lost).rejects.toMatchObject({ code: 'Contention' });
   expect(await newestRequest(fixture.target)).toMatchObject({ state: 'over' });
+  expect(await slots()).toEqual([]);
+});
+
+test('a prover whom the applier did not wait for gives up before it reads anything', async () => {
+  await answering('wanted');
+  // keeps the snapshot of the source waiting
+  applier.beforeHeld = () => fixture.source.query('BEGIN; INSERT INTO public.other VALUES (1)');
+  const late = prove(fixture, [TABLE]);
+  late.catch(() => undefined);
+  await requestIn(fixture.target, 'held');
+  await fixture.target.query(`UPDATE flexlift.proof_request SET state = 'over'`);
+  await fixture.source.query('ROLLBACK');
+  await expect(late).rejects.toMatchObject({
+    code: 'Contention',
+    message: expect.stringMatching(/went on before/) as string,
+  });
   expect(await slots()).toEqual([]);
 });
 

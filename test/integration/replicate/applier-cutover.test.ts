@@ -1,5 +1,6 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Client } from 'pg';
+import { becomeProver } from '../../../postgres/ledger';
 import { parseLsn } from '../../../postgres/replicate/lsn';
 import { eventually } from '../../support/eventually';
 import type { Major } from '../../support/servers';
@@ -68,6 +69,7 @@ describe('a proof', () => {
   beforeEach(async () => {
     fixture = await ReplicationFixture.create(15, 17, SCHEMA);
     prover = await fixture.session('target');
+    await becomeProver(prover);
   });
   afterEach(async () => {
     await prover.end();

@@ -37,11 +37,19 @@ export class ReplicationFixture {
     readonly target: Client,
   ) {}
 
-  /** @param schema run on both sides before the slot is made: tables and their first rows */
-  static async create(source: Major, target: Major, schema: string): Promise<ReplicationFixture> {
-    const database = await createTestDatabase(source, 'applier');
+  /**
+   * @param schema run on both sides before the slot is made: tables and their first rows
+   * @param options of the databases: what follows `CREATE DATABASE …`
+   */
+  static async create(
+    source: Major,
+    target: Major,
+    schema: string,
+    options = { source: '', target: '' },
+  ): Promise<ReplicationFixture> {
+    const database = await createTestDatabase(source, 'applier', options.source);
     await inDatabase(target, 'postgres', (client) =>
-      client.query(`CREATE DATABASE ${quoteIdentifier(database)} TEMPLATE template0`),
+      client.query(`CREATE DATABASE ${quoteIdentifier(database)} TEMPLATE template0 ${options.target}`),
     );
     const migrationId = randomBytes(6).toString('hex');
     const slot = `flexlift_${migrationId}_${createHash('sha256').update(database).digest('hex').slice(0, 8)}`;

@@ -3,10 +3,9 @@ import type { ReplicationProgress } from '../../../contract';
 import { withLedger } from '../../ledger';
 import { TargetTables } from '../apply';
 import { formatLsn, type Lsn } from '../lsn';
-import type { ChangeStream } from '../pgoutput';
+import { relationsIn, type ChangeStream } from '../pgoutput';
 import type { Applied, ApplyArguments, RefusedChange } from './apply-changes';
 import { applyBatch, type BatchEnd, type BatchWriter } from './batch';
-import { relationsOf } from './change-routing';
 import { advanceStream, NO_CHANGES, readStream, type StreamRow } from './ledger-position';
 import { isMarkerMet } from './met-markers';
 import { endProofRequests, ProofHold } from './proof-hold';
@@ -227,8 +226,7 @@ export class ApplierRun {
 
   private firstChange(pieces: TransactionPiece[]): RefusedChange | undefined {
     for (const { commitLsn, commitTime, changes } of pieces) {
-      const table = changes
-        .flatMap(relationsOf)
+      const table = [...relationsIn(changes)]
         .map(({ oid }) => this.tables.get(oid))
         .find((known) => known !== undefined);
       if (table === undefined) continue;

@@ -1,5 +1,5 @@
 import type { Lsn } from '../lsn';
-import type { Change, Relation, Truncate } from '../pgoutput';
+import { relationsIn, type Change, type Relation, type Truncate } from '../pgoutput';
 import type { TableState } from './table-states';
 import type { TransactionPiece } from './transaction-buffer';
 
@@ -19,15 +19,8 @@ export interface RoutedChanges {
 
 /** The oids of all tables that the changes touch and that are ours. */
 export function touchedTables(pieces: TransactionPiece[], ours: ReadonlyMap<number, unknown>): number[] {
-  const oids = new Set<number>();
-  for (const piece of pieces) {
-    for (const change of piece.changes) for (const { oid } of relationsOf(change)) oids.add(oid);
-  }
-  return [...oids].filter((oid) => ours.has(oid));
-}
-
-export function relationsOf(change: Change): Relation[] {
-  return change.kind === 'truncate' ? change.relations : [change.relation];
+  const oids = pieces.flatMap(({ changes }) => [...relationsIn(changes)].map(({ oid }) => oid));
+  return [...new Set(oids)].filter((oid) => ours.has(oid));
 }
 
 /**
@@ -54,23 +47,30 @@ function routeChange(
   states: ReadonlyMap<number, TableState>,
   routed: RoutedChanges,
 ): void {
-  const fateOf = (oid: number) => {
-    const state = states.get(oid);
-    return state === undefined || commitLsn < state.copyLsn ? 'stopped' : state.streamState;
-  };
-  if (change.kind !== 'truncate') {
-    const fate = fateOf(change.relation.oid);
-    if (fate === 'applied') routed.apply.push(change);
-    if (fate === 'recopying') {
-      routed.spool.push({ relation: change.relation, commitLsn, message: change.message });
-    }
-    return;
-  }
-  const applied = change.relations.filter(({ oid }) => fateOf(oid) === 'applied');
+  if (change.kind === 'truncate') return routeTruncate(change, commitLsn, states, routed);
+  const { relation, bytes, start, end } = change;
+  const fate = fateOf(states.get(relation.oid), commitLsn);
+  if (fate === 'applied') routed.apply.push(change);
+  if (fate === 'recopying') routed.spool.push({ relation, commitLsn, message: bytes.subarray(start, end) });
+}
+
+function routeTruncate(
+  change: Truncate,
+  commitLsn: Lsn,
+  states: ReadonlyMap<number, TableState>,
+  routed: RoutedChanges,
+): void {
+  const fated = (fate: TableState['streamState']) =>
+    change.relations.filter(({ oid }) => fateOf(states.get(oid), commitLsn) === fate);
+  const applied = fated('applied');
   if (applied.length > 0) routed.apply.push({ ...change, relations: applied });
-  for (const relation of change.relations.filter(({ oid }) => fateOf(oid) === 'recopying')) {
+  for (const relation of fated('recopying')) {
     routed.spool.push({ relation, commitLsn, message: truncateMessage(change, relation) });
   }
+}
+
+function fateOf(state: TableState | undefined, commitLsn: Lsn): TableState['streamState'] {
+  return state === undefined || commitLsn < state.copyLsn ? 'stopped' : state.streamState;
 }
 
 /**

@@ -1,4 +1,4 @@
-import type { Change, LogicalMessage, Tuple } from '../pgoutput';
+import type { Change, LogicalMessage } from '../pgoutput';
 import { MARKER_TABLE, markerSchema, MESSAGE_PREFIX } from '../source';
 
 const CONTENT_COLUMN = 'content';
@@ -25,11 +25,8 @@ export class MarkerTable {
   /** `undefined`: the change says no marker. */
   markerOf(change: Change): string | undefined {
     if (change.kind !== 'insert' && change.kind !== 'update') return undefined;
-    const content = contentOf(change.row, change.relation.columns);
+    const column = change.relation.columns.findIndex(({ name }) => name === CONTENT_COLUMN);
+    const content = column < 0 ? null : change.row.value(column);
     return Buffer.isBuffer(content) ? content.toString('utf8') : undefined;
   }
-}
-
-function contentOf(row: Tuple, columns: { name: string }[]): Tuple[number] | undefined {
-  return row[columns.findIndex((column) => column.name === CONTENT_COLUMN)];
 }

@@ -1,4 +1,4 @@
-import { keyTexts } from './row-key';
+import { keyTexts, type RowKey } from './row-key';
 import type { TargetTable } from './target-table';
 
 /** Keys that are named for one table at most. */
@@ -6,9 +6,9 @@ export const MOST_KEYS = 50_000;
 
 /** Which rows of which tables are changed. */
 export class ChangedKeys {
-  private readonly tables = new Map<number, { columns: number; keys: Set<string> | null }>();
+  private readonly tables = new Map<number, { columns: number; keys: Set<RowKey> | null }>();
 
-  add(table: TargetTable, key: string): void {
+  add(table: TargetTable, key: RowKey): void {
     let known = this.tables.get(table.oid);
     if (known === undefined) {
       known = { columns: table.key.length, keys: new Set() };

@@ -35,7 +35,7 @@ function oneEqualRow(table: TargetTable, old: Tuple, parametersBefore: number): 
   const parameter = (index: number) => `$${parametersBefore + index + 1}`;
   const conditions = table.columns.flatMap((column, index) => {
     if (column.equality === undefined) return [];
-    return [old[index] === null ? `t.${column.name} IS NULL` : isEqual(column, parameter(index))];
+    return [old.isText(index) ? isEqual(column, parameter(index)) : `t.${column.name} IS NULL`];
   });
   if (table.columns.length > 0) {
     const stored = table.columns.map((column) => imageOf(column, `t.${column.name}`)).join(', ');
@@ -55,6 +55,6 @@ function imageOf(column: TargetColumn, value: string): string {
 /** Null is found by another condition, so that an index can find it. */
 function nullsOf(table: TargetTable, row: Tuple): string {
   return table.columns
-    .flatMap((column, index) => (column.equality !== undefined && row[index] === null ? [index] : []))
+    .flatMap((column, index) => (column.equality !== undefined && row.isText(index) ? [] : [index]))
     .join();
 }

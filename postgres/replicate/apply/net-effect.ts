@@ -1,4 +1,5 @@
-import { UNCHANGED, type RowChange, type Tuple } from '../pgoutput';
+import { Tuple, UNCHANGED, type RowChange } from '../pgoutput';
+import type { RowKey } from './row-key';
 
 /**
  * What became of one row since the last write: it was not there before and is now (`insert`), it is another one with the
@@ -24,10 +25,10 @@ export interface NetRows {
  * the key's type takes different texts for equal. Of two such keys one is gone before the other comes.
  */
 export class NetEffect {
-  private readonly effects = new Map<string, Effect>();
+  private readonly effects = new Map<RowKey, Effect>();
 
   /** Of every row that was touched, even of those that are as they were. */
-  keys(): Iterable<string> {
+  keys(): Iterable<RowKey> {
     return this.effects.keys();
   }
 
@@ -35,7 +36,7 @@ export class NetEffect {
    * @param row of a row that is gone: its key's columns at least
    * @returns false where the change cannot follow what came before it, as far as that is known
    */
-  add(key: string, change: RowChange['kind'], row: Tuple): boolean {
+  add(key: RowKey, change: RowChange['kind'], row: Tuple): boolean {
     const effect = this.effects.get(key);
     if (effect === undefined) {
       this.effects.set(key, { kind: change, row });
@@ -65,6 +66,6 @@ export class NetEffect {
 
 /** What an update left alone is as it was in the row before. */
 function withUnchanged(row: Tuple, before: Tuple): Tuple {
-  if (!row.includes(UNCHANGED)) return row;
-  return row.map((value, index) => (value === UNCHANGED ? (before[index] ?? null) : value));
+  if (!row.hasUnchanged) return row;
+  return Tuple.of(row.values().map((value, column) => (value === UNCHANGED ? before.value(column) : value)));
 }

@@ -1,9 +1,9 @@
-import { UNCHANGED, type Delete, type Relation, type RowChange, type Tuple, type Update } from '../pgoutput';
+import { Tuple, type Delete, type Relation, type RowChange, type Update } from '../pgoutput';
 import type { ChangedKeys } from './changed-keys';
 import { unexpectedChange } from './change-rejection';
 import { NetEffect } from './net-effect';
 import { StatementFailure, type Pipeline } from './pipeline';
-import { keyOf } from './row-key';
+import { keyOf, type RowKey } from './row-key';
 import type { TargetTable } from './target-table';
 import { columnsToMatch, deleteEqualRow, moveRow, replaceRow, updateEqualRow } from './write-row';
 import { deleteRows, insertRows, updateRows } from './write-rows';
@@ -74,13 +74,12 @@ class KeyedWriter extends Writer implements TableWriter {
   /** An old key is sent for a key that lies in TOAST too, even where it stays. */
   private updateFrom(old: Tuple, sent: Tuple): Promise<void> | undefined {
     const { key } = this.table;
-    const row = sent.slice();
-    for (const position of key) if (row[position] === UNCHANGED) row[position] = old[position] ?? null;
+    const row = key.some((column) => sent.isUnchanged(column)) ? withKeyOf(old, sent, key) : sent;
     const [oldKey, newKey] = [this.keyOf(old), this.keyOf(row)];
     return oldKey === newKey ? this.addTo('update', row, newKey) : this.move(oldKey, newKey, old, row);
   }
 
-  private async move(oldKey: string, newKey: string, old: Tuple, row: Tuple): Promise<void> {
+  private async move(oldKey: RowKey, newKey: RowKey, old: Tuple, row: Tuple): Promise<void> {
     await this.flush();
     this.changedKeys.add(this.table, oldKey);
     this.changedKeys.add(this.table, newKey);
@@ -95,7 +94,7 @@ class KeyedWriter extends Writer implements TableWriter {
     return this.isStrict ? this.flush() : undefined;
   }
 
-  private keyOf(row: Tuple): string {
+  private keyOf(row: Tuple): RowKey {
     return keyOf(row, this.table.key) ?? this.reject('The source sent a row without its key.');
   }
 
@@ -144,9 +143,17 @@ class RowImageWriter extends AppendWriter {
     await this.flush();
     this.changedKeys.addUnnamed(table.oid);
     if (change.old?.kind !== 'full') this.reject('The source does not send whole old rows any more.');
-    if (change.old.row.includes(UNCHANGED)) this.reject('The source sent an old row that is not whole.');
+    if (change.old.row.hasUnchanged) this.reject('The source sent an old row that is not whole.');
     if (change.kind === 'delete') deleteEqualRow(pipeline, table, change.old.row);
     else updateEqualRow(pipeline, table, change.old.row, change.row);
     if (pipeline.isCrowded) await pipeline.breathe();
   }
+}
+
+function withKeyOf(old: Tuple, sent: Tuple, key: number[]): Tuple {
+  return Tuple.of(
+    sent
+      .values()
+      .map((value, column) => (sent.isUnchanged(column) && key.includes(column) ? old.value(column) : value)),
+  );
 }

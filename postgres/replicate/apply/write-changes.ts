@@ -1,6 +1,6 @@
 import type { Client } from 'pg';
 import { quoteLiteral } from '../../connect';
-import type { Change, Relation, Truncate } from '../pgoutput';
+import { relationsIn, type Change, type Relation, type Truncate } from '../pgoutput';
 import { ChangedKeys } from './changed-keys';
 import { Pipeline, StatementFailure } from './pipeline';
 import { deleteAllStatement, truncateStatement } from './statements';
@@ -75,14 +75,17 @@ async function describeAll({
   identityOf,
 }: WriteArguments): Promise<Map<Relation, TargetTable>> {
   const known = new Map<Relation, TargetTable>();
-  for (const change of changes) {
-    for (const relation of change.kind === 'truncate' ? change.relations : [change.relation]) {
-      if (known.has(relation)) continue;
-      known.set(relation, await tables.describe(relation, identityOf(relation.oid)));
-    }
+  for (const relation of relationsIn(changes)) {
+    known.set(relation, await tables.describe(relation, identityOf(relation.oid)));
   }
   return known;
 }
+
+/**
+ * So many changes' net effect is written at a time: while the target works on it, that of the next ones is found. With
+ * all of a batch at once the two would wait for each other.
+ */
+const CHANGES_PER_FLUSH = 10_000;
 
 /**
  * Rows are always looked up by index, however the planner judges a table that was never analyzed; the penalties of the
@@ -116,26 +119,41 @@ class Run {
 
   async write(pipeline: Pipeline, changes: Change[]): Promise<void> {
     let writer: TableWriter | undefined;
+    let pending = 0;
     for (const change of changes) {
+      if (pending === CHANGES_PER_FLUSH) {
+        await this.flush();
+        pending = 0;
+      }
+      pending += 1;
       if (change.kind === 'truncate') {
         await this.truncate(pipeline, change);
         continue;
       }
-      if (writer?.relation !== change.relation) {
+      const { relation } = change;
+      if (writer?.relation !== relation) {
         this.signal.throwIfAborted();
-        writer = await this.writerOf(pipeline, change.relation);
+        const present = this.writers.get(relation.oid);
+        // waiting even for what is there already would cost more than all the rest
+        writer = present?.relation === relation ? present : await this.newWriter(pipeline, relation, present);
       }
       const taken = writer.add(change);
       if (taken !== undefined) await taken;
     }
-    for (const each of this.writers.values()) await each.flush();
+    await this.flush();
+  }
+
+  private async flush(): Promise<void> {
+    for (const writer of this.writers.values()) await writer.flush();
   }
 
   /** A table has one writer at a time: it may be described anew in the middle. */
-  private async writerOf(pipeline: Pipeline, relation: Relation): Promise<TableWriter> {
-    const present = this.writers.get(relation.oid);
-    if (present?.relation === relation) return present;
-    await present?.flush();
+  private async newWriter(
+    pipeline: Pipeline,
+    relation: Relation,
+    before: TableWriter | undefined,
+  ): Promise<TableWriter> {
+    await before?.flush();
     const { changedKeys } = this;
     const isStrict = this.treatment.strictTables.has(relation.oid);
     const table = this.tableOf(relation);
@@ -170,7 +188,12 @@ class Run {
 }
 
 function countsOf(changes: Change[]): Pick<Written, `${Change['kind']}s`> {
-  const counts = { inserts: 0, updates: 0, deletes: 0, truncates: 0 };
-  for (const { kind } of changes) counts[`${kind}s`] += 1;
-  return counts;
+  const counts = { insert: 0, update: 0, delete: 0, truncate: 0 };
+  for (const { kind } of changes) counts[kind] += 1;
+  return {
+    inserts: counts.insert,
+    updates: counts.update,
+    deletes: counts.delete,
+    truncates: counts.truncate,
+  };
 }

@@ -1,4 +1,4 @@
-import { UNCHANGED, type Tuple } from '../pgoutput';
+import type { Tuple, Value } from '../pgoutput';
 import {
   deleteEqualRowStatement,
   replaceEqualRowStatement,
@@ -66,7 +66,7 @@ export function updateEqualRow(pipeline: Pipeline, table: TargetTable, old: Tupl
   const { always } = table;
   // a row of no columns is as it was
   if (row.length === 0) return;
-  const staysAlways = always === undefined || isSame(old[always], row[always]);
+  const staysAlways = always === undefined || isSame(old.value(always), row.value(always));
   const set = sentColumns(row).filter((position) => !staysAlways || position !== always);
   const isUpdate = staysAlways && !(set.length === 0 && row.length === 1 && always !== undefined);
   const statement = (isUpdate ? updateEqualRowStatement : replaceEqualRowStatement)(table, set, old);
@@ -91,17 +91,20 @@ export function columnsToMatch({ key, always }: TargetTable): number[] {
 }
 
 function sentColumns(row: Tuple): number[] {
-  return row.flatMap((value, position) => (value === UNCHANGED ? [] : [position]));
+  return allColumns(row).filter((column) => !row.isUnchanged(column));
 }
 
-function isSame(left: Tuple[number] | undefined, right: Tuple[number] | undefined): boolean {
+function allColumns({ length }: Tuple): number[] {
+  return Array.from({ length }, (_, column) => column);
+}
+
+function isSame(left: Value, right: Value): boolean {
   return Buffer.isBuffer(left) && Buffer.isBuffer(right) && left.equals(right);
 }
 
-function values(row: Tuple, positions?: number[]): (Buffer | null)[] {
-  const at = (position: number): Buffer | null => {
-    const value = row[position];
+function values(row: Tuple, columns = allColumns(row)): (Buffer | null)[] {
+  return columns.map((column) => {
+    const value = row.value(column);
     return Buffer.isBuffer(value) ? value : null;
-  };
-  return positions === undefined ? row.map((_, position) => at(position)) : positions.map(at);
+  });
 }

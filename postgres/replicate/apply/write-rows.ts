@@ -1,4 +1,4 @@
-import { UNCHANGED, type Tuple, type Value } from '../pgoutput';
+import type { Tuple } from '../pgoutput';
 import type { MessageWriter } from './message-writer';
 import type { Pipeline, Statement } from './pipeline';
 import { copyStatement, deleteRowsStatement, updateRowsStatement } from './statements';
@@ -16,7 +16,7 @@ const COPY_DATA_BYTES = 64 * 1024;
 export async function insertRows(pipeline: Pipeline, table: TargetTable, rows: Tuple[]): Promise<void> {
   const small: Tuple[] = [];
   for (const row of rows) {
-    if (bytesOf(row) <= BYTES_OF_HUGE_ROW) {
+    if (row.size <= BYTES_OF_HUGE_ROW) {
       small.push(row);
       continue;
     }
@@ -104,7 +104,8 @@ function bySentColumns(table: TargetTable, rows: Tuple[]): { set: number[]; rows
 
 function unchangedColumns(row: Tuple): string {
   let name = '';
-  for (let index = 0; index < row.length; index++) if (row[index] === UNCHANGED) name += `${index},`;
+  if (!row.hasUnchanged) return name;
+  for (let column = 0; column < row.length; column++) if (row.isUnchanged(column)) name += `${column},`;
   return name;
 }
 
@@ -115,7 +116,7 @@ function slicesOf(table: TargetTable, columns: number[], rows: Tuple[]): Tuple[]
   let slice: Tuple[] = [];
   let bytes = 0;
   for (const row of rows) {
-    const more = bytesOf(row);
+    const more = row.size;
     if (more > BYTES_OF_HUGE_ROW) {
       slices.push([row]);
       continue;
@@ -130,13 +131,4 @@ function slicesOf(table: TargetTable, columns: number[], rows: Tuple[]): Tuple[]
   }
   if (slice.length > 0) slices.push(slice);
   return slices;
-}
-
-function bytesOf(row: Value[]): number {
-  let bytes = 0;
-  for (let index = 0; index < row.length; index++) {
-    const value = row[index];
-    if (Buffer.isBuffer(value)) bytes += value.length;
-  }
-  return bytes;
 }

@@ -1,10 +1,5 @@
 import type { Lsn } from '../lsn';
-
-/** A value that is not sent: it lies in TOAST and the UPDATE left it alone. */
-export const UNCHANGED = Symbol('unchanged TOAST value');
-
-/** A value as the server's output function wrote it, in UTF-8; a slice of the message it came in. */
-export type Value = Buffer | null | typeof UNCHANGED;
+import type { Tuple } from './tuple';
 
 export interface RelationColumn {
   name: string;
@@ -27,21 +22,20 @@ export interface Relation {
   message: Buffer;
 }
 
-/** Values in the order of the relation's columns; those that are no part of a key tuple are null. */
-export type Tuple = Value[];
-
-interface ChangeBase {
-  /** The message itself, for the spool. */
-  message: Buffer;
+/** Where the message itself lies, for the spool: in `bytes`, from `start` to `end`. */
+interface MessageSpan {
+  bytes: Buffer;
+  start: number;
+  end: number;
 }
 
-export interface Insert extends ChangeBase {
+export interface Insert extends MessageSpan {
   kind: 'insert';
   relation: Relation;
   row: Tuple;
 }
 
-export interface Update extends ChangeBase {
+export interface Update extends MessageSpan {
   kind: 'update';
   relation: Relation;
   /** `key`: the old key, sent only where it changed; `full`: the whole old row (REPLICA IDENTITY FULL). */
@@ -49,14 +43,14 @@ export interface Update extends ChangeBase {
   row: Tuple;
 }
 
-export interface Delete extends ChangeBase {
+export interface Delete extends MessageSpan {
   kind: 'delete';
   relation: Relation;
   old: { kind: 'key' | 'full'; row: Tuple };
 }
 
 /** All tables of one TRUNCATE. */
-export interface Truncate extends ChangeBase {
+export interface Truncate extends MessageSpan {
   kind: 'truncate';
   relations: Relation[];
   cascade: boolean;
@@ -65,6 +59,16 @@ export interface Truncate extends ChangeBase {
 
 export type RowChange = Insert | Update | Delete;
 export type Change = RowChange | Truncate;
+
+/** The tables that changes are of; one that was described anew in between is there twice. */
+export function relationsIn(changes: Iterable<Change>): Set<Relation> {
+  const relations = new Set<Relation>();
+  for (const change of changes) {
+    if (change.kind !== 'truncate') relations.add(change.relation);
+    else for (const relation of change.relations) relations.add(relation);
+  }
+  return relations;
+}
 
 export interface Begin {
   kind: 'begin';
@@ -77,10 +81,8 @@ export interface Begin {
 
 export interface Commit {
   kind: 'commit';
-  commitLsn: Lsn;
   /** Where its commit record ends: with it applied, the stream can go on from here. */
   endLsn: Lsn;
-  commitTime: number;
 }
 
 /** `pg_logical_emit_message`; from 14 on. */

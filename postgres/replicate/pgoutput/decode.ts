@@ -1,23 +1,20 @@
-import {
-  UNCHANGED,
-  type Begin,
-  type Commit,
-  type Delete,
-  type Insert,
-  type LogicalMessage,
-  type Relation,
-  type RelationColumn,
-  type StreamEvent,
-  type Truncate,
-  type Tuple,
-  type Update,
-  type Value,
+import type {
+  Begin,
+  Commit,
+  Delete,
+  Insert,
+  LogicalMessage,
+  Relation,
+  RelationColumn,
+  StreamEvent,
+  Truncate,
+  Update,
 } from './change';
+import { readUint16, readUint32, TupleReader, type Tuple } from './tuple';
 
 const code = (letter: string) => letter.charCodeAt(0);
 const [BEGIN, COMMIT, INSERT, UPDATE, DELETE] = ['B', 'C', 'I', 'U', 'D'].map(code);
 const [RELATION, TYPE, ORIGIN, TRUNCATE, MESSAGE] = ['R', 'Y', 'O', 'T', 'M'].map(code);
-const [NULL_VALUE, UNCHANGED_VALUE, TEXT_VALUE] = ['n', 'u', 't'].map(code);
 const [OLD_KEY, OLD_ROW, NEW_ROW] = ['K', 'O', 'N'].map(code);
 
 const COLUMN_IS_KEY = 1;
@@ -27,6 +24,9 @@ const TRANSACTIONAL = 1;
 
 /** Milliseconds from 1970 to 2000, where the server's clock begins. */
 const SERVER_EPOCH = 946_684_800_000;
+
+/** The type of a Commit message, its flags (always 0) and the beginning of its record, which Begin told already. */
+const COMMIT_HEADER_LENGTH = 1 + 1 + 8;
 
 const REPLICA_IDENTITIES: Record<string, Relation['replicaIdentity']> = {
   d: 'default',
@@ -41,18 +41,32 @@ const REPLICA_IDENTITIES: Record<string, Relation['replicaIdentity']> = {
  */
 export class PgoutputDecoder {
   private readonly relations = new Map<number, Relation>();
-  private message: Buffer = Buffer.alloc(0);
+  private readonly tuples = new TupleReader();
+  private latest: Relation | undefined;
+  private bytes: Buffer = Buffer.alloc(0);
+  private start = 0;
+  private end = 0;
   private position = 0;
 
   /**
-   * @param message stays in use: the values are slices of it
+   * @param bytes stays in use: the values are views of it
+   * @param start of the message in `bytes`
+   * @param end behind it
    * @returns `undefined` where it tells nothing of its own: Relation, Type and Origin messages
    * @throws Error where it is none of the protocol's
    */
-  decode(message: Buffer): StreamEvent | undefined {
-    this.message = message;
-    this.position = 1;
-    switch (message[0]) {
+  decode(bytes: Buffer, start = 0, end = bytes.length): StreamEvent | undefined {
+    this.bytes = bytes;
+    this.start = start;
+    this.end = end;
+    this.position = start + 1;
+    const event = this.event(bytes[start]);
+    if (this.position > end) throw new Error('pgoutput sent a message that ends too early');
+    return event;
+  }
+
+  private event(type: number | undefined): StreamEvent | undefined {
+    switch (type) {
       case INSERT:
         return this.insert();
       case UPDATE:
@@ -74,26 +88,29 @@ export class PgoutputDecoder {
       case ORIGIN:
         return undefined;
       default:
-        throw new Error(`pgoutput sent a message of unknown type ${message[0]}`);
+        throw new Error(`pgoutput sent a message of unknown type ${type}`);
     }
   }
 
   private insert(): Insert {
+    const { bytes, start, end } = this;
     const relation = this.relation();
     this.expect(NEW_ROW);
-    return { kind: 'insert', relation, row: this.tuple(), message: this.message };
+    return { kind: 'insert', relation, row: this.tuple(), bytes, start, end };
   }
 
   private update(): Update {
+    const { bytes, start, end } = this;
     const relation = this.relation();
-    const old = this.message[this.position] === NEW_ROW ? undefined : this.oldTuple();
+    const old = bytes[this.position] === NEW_ROW ? undefined : this.oldTuple();
     this.expect(NEW_ROW);
-    return { kind: 'update', relation, old, row: this.tuple(), message: this.message };
+    return { kind: 'update', relation, old, row: this.tuple(), bytes, start, end };
   }
 
   private delete(): Delete {
+    const { bytes, start, end } = this;
     const relation = this.relation();
-    return { kind: 'delete', relation, old: this.oldTuple(), message: this.message };
+    return { kind: 'delete', relation, old: this.oldTuple(), bytes, start, end };
   }
 
   private truncate(): Truncate {
@@ -105,7 +122,9 @@ export class PgoutputDecoder {
       relations,
       cascade: (flags & CASCADE) !== 0,
       restartIdentity: (flags & RESTART_IDENTITY) !== 0,
-      message: this.message,
+      bytes: this.bytes,
+      start: this.start,
+      end: this.end,
     };
   }
 
@@ -114,16 +133,18 @@ export class PgoutputDecoder {
   }
 
   private commit(): Commit {
-    // flags, always 0
-    this.uint8();
-    return { kind: 'commit', commitLsn: this.uint64(), endLsn: this.uint64(), commitTime: this.time() };
+    this.position = this.start + COMMIT_HEADER_LENGTH;
+    return { kind: 'commit', endLsn: this.uint64() };
   }
 
   private logicalMessage(): LogicalMessage {
     const transactional = (this.uint8() & TRANSACTIONAL) !== 0;
     const lsn = this.uint64();
     const prefix = this.text();
-    return { kind: 'message', transactional, lsn, prefix, content: this.bytes(this.uint32()) };
+    const length = this.uint32();
+    const content = this.bytes.subarray(this.position, this.position + length);
+    this.position += length;
+    return { kind: 'message', transactional, lsn, prefix, content };
   }
 
   private keepRelation(): void {
@@ -135,7 +156,10 @@ export class PgoutputDecoder {
     const replicaIdentity = REPLICA_IDENTITIES[identity];
     if (replicaIdentity === undefined) throw new Error(`pgoutput sent the replica identity ${identity}`);
     const columns = Array.from({ length: this.uint16() }, () => this.column());
-    this.relations.set(oid, { oid, schema, name, replicaIdentity, columns, message: this.message });
+    // a copy: it stays for as long as the stream
+    const message = Buffer.from(this.bytes.subarray(this.start, this.end));
+    this.relations.set(oid, { oid, schema, name, replicaIdentity, columns, message });
+    this.latest = undefined;
   }
 
   private column(): RelationColumn {
@@ -145,7 +169,9 @@ export class PgoutputDecoder {
 
   private relation(): Relation {
     const oid = this.uint32();
+    if (this.latest?.oid === oid) return this.latest;
     const relation = this.relations.get(oid);
+    this.latest = relation;
     if (relation === undefined) throw new Error(`pgoutput sent no Relation message for oid ${oid}`);
     return relation;
   }
@@ -158,18 +184,9 @@ export class PgoutputDecoder {
   }
 
   private tuple(): Tuple {
-    const count = this.uint16();
-    const row = new Array<Value>(count);
-    for (let index = 0; index < count; index++) row[index] = this.value();
-    return row;
-  }
-
-  private value(): Value {
-    const kind = this.uint8();
-    if (kind === TEXT_VALUE) return this.bytes(this.uint32());
-    if (kind === NULL_VALUE) return null;
-    if (kind === UNCHANGED_VALUE) return UNCHANGED;
-    throw new Error(`pgoutput sent a value of unknown kind ${kind}`);
+    const tuple = this.tuples.read(this.bytes, this.position);
+    this.position = this.tuples.end;
+    return tuple;
   }
 
   private expect(kind: number | undefined): void {
@@ -178,40 +195,33 @@ export class PgoutputDecoder {
   }
 
   private uint8(): number {
-    return this.message.readUInt8(this.position++);
+    return this.bytes.readUInt8(this.position++);
   }
 
   private uint16(): number {
     this.position += 2;
-    return this.message.readUInt16BE(this.position - 2);
+    return readUint16(this.bytes, this.position - 2);
   }
 
   private uint32(): number {
     this.position += 4;
-    return this.message.readUInt32BE(this.position - 4);
+    return readUint32(this.bytes, this.position - 4);
   }
 
   private uint64(): bigint {
     this.position += 8;
-    return this.message.readBigUInt64BE(this.position - 8);
+    return this.bytes.readBigUInt64BE(this.position - 8);
   }
 
   private time(): number {
-    return SERVER_EPOCH + Number(BigInt.asIntN(64, this.uint64())) / 1000;
-  }
-
-  private bytes(length: number): Buffer {
-    const end = this.position + length;
-    if (end > this.message.length) throw new Error('pgoutput sent a message that ends too early');
-    const slice = this.message.subarray(this.position, end);
-    this.position = end;
-    return slice;
+    const [high, low] = [this.uint32() | 0, this.uint32()];
+    return SERVER_EPOCH + (high * 2 ** 32 + low) / 1000;
   }
 
   private text(): string {
-    const end = this.message.indexOf(0, this.position);
+    const end = this.bytes.indexOf(0, this.position);
     if (end < 0) throw new Error('pgoutput sent a text without an end');
-    const text = this.message.toString('utf8', this.position, end);
+    const text = this.bytes.toString('utf8', this.position, end);
     this.position = end + 1;
     return text;
   }

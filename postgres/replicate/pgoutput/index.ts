@@ -4,3 +4,4 @@ export * from './decode';
 export * from './exact-snapshot';
 export * from './open-change-stream';
 export { slotLost } from './stream-failure';
+export { Tuple, UNCHANGED, type Value } from './tuple';

@@ -203,7 +203,7 @@ export class SlotStream implements ChangeStream, Submittable {
       return;
     }
     if (buffer[start] !== XLOG_DATA) throw new Error(`the walsender sent data of type ${buffer[start]}`);
-    const event = this.decoder.decode(buffer.subarray(start + XLOG_DATA_HEADER, end));
+    const event = this.decoder.decode(buffer, start + XLOG_DATA_HEADER, end);
     if (event === undefined) return;
     if (event.kind === 'begin') this.insideTransaction = true;
     if (event.kind === 'commit') {

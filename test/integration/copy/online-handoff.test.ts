@@ -168,7 +168,7 @@ async function applyTo(target: Client, change: Change): Promise<void> {
   if (change.kind === 'truncate') throw new Error('nobody truncates here');
   const table = quoteIdentifier(change.relation.name);
   const text = (row: Tuple | undefined, index: number) => {
-    const value = row?.[index];
+    const value = row?.value(index);
     return Buffer.isBuffer(value) ? value.toString() : null;
   };
   const id = (row: Tuple | undefined) => text(row, 0);

@@ -173,9 +173,9 @@ export function describe(event: StreamEvent): string {
 }
 
 export function text(row: Tuple): string {
-  const values = row.map((value) =>
-    value === null ? 'NULL' : value === UNCHANGED ? 'UNCHANGED' : value.toString(),
-  );
+  const values = row
+    .values()
+    .map((value) => (value === null ? 'NULL' : value === UNCHANGED ? 'UNCHANGED' : value.toString()));
   return `(${values.join(',')})`;
 }
 

@@ -59,9 +59,7 @@ describe.each<Major>([11, 14, 18])('what the slot of a server of major %d sends'
     const [begin, insert] = first ?? [];
     const commit = first?.at(-1);
     if (begin?.kind !== 'begin' || insert?.kind !== 'insert' || commit?.kind !== 'commit') throw new Error();
-    expect(begin.commitLsn).toBe(commit.commitLsn);
-    expect(commit.endLsn).toBeGreaterThan(commit.commitLsn);
-    expect(begin.commitTime).toBe(commit.commitTime);
+    expect(commit.endLsn).toBeGreaterThan(begin.commitLsn);
     expect(Math.abs(begin.commitTime - Date.now())).toBeLessThan(60_000);
     expect(begin.xid).toBeGreaterThan(0);
     expect(insert.relation).toMatchObject({ schema: 'public', name: 'plain', replicaIdentity: 'default' });
@@ -139,8 +137,8 @@ describe.each<Major>([11, 14, 18])('what the slot of a server of major %d sends'
     const [, insert, update, gone] = wide as [unknown, RowChange, RowChange, RowChange];
     expect(insert.relation.columns).toHaveLength(1_600);
     expect(insert.kind === 'insert' && insert.row.length).toBe(1_600);
-    expect(update.kind === 'update' && update.row.at(-1)?.toString()).toBe('t');
-    expect(gone.kind === 'delete' && gone.old.row[0]?.toString()).toBe('7');
+    expect(update.kind === 'update' && update.row.values().at(-1)?.toString()).toBe('t');
+    expect(gone.kind === 'delete' && gone.old.row.value(0)?.toString()).toBe('7');
   });
 
   test('a Relation is a new object once its table has changed; the server may repeat an unchanged one', async () => {

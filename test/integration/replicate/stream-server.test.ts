@@ -6,7 +6,7 @@ import { createServer, type PostgresServer } from '../../../embedded';
 import { open, type Endpoint } from '../../../postgres/connect';
 import { parseLsn } from '../../../postgres/replicate/lsn';
 import { openChangeStream, withExactSnapshot, type ChangeStream } from '../../../postgres/replicate/pgoutput';
-import { endOf, failureOf, failureWith, readTransactions } from './stream-fixture';
+import { changesOf, endOf, failureOf, failureWith, readTransactions } from './stream-fixture';
 
 /** One slot at most, and little WAL kept for it. */
 const SETTINGS = {
@@ -116,7 +116,7 @@ test('a shutdown waits for nobody who confirms, ends the stream, and the next on
   const again = await openStream();
   await sql('INSERT INTO t VALUES (2)');
   const [transaction] = await readTransactions(again, 1);
-  expect(transaction).toMatchObject([{ kind: 'begin' }, { row: [Buffer.from('2')] }, { kind: 'commit' }]);
+  expect(changesOf(transaction)).toEqual(['insert t (2)']);
   expect(again.systemIdentifier).toBe(stream.systemIdentifier);
   expect(again.systemIdentifier).toMatch(/^\d{15,20}$/);
   await again.close();

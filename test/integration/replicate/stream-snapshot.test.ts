@@ -64,7 +64,7 @@ describe.each<Major>([11, 14, 18])('an exact snapshot of a server of major %d', 
       let commitLsn = 0n;
       return events.flatMap((event) => {
         if (event.kind === 'begin') commitLsn = event.commitLsn;
-        return event.kind === 'insert' && commitLsn < lsn ? [Number(event.row[0])] : [];
+        return event.kind === 'insert' && commitLsn < lsn ? [Number(event.row.value(0))] : [];
       });
     };
     for (const { lsn, rows } of snapshots) expect(before(lsn).sort((a, b) => a - b)).toEqual(rows);

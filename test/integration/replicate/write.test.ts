@@ -1,4 +1,4 @@
-import { UNCHANGED, type Change, type Relation, type Value } from '../../../postgres/replicate/pgoutput';
+import { Tuple, UNCHANGED, type Change, type Relation } from '../../../postgres/replicate/pgoutput';
 import { ChangeRejection } from '../../../postgres/replicate/apply';
 import { never, WritePair } from './write-fixture';
 
@@ -17,40 +17,40 @@ function relation(changes: Partial<Relation> = {}): Relation {
 }
 
 type Cell = string | number | null | typeof UNCHANGED;
-const tuple = (cells: Cell[]): Value[] =>
-  cells.map((cell) => (cell === null || cell === UNCHANGED ? cell : Buffer.from(String(cell))));
-const message = Buffer.alloc(0);
+const tuple = (cells: Cell[]): Tuple =>
+  Tuple.of(cells.map((cell) => (cell === null || cell === UNCHANGED ? cell : Buffer.from(String(cell)))));
+const span = { bytes: Buffer.alloc(0), start: 0, end: 0 };
 const insert = (of: Relation, ...row: Cell[]): Change => ({
   kind: 'insert',
   relation: of,
   row: tuple(row),
-  message,
+  ...span,
 });
 const update = (of: Relation, ...row: Cell[]): Change => ({
   kind: 'update',
   relation: of,
   row: tuple(row),
-  message,
+  ...span,
 });
 const move = (of: Relation, old: Cell[], row: Cell[], kind: 'key' | 'full' = 'key'): Change => ({
   kind: 'update',
   relation: of,
   old: { kind, row: tuple(old) },
   row: tuple(row),
-  message,
+  ...span,
 });
 const remove = (of: Relation, old: Cell[], kind: 'key' | 'full' = 'key'): Change => ({
   kind: 'delete',
   relation: of,
   old: { kind, row: tuple(old) },
-  message,
+  ...span,
 });
 const truncate = (...relations: Relation[]): Change => ({
   kind: 'truncate',
   relations,
   cascade: false,
   restartIdentity: false,
-  message,
+  ...span,
 });
 
 const TABLE = 'CREATE TABLE t (id int PRIMARY KEY, u int UNIQUE, v text)';

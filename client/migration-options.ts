@@ -111,6 +111,7 @@ const limits = z.strictObject({
 
 const timeouts = z.strictObject({
   connect: count.optional(),
+  silence: count.optional(),
   short: count.optional(),
   long: count.optional(),
   heartbeat: count.optional(),

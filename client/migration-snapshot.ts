@@ -95,7 +95,7 @@ async function readBranch(
   database?: string,
 ): Promise<Branch> {
   const own = runningActivities(client, description, database);
-  const heartbeat = applierFigures(client, description);
+  const applier = applierFigures(client, description);
   const children = (description.raw.pendingChildren ?? []).map((child) =>
     readChild(client, description.workflowId, child, database),
   );
@@ -104,7 +104,7 @@ async function readBranch(
     activities: [...own, ...branches.flatMap((branch) => branch.activities)],
     loads: branches.flatMap((branch) => branch.loads),
     replications: [
-      ...(database === undefined || heartbeat === undefined ? [] : [{ database, heartbeat }]),
+      ...(database === undefined || applier === undefined ? [] : [{ database, ...applier }]),
       ...branches.flatMap((branch) => branch.replications),
     ],
   };

@@ -18,7 +18,7 @@ export interface RunningActivity {
   attempt: number;
   /** `waiting`: for a worker, or for its next try. */
   state: 'running' | 'waiting' | 'canceling';
-  /** Why the attempt before failed. */
+  /** Why the attempt before failed; absent once the applier applies changes again. */
   failure?: FailureFields;
   /** ISO 8601; only while it waits for its next try. */
   nextTryAt?: string;
@@ -55,15 +55,17 @@ export function runningActivities(
   });
 }
 
-/** The applier's own figures, newer than what its workflow knows; `undefined`: it does not run here. */
+/** What the applier says itself, newer than what its workflow knows; `undefined`: it does not run here. */
 export function applierFigures(
   client: WorkflowClient,
   description: WorkflowExecutionDescription,
-): ReplicationProgress | undefined {
+): { heartbeat?: ReplicationProgress; isInterrupted: boolean } | undefined {
   const applier = (description.raw.pendingActivities ?? []).find(
     ({ activityType }) => activityType?.name === APPLIER,
   );
-  return applier === undefined ? undefined : heartbeatOf(client, applier).replication;
+  if (applier === undefined) return undefined;
+  const heartbeat = heartbeatOf(client, applier).replication;
+  return { heartbeat, isInterrupted: retryOf(client, applier).failure !== undefined };
 }
 
 function heartbeatOf(client: WorkflowClient, pending: PendingActivity): Partial<HeartbeatProgress> {
@@ -86,6 +88,8 @@ function retryOf(
   pending: PendingActivity,
 ): Pick<RunningActivity, 'failure' | 'nextTryAt'> {
   if (!pending.lastFailure) return {};
+  // changes are applied again: what the attempt before failed of is over
+  if (stateOf(pending) !== 'waiting' && heartbeatOf(client, pending).replication !== undefined) return {};
   const { failureConverter, payloadConverter } = client.options.loadedDataConverter;
   const error = failureConverter.failureToError(pending.lastFailure, payloadConverter);
   const failure = error instanceof TimeoutFailure ? workerSilent() : failureOf(error);

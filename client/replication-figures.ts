@@ -14,6 +14,8 @@ export interface LiveReplication {
   answer?: ReplicationStatus;
   /** The applier's last heartbeat. */
   heartbeat?: ReplicationProgress;
+  /** It failed, and has not applied anything since. */
+  isInterrupted?: boolean;
 }
 
 /** The status with the newest figures of every replication. */
@@ -22,7 +24,9 @@ export function withReplications(status: MigrationStatus, live: LiveReplication[
     const known = live.filter((candidate) => candidate.database === database.database);
     const answer = known.find((candidate) => candidate.answer !== undefined)?.answer ?? database.replication;
     const heartbeat = known.find((candidate) => candidate.heartbeat !== undefined)?.heartbeat;
-    const replication = withKnownState(newestFigures(answer, heartbeat), database.replication);
+    const isReady =
+      database.replication?.state === 'ReadyForCutover' && !known.some(({ isInterrupted }) => isInterrupted);
+    const replication = withKnownState(newestFigures(answer, heartbeat), isReady);
     return replication === undefined ? database : { ...database, replication };
   });
   return { ...status, databases };
@@ -44,12 +48,12 @@ function newestFigures(
   };
 }
 
-/** It is ready when the migration has heard so: before, it would refuse the cutover. */
+/** It is ready when the migration has heard so, for before it would refuse the cutover, and as long as it is at work. */
 function withKnownState(
   newest: ReplicationStatus | undefined,
-  known: ReplicationStatus | undefined,
+  isReady: boolean,
 ): ReplicationStatus | undefined {
-  if (newest?.state !== 'ReadyForCutover' || known?.state === 'ReadyForCutover') return newest;
+  if (newest?.state !== 'ReadyForCutover' || isReady) return newest;
   return { ...newest, state: 'CatchingUp' };
 }
 

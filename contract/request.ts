@@ -54,6 +54,8 @@ export interface MigrationLimits {
 export interface MigrationTimeouts {
   /** To open one connection. Default 10 s. */
   connect: number;
+  /** A server that has sent nothing for so long, though it was asked, is looked after, then given up. Default 1 min. */
+  silence: number;
   /** For a short statement's activity. Default 5 min. */
   short: number;
   /** For one attempt of a long activity (copy, index, compare). Default 7 days. */
@@ -133,6 +135,7 @@ export const DEFAULT_LIMITS: MigrationLimits = {
 
 export const DEFAULT_TIMEOUTS: MigrationTimeouts = {
   connect: 10_000,
+  silence: 60_000,
   short: 5 * 60_000,
   long: 7 * 24 * 3_600_000,
   heartbeat: 30_000,

@@ -74,6 +74,7 @@ function createRun(
     resolvePassword: () => secrets.resolve(request[side], migrationId),
     applicationName: applicationName(owner),
     connectTimeout: timeouts.connect,
+    silence: timeouts.silence,
   });
   return {
     request,

@@ -1,24 +1,16 @@
-import { readFile } from 'node:fs/promises';
-import type { Socket } from 'node:net';
-import type { ConnectionOptions } from 'node:tls';
-import { Client, DatabaseError, type ClientConfig } from 'pg';
-import { FlexliftError, type FailurePlace, type SslMode } from '../../contract';
+import type { Client } from 'pg';
+import { FlexliftError, type FailurePlace } from '../../contract';
 import { serverName, type Endpoint } from './endpoint';
 import { mapPostgresError, rememberPlace } from './map-error';
+import { close, open, reasonOfEnd, socketOf, type ConnectionKind } from './open';
+import { askBeside, backendOf } from './second-session';
 import { applySessionSettings } from './session-settings';
-
-export interface ConnectionKind {
-  /** A walsender's session in this database: it takes replication commands, and SQL by the simple protocol alone. */
-  replication?: boolean;
-}
-
-/** Why the server ended a session. */
-const endOf = new WeakMap<Client, DatabaseError>();
+import { watchSilence } from './silence-watch';
 
 /**
  * The one way to get a connection: opens it, sets every session setting that the work depends on, hands it to `work`
- * and closes it whatever happens. When `signal` fires, the running statement is cancelled on the server and the
- * connection closed, so that `work` fails at once.
+ * and closes it whatever happens. A server that falls silent is noticed. When `signal` fires, the running statement is
+ * cancelled on the server and the connection closed, so that `work` fails at once.
  *
  * @throws FlexliftError for all that the server or the network throws, with side, server and database.
  */
@@ -37,6 +29,7 @@ export async function withConnection<T>(
   };
   try {
     client = await open(endpoint, database, kind);
+    watchSilence(client, { endpoint, database, place });
     rememberPlaces(client, place);
     signal.addEventListener('abort', stop, { once: true });
     signal.throwIfAborted();
@@ -47,69 +40,8 @@ export async function withConnection<T>(
     throw mapPostgresError(reasonOf(error, client), place);
   } finally {
     signal.removeEventListener('abort', stop);
-    await client?.end().catch(() => undefined);
+    if (client !== undefined) await close(client);
   }
-}
-
-/** Opens a bare connection without our session settings; the caller ends it. For tests and special sessions. */
-export async function open(endpoint: Endpoint, database: string, kind: ConnectionKind = {}): Promise<Client> {
-  const { sslMode } = endpoint.address;
-  if (sslMode !== 'prefer') return await connectOnce(endpoint, database, sslMode, kind);
-  try {
-    return await connectOnce(endpoint, database, 'require', kind);
-  } catch (error) {
-    if (error instanceof Error && /does not support SSL/i.test(error.message)) {
-      return await connectOnce(endpoint, database, 'disable', kind);
-    }
-    throw error;
-  }
-}
-
-async function connectOnce(
-  endpoint: Endpoint,
-  database: string,
-  sslMode: SslMode,
-  { replication = false }: ConnectionKind,
-): Promise<Client> {
-  const { address } = endpoint;
-  const config: ClientConfig & { replication?: 'database' } = {
-    host: address.host,
-    port: address.port,
-    user: address.user,
-    database,
-    password: await endpoint.resolvePassword(),
-    application_name: endpoint.applicationName,
-    connectionTimeoutMillis: endpoint.connectTimeout,
-    keepAlive: true,
-    keepAliveInitialDelayMillis: 10_000,
-    ssl: await tlsOptions(sslMode, address.sslRootCert, address.host),
-    ...(replication ? { replication: 'database' } : {}),
-  };
-  const client = new Client(config);
-  // an idle session's end arrives as an event; the next query on it fails, but no longer says why
-  client.on('error', (error) => {
-    if (error instanceof DatabaseError) endOf.set(client, error);
-  });
-  try {
-    await client.connect();
-  } catch (error) {
-    await client.end().catch(() => undefined);
-    throw error;
-  }
-  return client;
-}
-
-/** https://www.postgresql.org/docs/current/libpq-ssl.html#LIBPQ-SSL-PROTECTION */
-async function tlsOptions(
-  sslMode: SslMode,
-  rootCert: string | undefined,
-  host: string,
-): Promise<ConnectionOptions | false> {
-  if (sslMode === 'disable' || host.startsWith('/')) return false;
-  if (sslMode === 'require' || sslMode === 'prefer') return { rejectUnauthorized: false };
-  const ca = rootCert === undefined ? undefined : await readFile(rootCert, 'utf8');
-  if (sslMode === 'verify-full') return { rejectUnauthorized: true, ca };
-  return { rejectUnauthorized: true, ca, checkServerIdentity: () => undefined };
 }
 
 /**
@@ -117,10 +49,8 @@ async function tlsOptions(
  * it from a second session first.
  */
 async function cancelAndClose(endpoint: Endpoint, database: string, client: Client): Promise<void> {
-  const pid = (client as Client & { processID?: number }).processID;
   try {
-    const second = await open(endpoint, database);
-    await second.query('SELECT pg_catalog.pg_cancel_backend($1)', [pid]).finally(() => second.end());
+    await askBeside(endpoint, database, 'SELECT pg_catalog.pg_cancel_backend($1)', [backendOf(client)]);
   } catch {
     // the server is gone or refuses: closing the socket is all that is left to do
   } finally {
@@ -131,7 +61,7 @@ async function cancelAndClose(endpoint: Endpoint, database: string, client: Clie
 /** What broke on an ended session says less than its end. */
 function reasonOf(error: unknown, client: Client | undefined): unknown {
   if (client === undefined || error instanceof FlexliftError) return error;
-  return endOf.get(client) ?? error;
+  return reasonOfEnd(client) ?? error;
 }
 
 function rememberPlaces(client: Client, place: FailurePlace): void {
@@ -141,8 +71,4 @@ function rememberPlaces(client: Client, place: FailurePlace): void {
     if (result instanceof Promise) result.catch((error: unknown) => rememberPlace(error, place));
     return result;
   }) as Client['query'];
-}
-
-export function socketOf(client: Client): Socket {
-  return (client as Client & { connection: { stream: Socket } }).connection.stream;
 }

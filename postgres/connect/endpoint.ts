@@ -12,6 +12,8 @@ export interface Endpoint {
   applicationName: string;
   /** Milliseconds. */
   connectTimeout: number;
+  /** A server that has sent nothing for so long is asked whether it is at work. Milliseconds, default 60 s. */
+  silence?: number;
 }
 
 export function serverName(address: { host: string; port: number }): string {

@@ -1,7 +1,9 @@
 export * from './application-name';
-export * from './connection';
+export { withConnection } from './connection';
 export * from './endpoint';
 export * from './identifier';
 export * from './map-error';
+export { open, socketOf, type ConnectionKind } from './open';
 export * from './predecessors';
 export { applySessionSettings } from './session-settings';
+export { whileFed } from './silence-watch';

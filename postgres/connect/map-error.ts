@@ -14,6 +14,9 @@ const NETWORK_CODES = new Set([
   'ENOENT',
 ]);
 
+/** Of a connection that was there. */
+const BROKEN_CODES = new Set(['ECONNRESET', 'EPIPE']);
+
 const REMEDIES: Partial<Record<FailureCode, string>> = {
   Unreachable: 'Check host, port, firewall and that the server runs.',
   ServerRestarting: 'Nothing to do if the server is being restarted: the work goes on by itself.',
@@ -54,8 +57,13 @@ export function mapPostgresError(error: unknown, fallback: FailurePlace): Flexli
   };
   if (error instanceof DatabaseError) return fromDatabaseError(error, place);
   const text = isNativeError(error) ? error.message : String(error);
-  const network = isNativeError(error) && isNetworkError(error);
-  return fail(network ? 'Unreachable' : 'Unexpected', text, place, undefined, error);
+  if (!isNativeError(error) || !isNetworkError(error))
+    return fail('Unexpected', text, place, undefined, error);
+  const server = place.side ?? 'server';
+  const sentence = isBroken(error)
+    ? `The connection to the ${server} broke: ${text}`
+    : `The ${server} cannot be reached: ${text}`;
+  return fail('Unreachable', sentence, place, undefined, error);
 }
 
 /** SQLSTATE to code; https://www.postgresql.org/docs/current/errcodes-appendix.html */
@@ -113,4 +121,10 @@ function isNetworkError(error: Error): boolean {
     NETWORK_CODES.has(code) ||
     /terminated|timeout|connection.*(closed|ended)|not queryable/i.test(error.message)
   );
+}
+
+function isBroken(error: Error): boolean {
+  if ('syscall' in error && error.syscall === 'connect') return false;
+  const code = 'code' in error ? String(error.code) : '';
+  return BROKEN_CODES.has(code) || /terminated|closed|ended|not queryable/i.test(error.message);
 }

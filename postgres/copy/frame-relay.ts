@@ -1,6 +1,6 @@
 import type { Client } from 'pg';
 import { FlexliftError } from '../../contract';
-import { socketOf } from '../connect';
+import { socketOf, whileFed } from '../connect';
 import { atSide } from './at-side';
 import { COPY_DONE, copyFail, CopyIn, CopyOut } from './copy-statement';
 import { FrameWalker } from './frame-walker';
@@ -81,7 +81,7 @@ async function relay({
   const sent = atSide('source', source, () => copyOut.finished, object);
   try {
     // before it was told the end, the target can only fail
-    const rows = await Promise.race([sent, stored]);
+    const rows = await whileFed(target, () => Promise.race([sent, stored]));
     targetSocket.write(COPY_DONE);
     checkStored(rows, await stored, object);
     return { rows, bytes: walker.bytes };

@@ -131,7 +131,9 @@ export async function untilReplication(handle: MigrationHandle, state: string): 
   await eventually(
     `replication ${state}`,
     async () => {
-      const status = await handle.query<MigrationStatus>('status');
+      // a worker that has just been started may take longer than a query has patience
+      const status = await handle.query<MigrationStatus>('status').catch(() => undefined);
+      if (status === undefined) return false;
       last = status.databases[0];
       if (status.endedAt !== undefined) throw new Error(`ended: ${endOf(status)}`);
       return last?.phase === 'Replicate' && last.replication?.state === state;

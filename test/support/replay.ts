@@ -1,8 +1,12 @@
+import { join } from 'node:path';
 import { DefaultLogger, Runtime, Worker } from '@temporalio/worker';
 import type { MigrationHandle, Migrations } from './migration';
 
 /** Beyond this a history has outgrown its bound; see design: no history nears 4,000 events. */
 const EVENTS = 4_000;
+
+/** What the tests' workers ran. */
+const WORKFLOWS = { codePath: join(__dirname, '../../dist/workers/workflow-bundle.js') };
 
 let installed = false;
 
@@ -13,7 +17,7 @@ export async function replay(migrations: Migrations, handle: MigrationHandle): P
   for (const workflowId of await workflowTree(migrations, handle.workflowId)) {
     const history = await migrations.client.workflow.getHandle(workflowId).fetchHistory();
     expect(history.events?.length ?? 0).toBeLessThan(EVENTS);
-    await Worker.runReplayHistory({ workflowsPath: require.resolve('../../workflows') }, history, workflowId);
+    await Worker.runReplayHistory({ workflowBundle: WORKFLOWS }, history, workflowId);
   }
 }
 

@@ -53,6 +53,7 @@ export async function withSourceStream<T>(
     publications: start.publications,
     from: args.stream.lsn,
     predecessorPrefix,
+    silence: source.silence,
     signal: args.signal,
   });
   const buffer = new TransactionBuffer(new MarkerTable(identity.migrationId));

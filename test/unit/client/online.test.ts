@@ -50,6 +50,14 @@ describe('the figures of a replication', () => {
     expect(overlaid(live, { replication: old })).toEqual({ ...answer, lsn: '0/2', lagBytes: 0 });
   });
 
+  test('are not those of a database that is ready, while its applier waits for its next try', () => {
+    const ready = { replication: answer };
+    const live = { database: 'shop', heartbeat: progress };
+    expect(overlaid([{ ...live, isInterrupted: false }], ready)?.state).toBe('ReadyForCutover');
+    expect(overlaid([{ ...live, isInterrupted: true }], ready)?.state).toBe('CatchingUp');
+    expect(overlaid([{ database: 'shop', isInterrupted: true }], ready)?.state).toBe('CatchingUp');
+  });
+
   test('are of this database alone', () => {
     expect(overlaid([{ database: 'crm', answer }])).toBeUndefined();
   });

@@ -1,11 +1,6 @@
-import { mkdirSync } from 'node:fs';
 import { loadavg } from 'node:os';
-import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { Command, InvalidArgumentError } from 'commander';
-import { connectClient, openEngine, stopEngine } from '../cli/engine';
-import { Output } from '../cli/output';
-import { stateDirectory } from '../embedded';
 import { Chaos } from './soak/chaos';
 import { Figures } from './soak/figures';
 import { MigratedServer } from './soak/migrated';
@@ -13,6 +8,7 @@ import { DATABASE, SCHEMA } from './soak/schema';
 import { findFaults } from './soak/verdict';
 import { Writers } from './soak/writers';
 import { withServers, type BenchServers } from './support/bench-servers';
+import { withProduct } from './support/product';
 import { withSession } from './support/sessions';
 
 /** `npm run soak`: an online migration under random writes while its worker is killed and its servers are restarted. */
@@ -60,23 +56,14 @@ async function soak(servers: BenchServers, options: Options, signal: AbortSignal
   say(`PostgreSQL ${source.binaries.version} to ${target.binaries.version} for ${options.minutes} minutes`);
   await withSession(source, 'postgres', (client) => client.query(`CREATE DATABASE ${DATABASE}`));
   await withSession(source, DATABASE, (client) => client.query(SCHEMA));
-  const state = join(directory, 'state');
-  mkdirSync(state, { mode: 0o700 });
-  const environment = { ...process.env, FLEXLIFT_STATE_DIR: state };
-  const engineOptions = { output: new Output(), environment, signal };
   const writers = new Writers(source, options.writers, options.interval);
   try {
-    const engine = await openEngine(engineOptions);
-    const client = await connectClient(engine, engineOptions.output);
-    try {
-      const migrated = await MigratedServer.start(engine, client, engineOptions, servers);
+    return await withProduct(directory, signal, async (product) => {
+      const migrated = await MigratedServer.start(product, servers);
       return await throughAllOfIt({ servers, migrated, writers }, options.minutes, signal);
-    } finally {
-      await client.close();
-    }
+    });
   } finally {
     await writers.stop();
-    await stopEngine(stateDirectory(environment));
   }
 }
 

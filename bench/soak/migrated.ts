@@ -1,44 +1,29 @@
-import type { Engine, EngineOptions } from '../../cli/engine';
 import { killWorker, startWorker } from '../../cli/engine';
-import {
-  isReadyForCutover,
-  type MigrationClient,
-  type MigrationHandle,
-  type MigrationStatus,
-} from '../../client';
+import type { MigrationHandle, MigrationStatus } from '../../client';
 import { runningProcess } from '../../embedded';
 import type { BenchServers } from '../support/bench-servers';
-import { poll, uriOf } from '../support/sessions';
+import { POOL, untilReady, type Product } from '../support/product';
 import { runProgramForOutput } from '../support/programs';
+import { uriOf } from '../support/sessions';
 import { DATABASE } from './schema';
 
-const POOL = 'default';
 const WORKER = 'worker';
 /** Milliseconds: so short that half an hour sees many of each. */
 const TIMEOUTS = { heartbeat: 5_000, segment: 60_000, watch: 5_000, proof: 30_000 };
 const LIMITS = { partBytes: 4 * 1024 ** 2, groupBytes: 4 * 1024 ** 2 };
 /** Writers at full speed are always some ahead. */
 const MAX_LAG = 64 * 1024 ** 2;
-const LOOK_INTERVAL = 1_000;
 const ATTEMPTS = 5;
 
 /** The migration under test, and its worker. */
 export class MigratedServer {
   private constructor(
-    private readonly engine: Engine,
-    private readonly client: MigrationClient,
-    private readonly options: EngineOptions,
+    private readonly product: Product,
     readonly handle: MigrationHandle,
   ) {}
 
-  static async start(
-    engine: Engine,
-    client: MigrationClient,
-    options: EngineOptions,
-    { source, target }: BenchServers,
-  ): Promise<MigratedServer> {
-    await startWorker(engine, client, POOL, options);
-    const handle = await client.create({
+  static async start(product: Product, { source, target }: BenchServers): Promise<MigratedServer> {
+    const handle = await product.client.create({
       name: 'soak',
       pool: POOL,
       mode: 'Online',
@@ -48,13 +33,14 @@ export class MigratedServer {
       limits: LIMITS,
       timeouts: TIMEOUTS,
     });
-    return new MigratedServer(engine, client, options, handle);
+    return new MigratedServer(product, handle);
   }
 
   /** As a crash would, and another one follows. */
   readonly replaceWorker = async (): Promise<void> => {
-    await killWorker(this.engine, POOL);
-    await startWorker(this.engine, this.client, POOL, this.options);
+    const { engine, client, options } = this.product;
+    await killWorker(engine, POOL);
+    await startWorker(engine, client, POOL, options);
   };
 
   async status(): Promise<MigrationStatus | undefined> {
@@ -63,7 +49,7 @@ export class MigratedServer {
 
   /** Bytes resident now; undefined between two workers. */
   async workerBytes(): Promise<number | undefined> {
-    const running = runningProcess(this.engine.state, WORKER);
+    const running = runningProcess(this.product.engine.state, WORKER);
     if (running === undefined) return undefined;
     try {
       const pid = String(running.identity.pid);
@@ -80,7 +66,7 @@ export class MigratedServer {
    */
   async cutOver(signal: AbortSignal, say: (line: string) => void): Promise<MigrationStatus> {
     for (let attempt = 1; attempt <= ATTEMPTS; attempt += 1) {
-      await poll(LOOK_INTERVAL, signal, async () => ((await this.isReady()) ? true : undefined));
+      await untilReady(this.handle, signal);
       try {
         const cutover = await this.handle.cutover({ maxLagBytes: MAX_LAG });
         const { databases } = await cutover.result({ signal });
@@ -96,13 +82,5 @@ export class MigratedServer {
       }
     }
     throw new Error(`${ATTEMPTS} cutovers, and none released the target`);
-  }
-
-  private async isReady(): Promise<boolean> {
-    const status = await this.status();
-    if (status === undefined) return false;
-    if (status.endedAt !== undefined)
-      throw new Error(`the migration ended before its cutover: ${status.state}`);
-    return status.databases.length > 0 && status.databases.every(isReadyForCutover);
   }
 }

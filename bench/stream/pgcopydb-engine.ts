@@ -1,25 +1,21 @@
-import { spawn, type ChildProcess } from 'node:child_process';
-import { createWriteStream, existsSync, readFileSync } from 'node:fs';
-import { once } from 'node:events';
+import type { ChildProcess } from 'node:child_process';
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { runProgram } from '../support/programs';
+import { killGroup, Pgcopydb, pgcopydbPaths } from '../support/pgcopydb';
 import { poll, uriOf, withSession } from '../support/sessions';
 import { COPIED, DATABASE, type Bed } from './bed';
 import type { Engine, EngineRun } from './engine';
 import { dropSlot } from './slots';
 
-const VARIABLE = 'FLEXLIFT_PGCOPYDB';
 /** Its fast and safe way; the plugin has to be chosen once and for all. */
 const PLUGIN = ['--plugin', 'test_decoding'];
 /** Milliseconds. */
 const AT_ITS_END = 2_000;
 
 /** The engine, or why there is none. */
-export function pgcopydbOfEnvironment(environment: NodeJS.ProcessEnv = process.env): PgcopydbEngine | string {
-  const path = environment[VARIABLE];
-  if (path === undefined || path === '') return `${VARIABLE} names no pgcopydb 0.17`;
-  if (!existsSync(path)) return `${VARIABLE}: there is no ${path}`;
-  return new PgcopydbEngine(path);
+export function pgcopydbOfEnvironment(environment?: NodeJS.ProcessEnv): PgcopydbEngine | string {
+  const paths = pgcopydbPaths(environment);
+  return typeof paths === 'string' ? paths : new PgcopydbEngine(paths[0] ?? '');
 }
 
 /** `pgcopydb follow` of 0.17, with a work directory, slot and origin per round. */
@@ -36,7 +32,8 @@ export class PgcopydbEngine implements Engine {
     await bed.freshTarget(COPIED);
     const { source } = bed.servers;
     const where = ['--source', uriOf(source, DATABASE), '--dir', this.directory(bed, round)];
-    await this.run(bed, ['stream', 'sentinel', 'set', 'apply', ...where]);
+    const program = this.program(bed);
+    await program.run(['stream', 'sentinel', 'set', 'apply', ...where], bed.signal);
     let child: ChildProcess | undefined;
     let fail: (error: Error) => void = () => undefined;
     const failure = new Promise<never>((_, reject) => (fail = reject));
@@ -44,9 +41,9 @@ export class PgcopydbEngine implements Engine {
     return {
       go: () => {
         const how = ['--resume', '--not-consistent', '--endpos', bed.endLsn];
-        child = this.start(bed, ['follow', ...how, ...this.arguments(bed, round)]);
+        child = program.start(['follow', ...how, ...this.arguments(bed, round)]);
         child.on('exit', (code, signal) => {
-          const error = new Error(`pgcopydb ended: ${signal ?? `code ${code}`}; ${this.lastWords(bed)}`);
+          const error = new Error(`pgcopydb ended: ${signal ?? `code ${code}`}; ${program.lastWords()}`);
           // at its end position it ends by itself, a little before the last row is looked for
           setTimeout(() => fail(error), code === 0 ? AT_ITS_END : 0);
         });
@@ -74,11 +71,12 @@ export class PgcopydbEngine implements Engine {
       ]),
     );
     await bed.freshTarget(COPIED);
-    const snapshot = this.start(bed, ['snapshot', '--follow', ...from, ...dir]);
+    const program = this.program(bed);
+    const snapshot = program.start(['snapshot', '--follow', ...from, ...dir]);
     try {
       await withSession(source, 'postgres', (client) =>
         poll(100, bed.signal, async () => {
-          if (snapshot.exitCode !== null) throw new Error(`pgcopydb snapshot: ${this.lastWords(bed)}`);
+          if (snapshot.exitCode !== null) throw new Error(`pgcopydb snapshot: ${program.lastWords()}`);
           const { rowCount } = await client.query(
             'SELECT FROM pg_replication_slots WHERE slot_name = $1 AND confirmed_flush_lsn IS NOT NULL',
             [slot],
@@ -88,7 +86,7 @@ export class PgcopydbEngine implements Engine {
             : undefined;
         }),
       );
-      await this.run(bed, ['stream', 'setup', ...this.arguments(bed, round)]);
+      await program.run(['stream', 'setup', ...this.arguments(bed, round)], bed.signal);
     } finally {
       await killGroup(snapshot);
     }
@@ -106,42 +104,11 @@ export class PgcopydbEngine implements Engine {
     return join(servers.directory, `pgcopydb-${number}-${round}`);
   }
 
-  private log({ servers }: Bed): string {
-    return join(servers.directory, 'pgcopydb.log');
-  }
-
-  /** The log itself is gone when one reads of the failure. */
-  private lastWords(bed: Bed): string {
-    const lines = readFileSync(this.log(bed), 'utf8').trim().split('\n');
-    return (lines.findLast((line) => line.includes(' ERROR ')) ?? lines.at(-1) ?? '').replace(/\s+/g, ' ');
-  }
-
-  private async run(bed: Bed, args: string[]): Promise<void> {
-    await runProgram(this.path, args, { signal: bed.signal });
-  }
-
-  /** In a process group of its own: its children outlive it otherwise. */
-  private start(bed: Bed, args: string[]): ChildProcess {
-    const child = spawn(this.path, args, { detached: true, stdio: ['ignore', 'pipe', 'pipe'] });
-    const log = createWriteStream(this.log(bed), { flags: 'a' });
-    child.stdout?.pipe(log, { end: false });
-    child.stderr?.pipe(log, { end: false });
-    return child;
+  private program({ servers }: Bed): Pgcopydb {
+    return new Pgcopydb(this.path, join(servers.directory, 'pgcopydb.log'));
   }
 }
 
 function slotOf(round: number): string {
   return `bench_pgcopydb_${round}`;
-}
-
-async function killGroup(child: ChildProcess): Promise<void> {
-  const { pid } = child;
-  if (pid === undefined) return;
-  const ended = child.exitCode === null && child.signalCode === null ? once(child, 'exit') : undefined;
-  try {
-    process.kill(-pid, 'SIGKILL');
-  } catch {
-    // all of it has ended
-  }
-  await ended;
 }

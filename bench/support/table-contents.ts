@@ -21,7 +21,17 @@ export async function tableContents(client: Client): Promise<Record<string, stri
   return contents;
 }
 
-/** One sentence for each table that is not the same on both sides. */
+/** Of each table what {@link tableContents} says, and where each sequence stands. */
+export async function databaseContents(client: Client): Promise<Record<string, string>> {
+  const { rows } = await client.query<{ name: string; last: string | null }>(
+    `SELECT format('%I.%I', schemaname, sequencename) AS name, last_value::text AS last FROM pg_sequences
+      WHERE schemaname !~ '^flexlift'`,
+  );
+  const sequences = rows.map(({ name, last }) => [`sequence ${name}`, last ?? 'not called'] as const);
+  return { ...(await tableContents(client)), ...Object.fromEntries(sequences) };
+}
+
+/** One sentence for each that is not the same on both sides. */
 export function differences(source: Record<string, string>, target: Record<string, string>): string[] {
   const names = [...new Set([...Object.keys(source), ...Object.keys(target)])].sort();
   return names

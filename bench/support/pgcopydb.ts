@@ -1,0 +1,55 @@
+import { spawn, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { createWriteStream, existsSync, readFileSync } from 'node:fs';
+import { delimiter } from 'node:path';
+import { runProgram } from './programs';
+
+const VARIABLE = 'FLEXLIFT_PGCOPYDB';
+
+/** The programs that the environment names, or why there is none. */
+export function pgcopydbPaths(environment: NodeJS.ProcessEnv = process.env): string[] | string {
+  const paths = (environment[VARIABLE] ?? '').split(delimiter).filter((path) => path !== '');
+  if (paths.length === 0) return `${VARIABLE} names no pgcopydb`;
+  const missing = paths.find((path) => !existsSync(path));
+  return missing === undefined ? paths : `${VARIABLE}: there is no ${missing}`;
+}
+
+/** One of its programs, and the file that all it says goes to. */
+export class Pgcopydb {
+  constructor(
+    readonly path: string,
+    private readonly log: string,
+  ) {}
+
+  /** To its end. */
+  async run(args: string[], signal: AbortSignal): Promise<void> {
+    await runProgram(this.path, args, { signal });
+  }
+
+  /** In a process group of its own: its children outlive it otherwise. */
+  start(args: string[]): ChildProcess {
+    const child = spawn(this.path, args, { detached: true, stdio: ['ignore', 'pipe', 'pipe'] });
+    const log = createWriteStream(this.log, { flags: 'a' });
+    child.stdout?.pipe(log, { end: false });
+    child.stderr?.pipe(log, { end: false });
+    return child;
+  }
+
+  /** The log itself is gone when one reads of the failure. */
+  lastWords(): string {
+    const lines = readFileSync(this.log, 'utf8').trim().split('\n');
+    return (lines.findLast((line) => line.includes(' ERROR ')) ?? lines.at(-1) ?? '').replace(/\s+/g, ' ');
+  }
+}
+
+export async function killGroup(child: ChildProcess): Promise<void> {
+  const { pid } = child;
+  if (pid === undefined) return;
+  const ended = child.exitCode === null && child.signalCode === null ? once(child, 'exit') : undefined;
+  try {
+    process.kill(-pid, 'SIGKILL');
+  } catch {
+    // all of it has ended
+  }
+  await ended;
+}

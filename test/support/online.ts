@@ -107,12 +107,15 @@ export async function expectReleased(
   ]);
 }
 
-/** Waits until the live figures of the one database's replication are so; what a person sees in `flexlift show`. */
+/**
+ * Waits until the live figures of the one database's replication are so; what a person sees in `flexlift show`. Long: a
+ * snapshot waits for every transaction on its server, those of other tests too.
+ */
 export async function untilLive(
   handle: MigrationHandle,
   what: string,
   probe: (replication: ReplicationStatus) => boolean,
-  timeout = 20_000,
+  timeout = 60_000,
 ): Promise<ReplicationStatus> {
   return await eventually(
     what,

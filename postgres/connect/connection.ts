@@ -1,4 +1,4 @@
-import type { Client } from 'pg';
+import { DatabaseError, type Client } from 'pg';
 import { FlexliftError, type FailurePlace } from '../../contract';
 import { serverName, type Endpoint } from './endpoint';
 import { mapPostgresError, rememberPlace } from './map-error';
@@ -61,7 +61,10 @@ async function cancelAndClose(endpoint: Endpoint, database: string, client: Clie
 /** What broke on an ended session says less than its end. */
 function reasonOf(error: unknown, client: Client | undefined): unknown {
   if (client === undefined || error instanceof FlexliftError) return error;
-  return reasonOfEnd(client) ?? error;
+  const end = reasonOfEnd(client);
+  // the statement that ran then was told why; the socket only knows that it is closed
+  if (error instanceof DatabaseError && !(end instanceof DatabaseError)) return error;
+  return end ?? error;
 }
 
 function rememberPlaces(client: Client, place: FailurePlace): void {

@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import type { Socket } from 'node:net';
 import type { ConnectionOptions } from 'node:tls';
-import { Client, type ClientConfig } from 'pg';
+import { Client, DatabaseError, type ClientConfig } from 'pg';
 import type { SslMode } from '../../contract';
 import type { Endpoint } from './endpoint';
 
@@ -51,9 +51,9 @@ async function connectOnce(
     ...(replication ? { replication: 'database' } : {}),
   };
   const client = new Client(config);
-  // a session's end arrives as an event; the next query on it fails, but no longer says why
+  // a session's end arrives as an event; the next query on it fails, but no longer says why: least of all a socket
   client.on('error', (error) => {
-    if (!endOf.has(client)) endOf.set(client, error);
+    if (!endOf.has(client) || error instanceof DatabaseError) endOf.set(client, error);
   });
   try {
     await client.connect();

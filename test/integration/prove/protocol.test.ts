@@ -136,7 +136,7 @@ test('a prover whom the applier did not wait for gives up before it reads anythi
   await fixture.source.query('ROLLBACK');
   await expect(late).rejects.toMatchObject({
     code: 'Contention',
-    message: expect.stringMatching(/went on before/) as string,
+    message: expect.stringMatching(/went on before|gave the proof up/) as string,
   });
   expect(await slots()).toEqual([]);
 });

@@ -1,6 +1,7 @@
 import Long from 'long';
 import { DEFAULT_LIMITS, type MigrationRequest } from '../../contract';
 import type { migration } from '../../workflows';
+import { TEST_ALL } from '../support/all';
 import { useShopMigrations } from '../support/e2e';
 import { eventually } from '../support/eventually';
 import { testRequest } from '../support/migration';
@@ -83,7 +84,7 @@ describe('late attempts', () => {
     expect(rows[0]).toEqual({ n: '30001', live: '1' });
   });
 
-  it.each([false, true])(
+  it.each(TEST_ALL ? [false, true] : [true])(
     'a workflow reset after the release is refused (overwrite: %s)',
     async (overwrite) => {
       const asked = request({ overwrite });
@@ -171,23 +172,20 @@ describe('a forgotten writer', () => {
 describe('the comparison fails', () => {
   it.each([
     [
-      'a changed value',
-      `UPDATE big SET body = 'x' WHERE id = 77`,
-      { kind: 'checksum', object: '"public"."big"' },
+      'a changed value, a missing index, a changed function and a sequence behind',
+      `UPDATE big SET body = 'x' WHERE id = 77;
+       DROP INDEX big_kind;
+       CREATE OR REPLACE FUNCTION touch() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RETURN NEW; END $$;
+       SELECT setval('numbers', 4710)`,
+      [
+        { kind: 'checksum', object: '"public"."big"' },
+        { kind: 'catalog', object: expect.stringContaining('big_kind') as string },
+        { kind: 'catalog', object: expect.stringContaining('touch') as string },
+        { kind: 'sequence', object: '"public"."numbers"' },
+      ],
     ],
-    ['a lost row', `DELETE FROM big WHERE id = 20000`, { kind: 'rows', object: '"public"."big"' }],
-    ['a missing index', `DROP INDEX big_kind`, { kind: 'catalog' }],
-    [
-      'a changed function',
-      `CREATE OR REPLACE FUNCTION touch() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RETURN NEW; END $$`,
-      { kind: 'catalog' },
-    ],
-    [
-      'a sequence behind',
-      `SELECT setval('numbers', 4710)`,
-      { kind: 'sequence', object: '"public"."numbers"' },
-    ],
-  ])('on %s, and names it', async (_what, change, difference) => {
+    ['a lost row', `DELETE FROM big WHERE id = 20000`, [{ kind: 'rows', object: '"public"."big"' }]],
+  ])('on %s, and names it', async (_what, change, differences) => {
     const asked = request();
     const handle = await shop.migrations.start(asked);
     shop.startWorker(asked.pool);
@@ -199,6 +197,8 @@ describe('the comparison fails', () => {
     });
     const status = await handle.result();
     expect(status).toMatchObject({ state: 'Failed', failure: { code: 'DifferenceFound' } });
-    expect(status.databases[0]?.differences).toEqual([expect.objectContaining(difference)]);
+    const found = status.databases[0]?.differences;
+    expect(found).toHaveLength(differences.length);
+    for (const difference of differences) expect(found).toContainEqual(expect.objectContaining(difference));
   });
 });

@@ -36,12 +36,14 @@ beforeAll(async () => {
     `${SIDES.source}=${servers.source.port},${SIDES.target}=${servers.target.port}`;
 });
 
-const { shop, startReady } = useOnlineMigrations(SIDES.source, SIDES.target);
 let positions: ConfirmedPositions | undefined;
 
 afterEach(async () => {
   await positions?.stop();
+  await Promise.all([servers.source.start(), servers.target.start()]);
 });
+
+const { shop, startReady } = useOnlineMigrations(SIDES.source, SIDES.target);
 afterAll(async () => {
   await Promise.all([servers.source.remove(), servers.target.remove(), stopTemporalServer(temporal)]);
   rmSync(directory, { recursive: true, force: true });
@@ -114,6 +116,7 @@ describe('an online migration whose servers are restarted while it replicates', 
       await restart(online, side, mode, MINUTE);
       await expectEqual(online);
     },
+    PATIENCE,
   );
 
   itInAll(

@@ -33,7 +33,7 @@ export async function applyChangesStep(step: ApplyStep, run: Run): Promise<Apply
       stop: run.signal,
       signal: breakOff.signal,
       watchInterval: run.request.timeouts.watch,
-      onWatch: await watchSchema(step, run),
+      onWatch: until?.quietFrom === undefined ? await watchSchema(step, run) : undefined,
       onProgress: (progress) => {
         run.progress({ what: `apply changes, ${progress.lagBytes} bytes behind`, replication: progress });
         publish(step, progress);

@@ -1,5 +1,5 @@
 import type { Client } from 'pg';
-import type { CompareResult, DatabaseStep, Difference } from '../contract';
+import type { CompareCatalogStep, CompareResult, CutoverStep, Difference } from '../contract';
 import {
   compareCatalogs,
   compareMaterializedViews,
@@ -8,22 +8,35 @@ import {
   readSequences,
 } from '../postgres/compare';
 import { largeObjectsChecksum } from '../postgres/copy';
+import { readCatalogAhead, sourceCatalog } from '../postgres/prove';
 import type { Run } from './support/run';
 
 /** Belong to the database, not to its schemas: the release gives and proves them. */
 const OF_THE_DATABASE =
   /^(database|(owner|privileges) of database|settings of (the database|role .* in the database))$/s;
 
+/** Before the fence: what the comparison behind it needs not read then. */
+export async function readSourceCatalogStep({ database, attempt }: CutoverStep, run: Run): Promise<void> {
+  const { identity } = run;
+  await run.session('source', database, (source) =>
+    run.session('target', database, (target) => readCatalogAhead({ source, target, identity, attempt })),
+  );
+}
+
 /** All but the tables' content: catalog, sequences, materialized views, large objects. */
-export async function compareCatalogStep({ database }: DatabaseStep, run: Run): Promise<CompareResult> {
+export async function compareCatalogStep(
+  { database, attempt }: CompareCatalogStep,
+  run: Run,
+): Promise<CompareResult> {
   const { signal, request } = run;
   return await run.session('source', database, (source) =>
     run.session('target', database, async (target) => {
       run.progress({ what: 'compare the catalogs' });
-      const catalog = compareCatalogs(await readCatalog(source), await readCatalog(target), {
-        ignoreOwners: request.noOwner,
-        ignorePrivileges: request.noPrivileges,
-      });
+      const catalog = compareCatalogs(
+        attempt === undefined ? await readCatalog(source) : await sourceCatalog({ source, target, attempt }),
+        await readCatalog(target),
+        { ignoreOwners: request.noOwner, ignorePrivileges: request.noPrivileges },
+      );
       run.progress({ what: 'compare the sequences' });
       const sequences = compareSequences(
         await readSequences(source, signal),

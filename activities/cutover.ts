@@ -7,8 +7,10 @@ import {
   type CutoverStep,
   type FenceStep,
   type MigrationRequest,
+  type UndoneCutover,
 } from '../contract';
 import { quoteQualified } from '../postgres/connect';
+import { copiedInAttempt, LARGE_OBJECTS } from '../postgres/copy';
 import { liftFence, raiseFence } from '../postgres/fence';
 import { beginCutover, isReplicaRoleAllowed, withCutover } from '../postgres/ledger';
 import { catalogAtDump, driftSince, unpublishedTables } from '../postgres/prove';
@@ -143,12 +145,14 @@ export async function runLateStep({ database, attempt }: CutoverStep, run: Run):
 }
 
 /** What was made for a cutover that was called off would act on the changes to come: triggers fire, rules rewrite. */
-export async function undoCutoverStep(step: CutoverStep, run: Run): Promise<void> {
+export async function undoCutoverStep(step: CutoverStep, run: Run): Promise<UndoneCutover> {
   const { database, attempt } = step;
-  await run.session('target', database, async (client) => {
+  const copied = await run.session('target', database, async (client) => {
     const foreignKeys = !(await isReplicaRoleAllowed(client));
     await undoLate({ client, attempt, foreignKeys, ...entryOptions(run) });
+    return await copiedInAttempt(client, attempt);
   });
   // from now on nothing can raise it for this attempt; until now something late could have
   await liftFenceStep(step, run);
+  return { copiedAnew: copied.filter((name) => name !== LARGE_OBJECTS) };
 }

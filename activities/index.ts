@@ -15,15 +15,16 @@ import {
   runPostDataStep,
   runPreDataStep,
 } from './run-entries';
-import { emitMarkerStep, prepareSourceStep, takeAwaySourceStep } from './source-objects';
+import { prepareSourceStep, takeAwaySourceStep } from './source-objects';
 import { cleanUpStep } from './clean-up';
-import { compareCatalogStep } from './compare-catalog';
+import { compareCatalogStep, readSourceCatalogStep } from './compare-catalog';
 import { compareTablesStep, planCompareStep } from './compare-tables';
 import { checksumSourceTableStep, copyGroupStep, copyLargeObjectsStep, copyPartStep } from './copy-rows';
 import { createTargetDatabaseStep } from './create-target-database';
 import { dumpSchemaStep } from './dump-schema';
 import { analyzeStep, copySequencesStep, refreshMaterializedViewsStep } from './finish-database';
 import { holdSnapshotStep } from './hold-snapshot';
+import { emitMarkerStep, passMarkerStep } from './pass-marker';
 import { planLoadStep } from './plan-load';
 import { releaseStep } from './release';
 import { durableStep } from './support/run';
@@ -59,12 +60,14 @@ export function createActivities({ secrets }: { secrets: Secrets }) {
     runBeforeReplication: durableStep(secrets, runBeforeReplicationStep),
     applyChanges: durableStep(secrets, applyChangesStep),
     emitMarker: durableStep(secrets, emitMarkerStep),
+    passMarker: durableStep(secrets, passMarkerStep),
     buildForeignKeys: durableStep(secrets, buildForeignKeysStep),
     planProofs: durableStep(secrets, planProofsStep),
     proveTables: durableStep(secrets, proveTablesStep),
     acceptDrift: durableStep(secrets, acceptDriftStep),
     resetForRecopy: durableStep(secrets, resetForRecopyStep),
     beginCutover: durableStep(secrets, beginCutoverStep),
+    readSourceCatalog: durableStep(secrets, readSourceCatalogStep),
     raiseFence: durableStep(secrets, raiseFenceStep),
     liftFence: durableStep(secrets, liftFenceStep),
     runLate: durableStep(secrets, runLateStep),

@@ -1,19 +1,11 @@
 import type { Client } from 'pg';
-import type {
-  DatabaseStep,
-  FenceStep,
-  LateRowsResult,
-  LoadPlan,
-  RecopyStep,
-  TableSnapshotStep,
-} from '../contract';
+import type { DatabaseStep, FenceStep, LoadPlan, RecopyStep, TableSnapshotStep } from '../contract';
 import { checksumTable } from '../postgres/compare';
 import { migrationPrefix } from '../postgres/connect';
 import {
   copyLateRows,
   holdTableSnapshot,
   isPlanned,
-  LARGE_OBJECTS,
   planOnlineLoad,
   resetTableForRecopy,
   storePlan,
@@ -75,12 +67,9 @@ export async function resetForRecopyStep(step: RecopyStep, run: Run): Promise<vo
 }
 
 /** What the stream does not carry, compared and copied anew where it differs. */
-export async function copyLateRowsStep(
-  { database, attempt, fence }: FenceStep,
-  run: Run,
-): Promise<LateRowsResult> {
+export async function copyLateRowsStep({ database, attempt, fence }: FenceStep, run: Run): Promise<void> {
   const { noOwner, noPrivileges } = run.request;
-  const renewed = await run.session('source', database, (source) =>
+  await run.session('source', database, (source) =>
     run.session('target', database, (target) =>
       copyLateRows({
         source,
@@ -98,5 +87,4 @@ export async function copyLateRowsStep(
       }),
     ),
   );
-  return { tables: renewed.filter((name) => name !== LARGE_OBJECTS) };
 }

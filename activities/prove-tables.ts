@@ -1,9 +1,9 @@
 import {
   FlexliftError,
-  type ComparePlan,
   type CompareResult,
   type CompareStep,
   type DatabaseStep,
+  type FinalComparePlan,
   type ProofPlan,
   type ProofResult,
   type ProofStep,
@@ -35,7 +35,7 @@ export async function proveTablesStep(
   });
 }
 
-export async function planFinalCompareStep({ database }: DatabaseStep, run: Run): Promise<ComparePlan> {
+export async function planFinalCompareStep({ database }: DatabaseStep, run: Run): Promise<FinalComparePlan> {
   return await run.session('target', database, async (target) => ({
     batches: await planFinalCompare(target),
   }));

@@ -3,7 +3,6 @@ import {
   FlexliftError,
   type FailureFields,
   type DatabaseStep,
-  type MarkerStep,
   type PreparedSource,
   type TidyResult,
   type TidyStep,
@@ -13,7 +12,6 @@ import { serverName, withConnection } from '../postgres/connect';
 import { resetAllForRecopy } from '../postgres/copy';
 import {
   cleanUpStatements,
-  emitMarker,
   newSlot,
   prepareSource,
   slotName,
@@ -60,16 +58,6 @@ function preparation({ request, database }: DatabaseStep, run: Run) {
     signal: run.signal,
     onProgress: (what: string) => run.progress({ what }),
   };
-}
-
-export async function emitMarkerStep({ request, database, marker }: MarkerStep, run: Run): Promise<void> {
-  await emitMarker({
-    source: run.endpoint('source'),
-    database,
-    migrationId: request.migrationId,
-    marker,
-    signal: run.signal,
-  });
 }
 
 /** Takes away what the migration made on the source; where the source stays silent, says what is left and how it goes. */

@@ -38,16 +38,22 @@ export interface MarkerStep extends DatabaseStep {
   marker: string;
 }
 
+/** Puts a marker into the source's stream and waits until the applier has met it. */
+export interface PassMarkerStep extends MarkerStep {
+  /** As of the applier that is to meet it: see {@link ApplyStep}. */
+  quietFrom?: string;
+}
+
 /** One segment of the applier. */
 export interface ApplyStep extends DatabaseStep {
   /** Milliseconds. */
   segment: number;
-  /** Ends where the marker is met. `refuseChanges`: a change before it is not applied but reported. */
-  until?: { marker: string; refuseChanges: boolean };
+  /** Ends where the marker is met. A change between `quietFrom`, an earlier marker, and it is not applied but reported. */
+  until?: { marker: string; quietFrom?: string };
 }
 
 export interface ApplyResult {
-  ended: 'marker' | 'time' | 'stopped';
+  ended: 'marker' | 'refused' | 'time' | 'stopped';
   progress: ReplicationProgress;
   /** The first change that was not to be. */
   refused?: { table: string; commitTime: string; lsn: string };
@@ -80,6 +86,20 @@ export interface CutoverStep extends DatabaseStep {
   attempt: number;
 }
 
+export interface FinalComparePlan {
+  batches: {
+    summary: string;
+    tableOids: number[];
+    /** Of tables that the stream does not carry, or not whole: they are brought over behind the fence first. */
+    hasLateRows: boolean;
+  }[];
+}
+
+export interface CompareCatalogStep extends DatabaseStep {
+  /** Online: of the cutover, whose catalog of the source was read before the fence. */
+  attempt?: number;
+}
+
 export interface FenceStep extends CutoverStep {
   fence: FenceMode;
 }
@@ -99,7 +119,7 @@ export interface TidyResult extends CleanUpResult {
   removed: string[];
 }
 
-export interface LateRowsResult {
-  /** Quoted names of the tables that were copied anew. */
-  tables: string[];
+export interface UndoneCutover {
+  /** Quoted names of the tables that were copied anew behind the fence. */
+  copiedAnew: string[];
 }

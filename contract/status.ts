@@ -24,6 +24,7 @@ export const PHASES = [
   'Load',
   'Replicate',
   'Prove',
+  'PrepareCutover',
   'Fence',
   'Drain',
   'LateRows',

@@ -3,18 +3,21 @@ import {
   DATABASE_SIGNAL,
   type CutoverReport,
   type DatabaseStatus,
+  type Difference,
   type FenceMode,
   type Phase,
   type ReleaseResult,
   type ReplicationNotice,
 } from '../contract';
 import { databaseDetails } from './details';
-import { failureFields } from './failure';
+import { failed, failureFields } from './failure';
 
 /** Keeps the status of one database and tells it to the query, the Web UI and the migration above. */
 export class DatabaseLog {
   readonly status: DatabaseStatus;
   private phaseStarted = Date.now();
+  /** Of the cutover, in the order of their beginning. */
+  private readonly stepsUnderWay: Phase[] = [];
 
   constructor(database: string) {
     this.status = {
@@ -90,13 +93,41 @@ export class DatabaseLog {
     if (this.status.cutover !== undefined) this.status.cutover.attempt = attempt;
   }
 
+  /** Several may be under way at a time: the phase is the last one that has begun and not ended. Waits for nobody. */
   async cutoverStep<T>(phase: Phase, work: () => Promise<T>): Promise<T> {
-    await this.enter(phase);
+    const started = Date.now();
     const { cutover } = this.status;
     if (phase === 'Fence' && cutover !== undefined) cutover.fencedAt = new Date().toISOString();
-    const result = await work();
-    if (cutover !== undefined) cutover.seconds[phase] = secondsSince(this.phaseStarted);
-    return result;
+    this.stepsUnderWay.push(phase);
+    this.showStep();
+    try {
+      const result = await work();
+      if (cutover !== undefined) cutover.seconds[phase] = secondsSince(started);
+      return result;
+    } finally {
+      this.stepsUnderWay.splice(this.stepsUnderWay.indexOf(phase), 1);
+      this.showStep();
+    }
+  }
+
+  private showStep(): void {
+    const phase = this.stepsUnderWay.at(-1);
+    if (phase === undefined || phase === this.status.phase) return;
+    this.status.phase = phase;
+    this.tell().catch(() => undefined);
+  }
+
+  /** @throws ApplicationFailure DifferenceFound where there are any */
+  refuseDifferences(differences: Difference[]): void {
+    this.status.differences = differences;
+    const [first] = differences;
+    if (first === undefined) return;
+    throw failed({
+      code: 'DifferenceFound',
+      sentence: `The target differs from the source in ${differences.length} places, first in ${first.object}: ${first.message}`,
+      remedy: 'Copy the named tables anew with flexlift recopy, then cut over again.',
+      object: first.object,
+    });
   }
 
   /** From here on the application can write again: on the target, or on the source. */

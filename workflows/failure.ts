@@ -24,6 +24,16 @@ export function failureFields(error: unknown): FailureFields {
   };
 }
 
+/** Ends what it is thrown in, with this said of it. */
+export function failed(fields: FailureFields): ApplicationFailure {
+  return ApplicationFailure.create({
+    message: fields.sentence,
+    type: fields.code,
+    nonRetryable: true,
+    details: [fields],
+  });
+}
+
 function rootFailure(error: unknown): unknown {
   if (
     (error instanceof ActivityFailure || error instanceof ChildWorkflowFailure) &&

@@ -164,7 +164,7 @@ class Replicator {
           request,
           database,
           segment: request.timeouts.segment,
-          ...(marker === undefined ? {} : { until: { marker, refuseChanges: false } }),
+          ...(marker === undefined ? {} : { until: { marker } }),
         },
       ]),
     );

@@ -49,8 +49,11 @@ async function cutOver(handle: MigrationHandle, signal: AbortSignal): Promise<Cu
 }
 
 function figuresOf({ seconds, fencedSeconds }: CutoverReport): CutoverFigures {
-  const { Prove, ...steps } = seconds;
-  return { before: Prove === undefined ? {} : { Prove }, steps, fenced: fencedSeconds };
+  const { Prove, PrepareCutover, ...steps } = seconds;
+  const before = Object.entries({ Prove, PrepareCutover }).flatMap(([step, took]) =>
+    took === undefined ? [] : [[step, took] as const],
+  );
+  return { before: Object.fromEntries(before), steps, fenced: fencedSeconds };
 }
 
 /** Harmless after its end. */

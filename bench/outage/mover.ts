@@ -30,7 +30,7 @@ export interface Following {
 export interface CutoverFigures {
   /** While the application still wrote. */
   before: Record<string, number>;
-  /** One after the other, of the outage. */
+  /** Of the outage; some may be under way at a time. */
   steps: Record<string, number>;
   /** As the tool itself says. */
   fenced?: number;

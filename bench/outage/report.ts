@@ -42,7 +42,7 @@ export function outageTable(results: OutageResult[]): string {
   return table.toString();
 }
 
-/** Where the outage went; what was before it in brackets. */
+/** Where the outage went; some steps are under way at a time. What was before it in brackets. */
 export function stepTable(results: OutageResult[]): string {
   const table = new Table({
     head: ['data', 'mover', 'seconds of each step'],
@@ -58,7 +58,8 @@ export function stepTable(results: OutageResult[]): string {
         ([step, s]) => `(${step} ${s.toFixed(1)})`,
       );
       const steps = stepMedians(runs, ({ figures }) => figures.steps);
-      const known = steps.reduce((sum, [, seconds]) => sum + seconds, 0);
+      const told = median(runs.flatMap(({ figures }) => figures.fenced ?? []));
+      const known = Number.isNaN(told) ? steps.reduce((sum, [, seconds]) => sum + seconds, 0) : told;
       const rest = median(runs.map(({ outage }) => outage)) - known;
       const shown = [...steps, ['to the target', rest] as const].map(
         ([step, s]) => `${step} ${s.toFixed(2)}`,

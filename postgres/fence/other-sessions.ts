@@ -6,7 +6,7 @@ import { fenceRefused } from './refused';
 
 /** Milliseconds. */
 const PATIENCE = 15_000;
-const INTERVAL = 50;
+const INTERVAL = 10;
 /** Sessions named in a failure. */
 const NAMED = 5;
 

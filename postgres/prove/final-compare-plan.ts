@@ -29,19 +29,28 @@ export function isFew(keys: number, rows: string): boolean {
   return keys <= KEYS_COMPARED && keys < Number(rows) * PART_COMPARED;
 }
 
+export interface FinalBatch extends TableBatch {
+  /** Some of its tables may be copied anew behind the fence. */
+  hasLateRows: boolean;
+}
+
 /**
  * Batches of the final comparison, the longest first: large tables that have to be read alone, small ones by their groups;
- * tables of which changed rows are looked up, some together; all tables with nothing to read in one.
+ * tables of which changed rows are looked up, some together; all tables with nothing to read in one. While changes go on
+ * it is an estimate: what is done with each table is decided when it is compared.
  */
-export async function planFinalCompare(target: Client): Promise<TableBatch[]> {
+export async function planFinalCompare(target: Client): Promise<FinalBatch[]> {
   const tables = await tableStandings(target);
   const of = (kind: ComparisonKind) => tables.filter((table) => comparisonKind(table) === kind);
   const proven = of('proven');
   return [
-    ...byGroup(of('whole')).map((batch) => tableBatch('compare', batch)),
+    ...byGroup(of('whole')).map((batch) => ({
+      ...tableBatch('compare', batch),
+      hasLateRows: batch.some(({ identity }) => identity === 'late' || identity === 'append'),
+    })),
     ...byChanges(of('changed')).map((batch) => tableBatch('compare', batch, 'tables that changed little')),
     ...(proven.length === 0 ? [] : [tableBatch('look up', proven, 'proven tables')]),
-  ];
+  ].map((batch) => ({ hasLateRows: false, ...batch }));
 }
 
 function byChanges(tables: TableStanding[]): TableStanding[][] {

@@ -19,7 +19,7 @@ import { tableStandings, type TableStanding } from './table-standings';
 export interface FinalCompareArguments {
   /** Fenced; outside of a transaction. */
   source: Client;
-  /** With all of the source's changes, its applier standing; outside of a transaction. */
+  /** With all of the source's changes, its applier quiet; outside of a transaction. */
   target: Client;
   identity: LedgerIdentity;
   signal: AbortSignal;

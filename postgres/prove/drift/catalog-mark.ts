@@ -1,5 +1,5 @@
 import type { Client } from 'pg';
-import { serverVersion } from '../../catalog';
+import { isNotOurs, serverVersion } from '../../catalog';
 
 /** Catalogs that hold a database's schema, and the column that names the relation a row belongs to. */
 const CATALOGS: [name: string, relation?: string][] = [
@@ -27,8 +27,6 @@ const CATALOGS: [name: string, relation?: string][] = [
   ['pg_extension'],
   ['pg_statistic_ext'],
   ['pg_event_trigger'],
-  ['pg_publication'],
-  ['pg_publication_rel'],
   ['pg_language'],
   ['pg_am'],
   ['pg_foreign_data_wrapper'],
@@ -39,7 +37,6 @@ const CATALOGS: [name: string, relation?: string][] = [
   ['pg_ts_parser'],
   ['pg_ts_template'],
   ['pg_default_acl'],
-  ['pg_description'],
   ['pg_shdescription'],
   ['pg_seclabel'],
 ];
@@ -48,22 +45,23 @@ const CATALOGS: [name: string, relation?: string][] = [
  * Changes with every change of the database's schema, and costs a fraction of reading its catalog: a row is told by the
  * transaction that wrote it. Where something else than DDL writes rows too (TRUNCATE gives pg_class one for a new file,
  * CREATE INDEX CONCURRENTLY sets flags of pg_index in place), the values that count are taken. Temporary tables come and
- * go and don't count.
+ * go and don't count, nor do publications of ours, and with them the fence.
  */
 export async function catalogMark(source: Client): Promise<string> {
   const { major } = await serverVersion(source);
   const parts = [...CATALOGS.map(([name, relation]) => writtenRows(name, relation)), ...VALUES];
-  if (major >= 15) parts.push(writtenRows('pg_publication_namespace'));
+  if (major >= 15) parts.push(writtenRows('pg_publication_namespace', 'pnpubid', 'ours'));
   const { rows } = await source.query<{ mark: string }>(
-    `WITH temporary AS (SELECT oid FROM pg_catalog.pg_class WHERE relpersistence = 't')
+    `WITH temporary AS (SELECT oid FROM pg_catalog.pg_class WHERE relpersistence = 't'),
+          ours AS (SELECT oid FROM pg_catalog.pg_publication WHERE NOT (${isNotOurs('pubname')}))
      SELECT pg_catalog.concat_ws(',', (${parts.join('), (')})) AS mark`,
   );
   return rows[0]?.mark ?? '';
 }
 
-function writtenRows(catalog: string, relation?: string): string {
-  const permanent = relation === undefined ? 'true' : `${relation} NOT IN (SELECT oid FROM temporary)`;
-  return fingerprint('xmin::pg_catalog.text', `pg_catalog.${catalog} WHERE ${permanent}`);
+function writtenRows(catalog: string, owner?: string, without: 'temporary' | 'ours' = 'temporary'): string {
+  const counts = owner === undefined ? 'true' : `${owner} NOT IN (SELECT oid FROM ${without})`;
+  return fingerprint('xmin::pg_catalog.text', `pg_catalog.${catalog} WHERE ${counts}`);
 }
 
 function fingerprint(text: string, from: string): string {
@@ -75,6 +73,13 @@ function fingerprintOf(columns: string[], from: string): string {
 }
 
 const VALUES = [
+  writtenRows('pg_publication', 'oid', 'ours'),
+  writtenRows('pg_publication_rel', 'prpubid', 'ours'),
+  fingerprintOf(
+    ['xmin'],
+    `pg_catalog.pg_description
+      WHERE classoid <> 'pg_catalog.pg_publication'::pg_catalog.regclass OR objoid NOT IN (SELECT oid FROM ours)`,
+  ),
   fingerprintOf(
     [
       'oid, relname, relnamespace, reloftype, relowner, relam, relpersistence, relkind',
@@ -93,8 +98,8 @@ const VALUES = [
       WHERE n.nspname !~ '^pg_(toast_)?temp_'`,
   ),
   fingerprintOf(['xmin'], `pg_catalog.pg_namespace WHERE nspname !~ '^pg_(toast_)?temp_'`),
-  // who may not read their options still sees that they exist
-  fingerprintOf(['umid'], 'pg_catalog.pg_user_mappings'),
+  // who may not read their options sees that they exist
+  fingerprintOf(['umid, umoptions'], 'pg_catalog.pg_user_mappings'),
   // owners stand in a catalog by their names
   fingerprintOf(['oid, rolname'], 'pg_catalog.pg_roles'),
 ];

@@ -1,4 +1,5 @@
 export * from './accept-drift';
+export * from './catalog-ahead';
 export * from './catalog-mark';
 export * from './drift-since';
 export * from './drift-watch';

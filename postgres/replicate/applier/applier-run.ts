@@ -7,7 +7,7 @@ import { relationsIn, type ChangeStream } from '../pgoutput';
 import type { Applied, ApplyArguments, RefusedChange } from './apply-changes';
 import { applyBatch, type BatchEnd, type BatchWriter } from './batch';
 import { advanceStream, NO_CHANGES, readStream, type StreamRow } from './ledger-position';
-import { isMarkerMet } from './met-markers';
+import { isMarkerMet, isQuiet } from './met-markers';
 import { endProofRequests, ProofHold } from './proof-hold';
 import { ReplicationMeter } from './replication-meter';
 import { withSourceStream } from './source-stream';
@@ -31,6 +31,8 @@ export class ApplierRun {
   private nextOverview = 0;
   private lastAdvance = performance.now();
   private writing?: { commitTime: number };
+  /** No change may come any more. */
+  private isQuiet = false;
   private drift: string;
 
   private constructor(
@@ -61,6 +63,7 @@ export class ApplierRun {
     meter.overview = await tablesOverview(target);
     if (args.until !== undefined) {
       if (await isMarkerMet(target, args.until)) return this.applied('marker');
+      this.isQuiet = await isQuiet(target, args.until);
       await endProofRequests(target);
     }
     const timer = setInterval(() => args.onProgress?.(this.progress), 1_000);
@@ -87,16 +90,19 @@ export class ApplierRun {
         await this.atBoundary();
         // a proof's hold may have lasted until the end: nothing is applied under it
         if (this.end !== undefined) continue;
-        const bounds = { before: hold.aim, marker: until?.marker };
+        const awaited = this.isQuiet ? until?.marker : (until?.quietFrom ?? until?.marker);
+        const bounds = { before: hold.aim, marker: awaited };
         const pieces = buffer.take(bounds);
         if (pieces.length === 0) {
           await this.withoutWork(source, buffer);
           continue;
         }
-        const refused = until?.refuseChanges === true ? this.firstChange(pieces) : undefined;
-        if (refused !== undefined) return { ...this.applied('marker'), refused };
+        const refused = this.isQuiet ? this.firstChange(pieces) : undefined;
+        if (refused !== undefined) return { ...this.applied('refused'), refused };
         const { markers } = await this.apply(pieces, source, () => this.following(buffer, bounds));
-        if (until !== undefined && markers.includes(until.marker)) return this.applied('marker');
+        if (until === undefined) continue;
+        if (markers.includes(until.marker)) return this.applied('marker');
+        if (until.quietFrom !== undefined && markers.includes(until.quietFrom)) this.isQuiet = true;
       }
     } finally {
       args.stop.removeEventListener('abort', buffer.wake);
@@ -130,7 +136,8 @@ export class ApplierRun {
       from: this.position,
       first: pieces,
       next,
-      refusesChanges: this.args.until?.refuseChanges === true,
+      isQuiet: this.isQuiet,
+      quietFrom: this.args.until?.quietFrom,
     };
     const end = await applyBatch(this.writer, batch);
     this.writing = undefined;
@@ -164,7 +171,7 @@ export class ApplierRun {
     if (performance.now() < this.nextOverview) return;
     await this.keepDrift();
     meter.overview = await tablesOverview(target);
-    if (meter.overview.isRecopying && args.until?.refuseChanges !== true) await this.followCopiesMadeAnew();
+    if (meter.overview.isRecopying && !this.isQuiet) await this.followCopiesMadeAnew();
     this.nextOverview = performance.now() + BETWEEN_OVERVIEWS;
   }
 

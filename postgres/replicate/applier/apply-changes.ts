@@ -15,7 +15,7 @@ export interface ApplyArguments {
   identity: LedgerIdentity;
   /** Sessions of earlier attempts at the same work: ended on both sides first. */
   predecessorPrefix: string;
-  /** The run ends when this marker was met and all before it is committed. It serves no proofs. */
+  /** The run ends when its marker was met and all before it is committed. It serves no proofs. */
   until?: Until;
   /** The run ends after so long, between two batches. */
   seconds?: number;
@@ -36,9 +36,9 @@ export interface ApplyArguments {
 }
 
 export interface Applied {
-  ended: 'marker' | 'time' | 'stopped';
+  ended: 'marker' | 'refused' | 'time' | 'stopped';
   progress: ReplicationProgress;
-  /** The first change before the marker, where none was to be; neither it nor what follows was applied. */
+  /** The first change where none was to be; neither it nor what follows was applied. */
   refused?: RefusedChange;
 }
 

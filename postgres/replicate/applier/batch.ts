@@ -30,8 +30,10 @@ export interface Batch {
   first: TransactionPiece[];
   /** The pieces that follow where the last one so far is no transaction's end; waits for them. */
   next: () => Promise<TransactionPiece[]>;
-  /** Nothing but markers is expected in it. */
-  refusesChanges: boolean;
+  /** Its run is behind `quietFrom`: there is nothing but markers in it. */
+  isQuiet: boolean;
+  /** See `Until`; no batch goes on behind it. */
+  quietFrom?: string;
 }
 
 export interface BatchEnd {
@@ -62,7 +64,7 @@ export async function applyBatch(writer: BatchWriter, batch: Batch): Promise<Bat
       const last = pieces.at(-1);
       if (last?.endLsn !== undefined) {
         if (!replicaRole) await checkDeferredConstraints(target, tables);
-        await noteMarkers(target, markers, batch.refusesChanges);
+        await noteMarkers(target, markers, batch);
         const { endLsn: lsn, commitTime } = last;
         await advanceStream(target, { from: batch.from, to: lsn, commitTime, counts });
         return { lsn, commitTime, counts, markers };

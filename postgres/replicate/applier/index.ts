@@ -1,2 +1,2 @@
 export { applyChanges, type Applied, type ApplyArguments, type RefusedChange } from './apply-changes';
-export type { Until } from './met-markers';
+export { isMarkerMet, untilMarkerMet, type Until } from './met-markers';

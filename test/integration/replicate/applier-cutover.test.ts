@@ -1,6 +1,7 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Client } from 'pg';
 import { becomeProver } from '../../../postgres/ledger';
+import { isMarkerMet } from '../../../postgres/replicate/applier';
 import { parseLsn } from '../../../postgres/replicate/lsn';
 import { eventually } from '../../support/eventually';
 import type { Major } from '../../support/servers';
@@ -11,7 +12,7 @@ const SCHEMA = `
   CREATE TABLE log (i int);
   INSERT INTO a SELECT g, 'start' FROM generate_series(1, 20) g;`;
 
-const until = (marker: string, refuseChanges = false) => ({ until: { marker, refuseChanges } });
+const until = (marker: string, quietFrom?: string) => ({ until: { marker, quietFrom } });
 
 describe.each<[Major, Major]>([
   [15, 17],
@@ -38,29 +39,60 @@ describe.each<[Major, Major]>([
     expect((await fixture.target.query('SELECT DISTINCT v FROM a')).rows).toEqual([{ v: 'before' }]);
   });
 
-  it('returns the first change before the marker where none may be, and applies it later', async () => {
+  it('applies what comes before the marker that it is quiet from, returns what comes behind, and applies it later', async () => {
+    const quiet = fixture.run(until('second', 'first'));
+    await fixture.source.query(`UPDATE a SET v = 'before'`);
+    await fixture.source.query('INSERT INTO log VALUES (1)');
     await fixture.writeMarker('first');
-    await fixture.run(until('first')).result;
+    await untilMet('first');
+    expect((await fixture.target.query('SELECT FROM log')).rowCount).toBe(1);
     const before = await fixture.ledgerLsn();
     await fixture.source.query(`CREATE TABLE noise (i int); DROP TABLE noise`);
-    await fixture.source.query('INSERT INTO log VALUES (1)');
+    await fixture.source.query('INSERT INTO log VALUES (2)');
     await fixture.source.query(`UPDATE a SET v = 'late'`);
-    await fixture.writeMarker('second');
-    const { ended, refused } = await fixture.run(until('second', true)).result;
-    expect(ended).toBe('marker');
+    // it is not waited for: what came behind the first marker ends the run
+    const { ended, refused } = await quiet.result;
+    expect(ended).toBe('refused');
     expect(refused).toMatchObject({ table: '"public"."log"' });
     expect(Math.abs(Date.now() - Date.parse(refused?.commitTime ?? ''))).toBeLessThan(10_000);
     expect(await fixture.ledgerLsn()).toBe(before);
+    await fixture.writeMarker('second');
+    expect(await fixture.run(until('second', 'first')).result).toMatchObject({ ended: 'refused', refused });
     const applier = fixture.run();
     await fixture.caughtUp();
     await applier.stop();
     await fixture.expectEqual();
     // it was met by a run that refused nothing
-    await expect(fixture.run(until('second', true)).result).rejects.toMatchObject({ code: 'CutoverRefused' });
-    await fixture.writeMarker('third');
-    expect((await fixture.run(until('third', true)).result).refused).toBeUndefined();
-    expect((await fixture.run(until('third', true)).result).refused).toBeUndefined();
+    await expect(fixture.run(until('second', 'first')).result).rejects.toMatchObject({
+      code: 'CutoverRefused',
+    });
   });
+
+  it('goes on behind the marker that it is quiet from where another run has died', async () => {
+    await fixture.source.query(`UPDATE a SET v = 'before'`);
+    const first = fixture.run(until('end', 'begin'));
+    await fixture.writeMarker('begin');
+    await untilMet('begin');
+    await first.stop();
+    const second = fixture.run(until('end', 'begin'));
+    await fixture.writeMarker('end');
+    expect(await second.result).toMatchObject({ ended: 'marker' });
+    // so it does where it died after its end
+    expect(await fixture.run(until('end', 'begin')).result).toMatchObject({ ended: 'marker' });
+    await fixture.expectEqual();
+  });
+
+  it('is not quiet from a marker behind which another run may have applied something', async () => {
+    await fixture.writeMarker('begin');
+    await fixture.source.query('INSERT INTO log VALUES (1)');
+    const other = fixture.run();
+    await fixture.caughtUp();
+    await other.stop();
+    await expect(fixture.run(until('end', 'begin')).result).rejects.toMatchObject({ code: 'CutoverRefused' });
+  });
+
+  const untilMet = (marker: string) =>
+    eventually(`${marker} to be met`, () => isMarkerMet(fixture.target, { marker }));
 });
 
 describe('a proof', () => {

@@ -8,7 +8,7 @@ import {
   readSequences,
 } from '../postgres/compare';
 import { largeObjectsChecksum } from '../postgres/copy';
-import { readCatalogAhead, sourceCatalog } from '../postgres/prove';
+import { catalogAhead, readCatalogAhead, sourceCatalog } from '../postgres/prove';
 import type { Run } from './support/run';
 
 /** Belong to the database, not to its schemas: the release gives and proves them. */
@@ -32,16 +32,18 @@ export async function compareCatalogStep(
   return await run.session('source', database, (source) =>
     run.session('target', database, async (target) => {
       run.progress({ what: 'compare the catalogs' });
-      const catalog = compareCatalogs(
-        attempt === undefined ? await readCatalog(source) : await sourceCatalog({ source, target, attempt }),
-        await readCatalog(target),
-        { ignoreOwners: request.noOwner, ignorePrivileges: request.noPrivileges },
-      );
+      const ahead = attempt === undefined ? undefined : await catalogAhead(target, attempt);
+      const [there, here] = await Promise.all([sourceCatalog(source, ahead), readCatalog(target)]);
+      const catalog = compareCatalogs(there, here, {
+        ignoreOwners: request.noOwner,
+        ignorePrivileges: request.noPrivileges,
+      });
       run.progress({ what: 'compare the sequences' });
-      const sequences = compareSequences(
-        await readSequences(source, signal),
-        await readSequences(target, signal),
-      );
+      const [onSource, onTarget] = await Promise.all([
+        readSequences(source, signal),
+        readSequences(target, signal),
+      ]);
+      const sequences = compareSequences(onSource, onTarget);
       run.progress({ what: 'compare the materialized views' });
       const views = await compareMaterializedViews({ source, target, signal });
       run.progress({ what: 'compare the large objects' });
@@ -63,8 +65,10 @@ async function compareLargeObjects(
   target: Client,
   signal: AbortSignal,
 ): Promise<Difference[]> {
-  const there = await largeObjectsChecksum(source, signal);
-  const here = await largeObjectsChecksum(target, signal);
+  const [there, here] = await Promise.all([
+    largeObjectsChecksum(source, signal),
+    largeObjectsChecksum(target, signal),
+  ]);
   if (there.count === here.count && there.checksum === here.checksum) return [];
   const message =
     there.count === here.count

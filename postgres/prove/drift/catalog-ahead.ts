@@ -6,7 +6,8 @@ import { presentCatalog } from './drift-since';
 
 const KIND = 'source-catalog';
 
-interface CatalogAhead {
+/** The source's catalog as it was before the fence. */
+export interface CatalogAhead {
   /** Of before it was read. */
   mark: string;
   major: number;
@@ -41,21 +42,22 @@ export async function readCatalogAhead(args: {
   });
 }
 
-/**
- * The source's catalog as it is now: what was read ahead for this attempt if its mark says that nothing has changed since.
- * Without the database's own properties, which a fence changes.
- */
-export async function sourceCatalog(args: {
-  source: Client;
-  target: Client;
-  attempt: number;
-}): Promise<Catalog> {
-  const { source, target, attempt } = args;
+/** What was read ahead for this attempt. */
+export async function catalogAhead(target: Client, attempt: number): Promise<CatalogAhead | undefined> {
   const { rows } = await target.query<{ detail: CatalogAhead }>(
-    `SELECT detail FROM flexlift.step WHERE kind = $1 AND key = $2 AND detail ->> 'mark' = $3`,
-    [KIND, String(attempt), await catalogMark(source)],
+    'SELECT detail FROM flexlift.step WHERE kind = $1 AND key = $2',
+    [KIND, String(attempt)],
   );
-  const ahead = rows[0]?.detail;
-  if (ahead === undefined) return await presentCatalog(source);
+  return rows[0]?.detail;
+}
+
+/**
+ * The source's catalog as it is now: what was read ahead, if its mark says that nothing has changed since. Without the
+ * database's own properties, which a fence changes.
+ *
+ * @param source outside of a transaction
+ */
+export async function sourceCatalog(source: Client, ahead: CatalogAhead | undefined): Promise<Catalog> {
+  if (ahead === undefined || ahead.mark !== (await catalogMark(source))) return await presentCatalog(source);
   return { major: ahead.major, objects: new Map(ahead.objects) };
 }

@@ -220,8 +220,8 @@ describe.each([
       await fixture.oidOf('public.unnamed'),
     ]);
     expect(await planFinalCompare(fixture.target)).toEqual([
-      expect.objectContaining({ summary: 'compare "public"."many"' }),
-      expect.objectContaining({ summary: 'compare "public"."keyless"' }),
+      expect.objectContaining({ summary: 'compare "public"."many"', hasLateRows: false }),
+      expect.objectContaining({ summary: 'compare "public"."keyless"', hasLateRows: true }),
       expect.objectContaining({ summary: 'compare "public"."whole"' }),
       expect.objectContaining({ summary: expect.stringContaining('3 tables that changed little') as string }),
       expect.objectContaining({ summary: 'look up 2 proven tables' }),

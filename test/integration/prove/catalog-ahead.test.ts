@@ -1,0 +1,89 @@
+import type { Client } from 'pg';
+import { withConnection } from '../../../postgres/connect';
+import { raiseFence } from '../../../postgres/fence';
+import { beginCutover, callOffCutover } from '../../../postgres/ledger';
+import { catalogAhead, readCatalogAhead, sourceCatalog } from '../../../postgres/prove';
+import { presentCatalog } from '../../../postgres/prove/drift/drift-since';
+import { testEndpoint } from '../../support/servers';
+import { ReplicationFixture } from '../replicate/applier-fixture';
+
+const { signal } = new AbortController();
+
+describe.each([
+  [15, 17],
+  [11, 18],
+] as const)('the catalog that is read before the fence, %i to %i', (source, target) => {
+  let fixture: ReplicationFixture;
+
+  beforeEach(async () => {
+    fixture = await ReplicationFixture.create(
+      source,
+      target,
+      `CREATE TABLE public.t (id int PRIMARY KEY, v int); CREATE SEQUENCE public.numbers`,
+    );
+  });
+  afterEach(() => fixture.drop());
+
+  const both = async <T>(work: (source: Client, target: Client) => Promise<T>): Promise<T> =>
+    await withConnection(testEndpoint(source, 'source'), fixture.database, signal, (onSource) =>
+      withConnection(testEndpoint(target, 'target'), fixture.database, signal, (onTarget) =>
+        work(onSource, onTarget),
+      ),
+    );
+
+  const readAhead = () =>
+    both(async (onSource, onTarget) => {
+      const { identity } = fixture;
+      const attempt = await beginCutover(onTarget, identity);
+      await readCatalogAhead({ source: onSource, target: onTarget, identity, attempt });
+      return attempt;
+    });
+
+  it('is not read again behind it', async () => {
+    const attempt = await readAhead();
+    await raiseFence({
+      source: testEndpoint(source, 'source', `flexlift:${fixture.identity.migrationId}:fence:test:1`),
+      database: fixture.database,
+      migrationId: fixture.identity.migrationId,
+      mode: 'revoke-connect',
+      signal,
+      onProgress: () => undefined,
+    });
+    await both(async (onSource, onTarget) => {
+      const query = jest.spyOn(onSource, 'query');
+      const catalog = await sourceCatalog(onSource, await catalogAhead(onTarget, attempt));
+      expect(query.mock.calls.length).toBeLessThan(3);
+      expect(catalog).toEqual(await presentCatalog(onSource));
+      expect(catalog.objects.size).toBeGreaterThan(3);
+    });
+  });
+
+  it.each([
+    'ALTER TABLE public.t ADD added int',
+    'ALTER SEQUENCE public.numbers INCREMENT 7',
+    'GRANT SELECT ON public.t TO PUBLIC',
+    'CREATE PUBLICATION another FOR TABLE public.t',
+  ])('is read again after: %s', async (change) => {
+    const attempt = await readAhead();
+    await fixture.source.query(change);
+    await both(async (onSource, onTarget) => {
+      const ahead = await catalogAhead(onTarget, attempt);
+      const catalog = await sourceCatalog(onSource, ahead);
+      expect(catalog).toEqual(await presentCatalog(onSource));
+      expect([...catalog.objects]).not.toEqual(ahead?.objects);
+    });
+  });
+
+  it('belongs to its attempt', async () => {
+    const first = await readAhead();
+    const second = await readAhead();
+    await both(async (onSource, onTarget) => {
+      expect(await catalogAhead(onTarget, first)).toBeUndefined();
+      expect(await catalogAhead(onTarget, second)).toBeDefined();
+      await callOffCutover(onTarget, fixture.identity, second);
+      const { identity } = fixture;
+      const late = readCatalogAhead({ source: onSource, target: onTarget, identity, attempt: second });
+      await expect(late).rejects.toMatchObject({ code: 'CutoverRefused' });
+    });
+  });
+});

@@ -41,10 +41,13 @@ describe.each([
 
   it('is not read again behind it', async () => {
     const attempt = await readAhead();
+    const { migrationId } = fixture.identity;
+    // as one of the migration's own it is not ended
+    await fixture.source.query(`SET application_name = 'flexlift:${migrationId}:fixture'`);
     await raiseFence({
-      source: testEndpoint(source, 'source', `flexlift:${fixture.identity.migrationId}:fence:test:1`),
+      source: testEndpoint(source, 'source', `flexlift:${migrationId}:fence:test:1`),
       database: fixture.database,
-      migrationId: fixture.identity.migrationId,
+      migrationId,
       mode: 'revoke-connect',
       signal,
       onProgress: () => undefined,

@@ -19,8 +19,10 @@ export interface RoutedChanges {
 
 /** The oids of all tables that the changes touch and that are ours. */
 export function touchedTables(pieces: TransactionPiece[], ours: ReadonlyMap<number, unknown>): number[] {
-  const oids = pieces.flatMap(({ changes }) => [...relationsIn(changes)].map(({ oid }) => oid));
-  return [...new Set(oids)].filter((oid) => ours.has(oid));
+  const relations = new Set<Relation>();
+  for (const { changes } of pieces) relationsIn(changes, relations);
+  const oids = new Set([...relations].map(({ oid }) => oid));
+  return [...oids].filter((oid) => ours.has(oid));
 }
 
 /**

@@ -23,7 +23,7 @@ export interface TransactionPiece {
   commitTime: number;
   changes: Change[];
   bytes: number;
-  markers: string[];
+  markers: readonly string[];
   /** It has earlier pieces. */
   isContinued: boolean;
   /** Where its commit record ends; absent: its next piece follows. */
@@ -135,7 +135,8 @@ export class TransactionBuffer {
   }
 
   private addMarker(marker: string | undefined): void {
-    if (marker !== undefined) this.open?.markers.push(marker);
+    const { open } = this;
+    if (marker !== undefined && open !== undefined) open.markers = [...open.markers, marker];
   }
 
   private addChange(change: Change): void {
@@ -174,6 +175,9 @@ export class TransactionBuffer {
   }
 }
 
+/** One for all: hardly any transaction has a marker, and there are many transactions. */
+const NO_MARKERS: readonly string[] = [];
+
 function emptyPiece(commitLsn: Lsn, commitTime: number): TransactionPiece {
-  return { commitLsn, commitTime, changes: [], bytes: 0, markers: [], isContinued: false };
+  return { commitLsn, commitTime, changes: [], bytes: 0, markers: NO_MARKERS, isContinued: false };
 }

@@ -92,6 +92,10 @@ function executeMany(
 
 /** Rows in which the same columns were sent can share a statement. */
 function bySentColumns(table: TargetTable, rows: Tuple[]): { set: number[]; rows: Tuple[] }[] {
+  const [first] = rows;
+  if (first !== undefined && !rows.some(({ hasUnchanged }) => hasUnchanged)) {
+    return [{ set: columnsToSet(table, first), rows }];
+  }
   const groups = new Map<string, { set: number[]; rows: Tuple[] }>();
   for (const row of rows) {
     const name = unchangedColumns(row);
@@ -104,7 +108,6 @@ function bySentColumns(table: TargetTable, rows: Tuple[]): { set: number[]; rows
 
 function unchangedColumns(row: Tuple): string {
   let name = '';
-  if (!row.hasUnchanged) return name;
   for (let column = 0; column < row.length; column++) if (row.isUnchanged(column)) name += `${column},`;
   return name;
 }

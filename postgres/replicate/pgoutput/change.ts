@@ -60,9 +60,12 @@ export interface Truncate extends MessageSpan {
 export type RowChange = Insert | Update | Delete;
 export type Change = RowChange | Truncate;
 
-/** The tables that changes are of; one that was described anew in between is there twice. */
-export function relationsIn(changes: Iterable<Change>): Set<Relation> {
-  const relations = new Set<Relation>();
+/**
+ * The tables that changes are of; one that was described anew in between is there twice.
+ *
+ * @param relations what is known so far; they are added to it
+ */
+export function relationsIn(changes: Iterable<Change>, relations = new Set<Relation>()): Set<Relation> {
   for (const change of changes) {
     if (change.kind !== 'truncate') relations.add(change.relation);
     else for (const relation of change.relations) relations.add(relation);

@@ -70,7 +70,7 @@ async function useExisting(
   });
 }
 
-/** An empty database is used as it is, if what the source holds can be stored in its encoding. */
+/** An empty database is used as it is, if what the source holds can be stored in its encoding: bytes of SQL_ASCII only as they are. */
 async function useEmpty(
   client: Client,
   args: CreateTargetDatabase,
@@ -79,7 +79,8 @@ async function useEmpty(
   const { source, database, identity, signal } = args;
   const wanted = await withConnection(source, database, signal, databaseProperties);
   const { encoding } = await databaseProperties(client);
-  if (encoding !== wanted.encoding && encoding !== 'UTF8') {
+  const holdsAll = encoding === 'UTF8' && wanted.encoding !== 'SQL_ASCII';
+  if (encoding !== wanted.encoding && !holdsAll) {
     return replaceOrRefuse(args, `its encoding is ${encoding} where the source's is ${wanted.encoding}`);
   }
   // another migration was released here, of a database without contents

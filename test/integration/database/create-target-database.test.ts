@@ -72,6 +72,17 @@ describe('a target with an empty database', () => {
     });
   });
 
+  it('refuses one of UTF8 for a source whose bytes are of no known encoding', async () => {
+    await dropTestDatabase(SOURCE, database);
+    await createNamed(SOURCE, database, `ENCODING 'SQL_ASCII' LC_COLLATE 'C' LC_CTYPE 'C'`);
+    await createNamed(TARGET, database, `ENCODING 'UTF8' LC_COLLATE 'C' LC_CTYPE 'C'`);
+    await expect(createTargetDatabase(createArguments(SOURCE, TARGET, database))).rejects.toMatchObject({
+      code: 'TargetNotEmpty',
+      fields: { sentence: expect.stringMatching(/UTF8.*SQL_ASCII/) as string },
+    });
+    expect(await ledgerOf(TARGET, database)).toBeUndefined();
+  });
+
   it('refuses one in which another migration works', async () => {
     await createTargetDatabase(createArguments(SOURCE, TARGET, database));
     await expect(createTargetDatabase(createArguments(SOURCE, TARGET, database))).rejects.toMatchObject({

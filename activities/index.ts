@@ -24,12 +24,13 @@ import { createTargetDatabaseStep } from './create-target-database';
 import { dumpSchemaStep } from './dump-schema';
 import { analyzeStep, copySequencesStep, refreshMaterializedViewsStep } from './finish-database';
 import { holdSnapshotStep } from './hold-snapshot';
-import { emitMarkerStep, passMarkerStep } from './pass-marker';
+import { emitMarkerStep, lastLookStep, passMarkerStep } from './pass-marker';
 import { planLoadStep } from './plan-load';
 import { releaseStep } from './release';
 import { durableStep } from './support/run';
 import type { Secrets } from './support/secrets';
 import { validateStep } from './validate';
+import { watchSourceStep } from './watch-source';
 
 /** All durable steps. A name here is the activity's type in histories: renaming one breaks running migrations. */
 export function createActivities({ secrets }: { secrets: Secrets }) {
@@ -59,8 +60,10 @@ export function createActivities({ secrets }: { secrets: Secrets }) {
     holdTableSnapshot: durableStep(secrets, holdTableSnapshotStep),
     runBeforeReplication: durableStep(secrets, runBeforeReplicationStep),
     applyChanges: durableStep(secrets, applyChangesStep),
+    watchSource: durableStep(secrets, watchSourceStep),
     emitMarker: durableStep(secrets, emitMarkerStep),
     passMarker: durableStep(secrets, passMarkerStep),
+    lastLook: durableStep(secrets, lastLookStep),
     buildForeignKeys: durableStep(secrets, buildForeignKeysStep),
     planProofs: durableStep(secrets, planProofsStep),
     proveTables: durableStep(secrets, proveTablesStep),

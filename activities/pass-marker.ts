@@ -1,6 +1,7 @@
 import type { MarkerStep, PassMarkerStep } from '../contract';
 import { isMarkerMet, untilMarkerMet } from '../postgres/replicate/applier';
 import { emitMarker } from '../postgres/replicate/source';
+import { refuseUnfit } from './cutover-refusals';
 import type { Run } from './support/run';
 
 export async function emitMarkerStep({ request, database, marker }: MarkerStep, run: Run): Promise<void> {
@@ -21,4 +22,16 @@ export async function passMarkerStep(step: PassMarkerStep, run: Run): Promise<vo
     await emitMarkerStep(step, run);
     await untilMarkerMet(target, step, run.signal);
   });
+}
+
+/** What the stream does not tell is looked at beside it, so that it costs no time behind the fence. */
+export async function lastLookStep(step: PassMarkerStep, run: Run): Promise<void> {
+  const { request, database } = step;
+  const look = run.session('source', database, (source) =>
+    run.session('target', database, (target) => refuseUnfit(source, target, request)),
+  );
+  look.catch(() => undefined);
+  // who writes in spite of the fence may well be who altered something, and ends this step
+  await passMarkerStep(step, run);
+  await look;
 }

@@ -26,7 +26,8 @@ export interface RunningActivity {
 
 type PendingActivity = NonNullable<WorkflowExecutionDescription['raw']['pendingActivities']>[number];
 
-const APPLIER = 'applyChanges';
+/** What watches the source; while nothing is to be applied, it is not the applier. */
+const WATCHERS = new Set(['applyChanges', 'watchSource']);
 
 // PendingActivityState of Temporal's API
 const SCHEDULED = 1;
@@ -55,13 +56,13 @@ export function runningActivities(
   });
 }
 
-/** What the applier says itself, newer than what its workflow knows; `undefined`: it does not run here. */
+/** What the applier or the watch says itself, newer than what its workflow knows; `undefined`: neither runs here. */
 export function applierFigures(
   client: WorkflowClient,
   description: WorkflowExecutionDescription,
 ): { heartbeat?: ReplicationProgress; isInterrupted: boolean } | undefined {
-  const applier = (description.raw.pendingActivities ?? []).find(
-    ({ activityType }) => activityType?.name === APPLIER,
+  const applier = (description.raw.pendingActivities ?? []).find(({ activityType }) =>
+    WATCHERS.has(activityType?.name ?? ''),
   );
   if (applier === undefined) return undefined;
   const heartbeat = heartbeatOf(client, applier).replication;

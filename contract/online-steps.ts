@@ -59,6 +59,12 @@ export interface ApplyResult {
   refused?: { table: string; commitTime: string; lsn: string };
 }
 
+/** Nothing is applied, the source is watched. */
+export interface WatchStep extends DatabaseStep {
+  /** The figures so far. */
+  known?: ReplicationProgress;
+}
+
 export interface ProofStep extends DatabaseStep {
   tableOids: number[];
 }

@@ -52,7 +52,9 @@ export class CutoverApplier {
 
   /** Nothing was committed since: or the fence did not hold, and what was written ends it. */
   async lastLook(): Promise<void> {
-    await this.pass(this.released, this.drained);
+    const { request, database } = this.step;
+    const { released: marker, drained: quietFrom } = this;
+    await this.activities.long.lastLook({ request, database, marker, quietFrom });
   }
 
   /** Has it end, whatever becomes of it. */
@@ -68,9 +70,9 @@ export class CutoverApplier {
     return `cutover ${this.step.attempt} ${what} ${uuid4()}`;
   }
 
-  private async pass(marker: string, quietFrom?: string): Promise<void> {
+  private async pass(marker: string): Promise<void> {
     const { request, database } = this.step;
-    await this.activities.long.passMarker({ request, database, marker, quietFrom });
+    await this.activities.long.passMarker({ request, database, marker });
   }
 
   private async apply(): Promise<ApplyResult> {

@@ -1,9 +1,9 @@
-import { CancellationScope, isCancellation } from '@temporalio/workflow';
+import { CancellationScope, condition, isCancellation } from '@temporalio/workflow';
 import type { CutoverRequest, CutoverStep, DatabaseStep, FailureFields } from '../contract';
 import type { ActivityClasses } from './activities';
 import { CutoverApplier } from './cutover-applier';
 import type { DatabaseLog } from './database-log';
-import { failureFields } from './failure';
+import { failed, failureFields } from './failure';
 import { FinalComparison } from './final-comparison';
 import type { Orders } from './orders';
 import type { Replication } from './replication';
@@ -79,11 +79,14 @@ export async function cutOver(cutover: Cutover): Promise<Outcome> {
 
 async function handOver(cutover: Cutover, state: Progress): Promise<void> {
   const { step: database, request, log, activities, replication } = cutover;
+  refuseHalted(log);
   const { attempt } = await activities.short.beginCutover({ ...database, maxLagBytes: request.maxLagBytes });
   log.cutoverAttempt = attempt;
   const step: CutoverStep = { ...database, attempt };
 
-  if (step.request.compare) await log.cutoverStep('Prove', () => proveAll(step, log, activities));
+  if (step.request.compare) {
+    await log.cutoverStep('Prove', () => unlessHalted(log, () => proveAll(step, log, activities)));
+  }
 
   state.endedReplication = true;
   await replication.end();
@@ -130,6 +133,31 @@ async function fenceAndRelease(
       log.noteRelease(await long.release({ ...step, differences: [] }));
     }),
   );
+}
+
+function refuseHalted({ isHalted, status: { database, replication } }: DatabaseLog): void {
+  if (!isHalted) return;
+  const { sentence, remedy } = replication?.failure ?? {
+    sentence: 'It was paused by request.',
+    remedy: 'Go on with flexlift resume, and cut over when it has caught up.',
+  };
+  throw failed({
+    code: 'CutoverRefused',
+    sentence: `Database ${database} cannot be cut over while no changes are applied. ${sentence}`,
+    remedy,
+  });
+}
+
+/** A proof would wait in vain for an applier that stands still. */
+async function unlessHalted(log: DatabaseLog, work: () => Promise<void>): Promise<void> {
+  let isOver = false;
+  await runAll([
+    () => work().finally(() => (isOver = true)),
+    async () => {
+      await condition(() => isOver || log.isHalted);
+      if (!isOver) refuseHalted(log);
+    },
+  ]);
 }
 
 /** What is proven now need not be read while the application waits. */

@@ -1,4 +1,10 @@
-import { getExternalWorkflowHandle, setCurrentDetails, workflowInfo } from '@temporalio/workflow';
+import {
+  CancellationScope,
+  condition,
+  getExternalWorkflowHandle,
+  setCurrentDetails,
+  workflowInfo,
+} from '@temporalio/workflow';
 import {
   DATABASE_SIGNAL,
   type CutoverReport,
@@ -60,6 +66,17 @@ export class DatabaseLog {
     if (figures === undefined) return;
     this.status.replication = { ...figures, state, failure };
     void this.tell();
+  }
+
+  /** No changes are applied: by request, or by a failure. */
+  get isHalted(): boolean {
+    const state = this.status.replication?.state;
+    return state === 'Paused' || state === 'Stopped';
+  }
+
+  /** A cancellation does not end the wait: it ends what the log is of. */
+  async halted(): Promise<void> {
+    await CancellationScope.nonCancellable(() => condition(() => this.isHalted));
   }
 
   /** Something that a person asked for failed; what goes on anyway goes on. */

@@ -99,6 +99,8 @@ async function serveOrders(replicating: Replicating): Promise<'released' | 'reco
     switch (order.kind) {
       case 'pause':
         await replication.pause();
+        // the next order finds it standing still
+        await Promise.race([replication.failure(), log.halted()]);
         break;
       case 'resume':
         await replication.resume();

@@ -13,6 +13,7 @@ import {
 } from '@temporalio/workflow';
 import {
   END_SIGNAL,
+  FAILURE_CLASSES,
   REPLICATION_QUERY,
   REPLICATION_SIGNAL,
   type ApplyResult,
@@ -25,11 +26,15 @@ import {
 import { activityClasses, type ActivityClasses } from './activities';
 import { replicationDetails } from './details';
 import { failureFields } from './failure';
+import { isStreamGone, NO_FIGURES } from './halted';
 import { pauseSignal, resumeSignal } from './orders';
 import { runAll } from './run-all';
 
 export const replicationQuery = defineQuery<ReplicationStatus | undefined>(REPLICATION_QUERY);
 export const endSignal = defineSignal(END_SIGNAL);
+
+/** Milliseconds. */
+const BETWEEN_WATCHES = 5 * 60_000;
 
 /** Histories are kept far below the server's limits: a query replays them. */
 const MOST_EVENTS = 2_000;
@@ -103,8 +108,7 @@ class Replicator {
   async applySegments(): Promise<void> {
     while (!this.isLeaving) {
       if (this.isHalted) {
-        await this.tell();
-        await condition(() => this.isLeaving || !this.isHalted);
+        await this.watchWhileHalted();
         continue;
       }
       await this.orStop(() => (this.isCaughtUp ? this.applySegment() : this.catchUp()));
@@ -115,6 +119,20 @@ class Replicator {
         !this.isProving &&
         !this.isHalted;
     }
+  }
+
+  /** The source may lose what it keeps for us, and a person wants to know how much that is. */
+  private async watchWhileHalted(): Promise<void> {
+    const { failure } = this;
+    await this.tell();
+    if (!isStreamGone(failure)) {
+      await this.orStop(() => this.watchSource());
+      await this.tell();
+    }
+    // what keeps from watching may pass
+    const isToldOtherwise = () => this.isLeaving || !this.isHalted;
+    if (isStreamGone(this.failure)) await condition(isToldOtherwise);
+    else if (this.failure !== failure) await condition(isToldOtherwise, BETWEEN_WATCHES);
   }
 
   /** A foreign key holds as soon as both of its tables stand at one and the same commit of the source. */
@@ -172,6 +190,17 @@ class Replicator {
     return result;
   }
 
+  /** Until an order interrupts it. */
+  private async watchSource(): Promise<void> {
+    const { request, database } = this.step;
+    const progress = await this.interruptibly(() =>
+      this.activities.stream.watchSource.executeWithOptions({ summary: 'watch the source' }, [
+        { request, database, known: this.status },
+      ]),
+    );
+    this.status = { ...progress, state: this.state };
+  }
+
   private async proveOnce(): Promise<void> {
     const { request, database } = this.step;
     const { batches } = await this.activities.short.planProofs({ request, database });
@@ -207,7 +236,11 @@ class Replicator {
         if (CancellationScope.current().consideredCancelled) throw error;
         return;
       }
-      this.failure = failureFields(error);
+      const failure = failureFields(error);
+      // a worker that is cut off answers an order by its silence alone
+      const isInterrupted = this.interruptible.consideredCancelled;
+      if (isInterrupted && FAILURE_CLASSES[failure.code] !== 'permanent') return;
+      this.failure = failure;
       this.interruptible.cancel();
     }
   }
@@ -222,6 +255,8 @@ class Replicator {
   private async tell(): Promise<void> {
     const before = this.state;
     this.state = this.presentState;
+    // before anything was applied, too, a person must hear of it
+    if (this.isHalted) this.status ??= { ...NO_FIGURES, state: this.state };
     if (this.status !== undefined) {
       this.status = { ...this.status, state: this.state, failure: this.failure };
       setCurrentDetails(replicationDetails(this.status));

@@ -1,6 +1,7 @@
 import { RECOPY_UPDATE, type RecopyRequest } from '../../contract';
 import {
   cutOver,
+  dropSlot,
   expectReleased,
   untilCutOver,
   untilLive,
@@ -64,7 +65,7 @@ describe('a replication slot that somebody dropped', () => {
   it('stops the replication at once, and all tables can be copied anew', async () => {
     const migration = await startReady();
     const { handle } = migration;
-    await dropSlot(migration);
+    await dropSlot(SOURCE, migration);
     const stopped = await untilLive(handle, 'SlotLost', ({ state }) => state === 'Stopped', 10_000);
     expect(stopped.failure).toMatchObject({ code: 'SlotLost' });
     await untilReplication(handle, 'Stopped');
@@ -75,24 +76,3 @@ describe('a replication slot that somebody dropped', () => {
     await expectReleased(shop, migration, [SOURCE, TARGET]);
   });
 });
-
-async function dropSlot({ request }: Online): Promise<void> {
-  const pattern = `^flexlift_${request.migrationId}_[0-9a-f]{8}$`;
-  await withSession(SOURCE, shop.database, async (client) => {
-    for (;;) {
-      await client.query(
-        'SELECT pg_terminate_backend(active_pid) FROM pg_replication_slots WHERE slot_name ~ $1 AND active',
-        [pattern],
-      );
-      try {
-        await client.query(
-          'SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots WHERE slot_name ~ $1',
-          [pattern],
-        );
-        return;
-      } catch {
-        // the applier was faster
-      }
-    }
-  });
-}

@@ -219,3 +219,28 @@ export async function leftOnSource(major: Major, database: string, migrationId: 
     return rows.map((row) => row.what);
   });
 }
+
+/** By hand, while whoever reads it comes back again and again. */
+export async function dropSlot(
+  source: Major,
+  { request: { migrationId, databases } }: Pick<Online, 'request'>,
+): Promise<void> {
+  const pattern = `^flexlift_${migrationId}_[0-9a-f]{8}$`;
+  await withSession(source, databases?.[0] ?? '', async (client) => {
+    for (;;) {
+      await client.query(
+        'SELECT pg_terminate_backend(active_pid) FROM pg_replication_slots WHERE slot_name ~ $1 AND active',
+        [pattern],
+      );
+      try {
+        await client.query(
+          'SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots WHERE slot_name ~ $1',
+          [pattern],
+        );
+        return;
+      } catch {
+        // the applier was faster
+      }
+    }
+  });
+}

@@ -1,0 +1,78 @@
+import { RECOPY_UPDATE, type DatabaseStatus, type RecopyRequest } from '../../contract';
+import { eventually } from '../support/eventually';
+import { cutOver, untilLive, untilReplication, useOnlineMigrations } from '../support/online';
+import { withSession } from '../support/servers';
+
+const SOURCE = 15;
+const TARGET = 17;
+/** Above the ids that the writers use. */
+const CONFLICTING_ID = 90_000_000;
+
+const { shop, start } = useOnlineMigrations(SOURCE, TARGET);
+
+async function run(side: typeof SOURCE | typeof TARGET, sql: string): Promise<void> {
+  await withSession(side, shop.database, (client) => client.query(sql));
+}
+
+/** Cuts over; `work` runs when the cutover has found nothing in its way and has not fenced the source yet. */
+async function cutOverWith(
+  handle: Parameters<typeof cutOver>[0],
+  work: () => Promise<void>,
+): Promise<DatabaseStatus> {
+  return await withSession(SOURCE, shop.database, async (client) => {
+    await client.query(`BEGIN; SELECT pg_advisory_xact_lock(hashtext('flexlift fence'))`);
+    // a table that was copied anew has to catch up first
+    const cutover = await eventually('the cutover is about to raise the fence', async () => {
+      let isOver = false;
+      const result = cutOver(handle).finally(() => (isOver = true));
+      await eventually('the fence, or a refusal', async () => isOver || (await isFencing()));
+      return isOver ? undefined : { result };
+    });
+    await work();
+    await client.query('COMMIT');
+    return await cutover.result;
+  });
+}
+
+async function isFencing(): Promise<boolean> {
+  const { rowCount } = await withSession(SOURCE, shop.database, (client) =>
+    client.query(
+      `SELECT FROM pg_stat_activity WHERE application_name LIKE '%:raiseFence:%' AND datname = current_database()`,
+    ),
+  );
+  return rowCount === 1;
+}
+
+describe('what happens right before the fence', () => {
+  it('is seen behind it, where nothing is compared', async () => {
+    const migration = await start({ compare: false });
+    const { handle } = migration;
+    shop.startWorker(migration.request.pool);
+    await untilReplication(handle, 'ReadyForCutover');
+
+    const conflict = `INSERT INTO "Small 3" VALUES (${CONFLICTING_ID}, NULL, 'by hand')`;
+    const stopped = await cutOverWith(handle, async () => {
+      await run(TARGET, conflict);
+      await run(SOURCE, conflict);
+    });
+    expect(stopped.cutover).toMatchObject({ state: 'CalledOff', failure: { code: 'CutoverRefused' } });
+    expect(stopped.cutover?.failure?.sentence).toMatch(/"Small 3"/);
+    await untilReplication(handle, 'ReadyForCutover');
+    await handle.executeUpdate<unknown, [RecopyRequest]>(RECOPY_UPDATE, { args: [{ table: '"Small 3"' }] });
+    await untilLive(handle, 'none is stopped', (live) => live.stoppedTables.length === 0);
+    await untilReplication(handle, 'ReadyForCutover');
+
+    const drifted = await cutOverWith(handle, () => run(SOURCE, 'CREATE TABLE late (id int PRIMARY KEY)'));
+    expect(drifted.cutover).toMatchObject({ state: 'CalledOff', failure: { code: 'SchemaDrift' } });
+    expect(drifted.cutover?.failure?.sentence).toMatch(/"late"/);
+    await run(SOURCE, 'DROP TABLE late');
+    await untilReplication(handle, 'ReadyForCutover');
+
+    const unpublished = await cutOverWith(handle, async () => {
+      await run(SOURCE, `ALTER PUBLICATION flexlift_${migration.request.migrationId} DROP TABLE "Small 4"`);
+      await run(SOURCE, `INSERT INTO "Small 4" VALUES (${CONFLICTING_ID}, NULL, 'lost')`);
+    });
+    expect(unpublished.cutover).toMatchObject({ state: 'CalledOff', failure: { code: 'SchemaDrift' } });
+    expect(unpublished.cutover?.failure?.sentence).toMatch(/"Small 4".*publication/);
+  });
+});

@@ -25,7 +25,8 @@ export async function applyChangesStep(step: ApplyStep, run: Run): Promise<Apply
       target: run.endpoint('target'),
       database,
       identity: run.identity,
-      predecessorPrefix: run.workPrefix,
+      // one that drains ends the segment before, too
+      predecessorPrefix: run.activityPrefix,
       until,
       seconds: segment / 1000,
       stop: run.signal,

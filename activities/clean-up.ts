@@ -1,5 +1,5 @@
 import { FlexliftError, type CleanUpResult, type CleanUpStep } from '../contract';
-import { dropTargetDatabase, endSessions } from '../postgres/database';
+import { dropTargetDatabase, endSessions, openTargetDatabase } from '../postgres/database';
 import type { Run } from './support/run';
 import { removeSourceObjects, whatIsLeft } from './source-objects';
 
@@ -15,9 +15,8 @@ export async function cleanUpStep(step: CleanUpStep, run: Run): Promise<CleanUpR
   const { migrationId, mode } = run.request;
   const target = run.endpoint('target');
   await endSessions({ endpoint: target, migrationId, database, signal: run.signal });
-  if (onCancel === 'drop-target') {
-    await dropTargetDatabase({ target, database, identity: run.identity, signal: run.signal });
-  }
+  const end = onCancel === 'drop-target' ? dropTargetDatabase : openTargetDatabase;
+  await end({ target, database, identity: run.identity, signal: run.signal });
   try {
     await endSessions({ endpoint: run.endpoint('source'), migrationId, database, signal: run.signal });
     if (mode === 'Online') await removeSourceObjects({ ...step, what: 'all' }, run);

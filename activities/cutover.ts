@@ -1,4 +1,5 @@
 import type { BeginCutoverStep, BegunCutover, CutoverStep, FenceStep, UndoneCutover } from '../contract';
+import { endPredecessors, migrationPrefix } from '../postgres/connect';
 import { copiedInAttempt, LARGE_OBJECTS } from '../postgres/copy';
 import { liftFence, raiseFence } from '../postgres/fence';
 import { beginCutover, isReplicaRoleAllowed, withCutover } from '../postgres/ledger';
@@ -55,21 +56,25 @@ export async function liftFenceStep({ request, database }: CutoverStep, run: Run
 
 export async function runLateStep({ database, attempt }: CutoverStep, run: Run): Promise<void> {
   const { identity, signal } = run;
-  // what the source has only while it is replicated came with its schema
-  await restoreTargetIdentities({
-    source: run.endpoint('source'),
-    target: run.endpoint('target'),
-    database,
-    identity,
-    signal,
+  await run.session('target', database, async (client) => {
+    // what the source has only while it is replicated came with its schema
+    await restoreTargetIdentities({
+      source: run.endpoint('source'),
+      target: run.endpoint('target'),
+      database,
+      identity,
+      signal,
+    });
+    await runLate({ client, attempt, ...entryOptions(run) });
   });
-  await run.session('target', database, (client) => runLate({ client, attempt, ...entryOptions(run) }));
 }
 
 /** What was made for a cutover that was called off would act on the changes to come: triggers fire, rules rewrite. */
 export async function undoCutoverStep(step: CutoverStep, run: Run): Promise<UndoneCutover> {
-  const { database, attempt } = step;
+  const { request, database, attempt } = step;
   const copied = await run.session('target', database, async (client) => {
+    // what a frozen worker has begun for the attempt would keep from calling it off
+    await endPredecessors(client, migrationPrefix(request.migrationId));
     const foreignKeys = !(await isReplicaRoleAllowed(client));
     await undoLate({ client, attempt, foreignKeys, ...entryOptions(run) });
     return await copiedInAttempt(client, attempt);

@@ -1,7 +1,9 @@
+import { randomBytes } from 'node:crypto';
 import { Context } from '@temporalio/activity';
 import type { Client } from 'pg';
 import type { HeartbeatProgress, MigrationRequest } from '../../contract';
 import {
+  activityPrefix,
   applicationName,
   endPredecessors,
   withConnection,
@@ -25,6 +27,8 @@ export interface Run {
   attempt: number;
   /** Equal for all attempts of this piece of work; see `workPrefix`. */
   workPrefix: string;
+  /** Equal for all work of this kind. */
+  activityPrefix: string;
   endpoint(side: Side): Endpoint;
   /** One session on a database of that side; what earlier attempts left running there is ended first. */
   session<T>(side: Side, database: string, work: (client: Client) => Promise<T>): Promise<T>;
@@ -65,8 +69,14 @@ function createRun(
 ): Run {
   const { request } = step;
   const { migrationId, generation, timeouts } = request;
-  const { activityType, attempt } = context.info;
-  const owner: SessionOwner = { migrationId, activity: activityType, workKey: workKey(step), attempt };
+  const { activityType: activity, attempt, workflowExecution } = context.info;
+  const owner: SessionOwner = {
+    migrationId,
+    activity,
+    workKey: workKey(step, workflowExecution?.workflowId),
+    // a segment is like the one before; whose worker may be frozen, and is to be ended
+    attempt: randomBytes(4).toString('hex'),
+  };
   const signal = context.cancellationSignal;
   const endpoint = (side: Side): Endpoint => ({
     side,
@@ -82,6 +92,7 @@ function createRun(
     signal,
     attempt,
     workPrefix: workPrefix(owner),
+    activityPrefix: activityPrefix(owner),
     endpoint,
     async session(side, database, work) {
       return await withConnection(endpoint(side), database, signal, async (client) => {
@@ -95,7 +106,10 @@ function createRun(
   };
 }
 
-/** Tells one piece of work from another: the step's argument without the request. */
-function workKey(step: { request: MigrationRequest }): string {
-  return JSON.stringify({ ...step, request: undefined });
+/**
+ * Tells one piece of work from another: the step's argument without the request. A cutover proves what the replication
+ * proves at the same time; neither is to end the other's sessions.
+ */
+function workKey(step: { request: MigrationRequest }, workflowId: string | undefined): string {
+  return JSON.stringify({ ...step, request: undefined, workflowId });
 }

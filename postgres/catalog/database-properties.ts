@@ -32,8 +32,8 @@ export interface DatabaseProperties {
   connectionLimit: number;
   comment?: string;
   settings: DatabaseSetting[];
-  /** Absent where nothing was ever granted or revoked: the built-in default holds. */
-  grants?: DatabaseGrant[];
+  /** Where nothing was ever granted or revoked, the built-in default. */
+  grants: DatabaseGrant[];
   /** pg_database_size; absent where the user may not see it. */
   bytes?: number;
 }
@@ -103,25 +103,16 @@ async function readSettings(client: Client): Promise<DatabaseSetting[]> {
   });
 }
 
-async function readGrants(client: Client): Promise<DatabaseGrant[] | undefined> {
+async function readGrants(client: Client): Promise<DatabaseGrant[]> {
   const { rows } = await client.query<{ grantee: string | null; privilege: string; grantable: boolean }>(
     `SELECT CASE WHEN entry.grantee <> 0 THEN pg_catalog.pg_get_userbyid(entry.grantee) END AS grantee,
             entry.privilege_type AS privilege,
             pg_catalog.bool_or(entry.is_grantable) AS grantable
-       FROM pg_catalog.pg_database d CROSS JOIN LATERAL pg_catalog.aclexplode(d.datacl) AS entry
+       FROM pg_catalog.pg_database d
+      CROSS JOIN LATERAL pg_catalog.aclexplode(COALESCE(d.datacl, pg_catalog.acldefault('d', d.datdba))) AS entry
       WHERE d.datname = pg_catalog.current_database()
       GROUP BY entry.grantee, entry.privilege_type
       ORDER BY 1 NULLS FIRST, 2`,
   );
-  if (rows.length === 0 && !(await hasAcl(client))) return undefined;
   return rows.map(({ grantee, ...grant }) => (grantee === null ? grant : { ...grant, grantee }));
-}
-
-/** An empty list of rights is another thing than none at all. */
-async function hasAcl(client: Client): Promise<boolean> {
-  const { rows } = await client.query<{ found: boolean }>(
-    `SELECT datacl IS NOT NULL AS found FROM pg_catalog.pg_database
-      WHERE datname = pg_catalog.current_database()`,
-  );
-  return rows[0]?.found === true;
 }

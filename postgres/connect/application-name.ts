@@ -7,7 +7,8 @@ export interface SessionOwner {
   activity: string;
   /** Tells this piece of work from all others of the migration; equal for all its attempts. */
   workKey: string;
-  attempt: number;
+  /** Tells this attempt from all others, those of an equal piece of work before and after too; at most 9 characters. */
+  attempt: string;
 }
 
 /**
@@ -21,7 +22,15 @@ export function applicationName(owner: SessionOwner): string {
 /** Common to all attempts of one piece of work. */
 export function workPrefix(owner: Omit<SessionOwner, 'attempt'>): string {
   const work = createHash('sha256').update(owner.workKey).digest('hex').slice(0, 10);
-  return `${migrationPrefix(owner.migrationId)}${owner.activity.slice(0, 20)}:${work}:`;
+  return `${activityPrefix(owner)}${work}:`;
+}
+
+/** Common to all that does the same for a migration, whatever the piece of work. */
+export function activityPrefix({
+  migrationId,
+  activity,
+}: Pick<SessionOwner, 'migrationId' | 'activity'>): string {
+  return `${migrationPrefix(migrationId)}${activity.slice(0, 20)}:`;
 }
 
 /** Common to all sessions of one migration. */

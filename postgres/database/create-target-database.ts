@@ -3,6 +3,7 @@ import { FlexliftError, LEDGER_SCHEMA } from '../../contract';
 import { databaseProperties, serverVersion, someUserObject, stagingDatabase } from '../catalog';
 import { quoteIdentifier, serverName, withConnection, type Endpoint } from '../connect';
 import { createLedger, isLoadComplete, readLedger, type LedgerIdentity, type LedgerRow } from '../ledger';
+import { closeDatabase } from './closed-database';
 import { createDatabaseSql } from './create-statement';
 import { dropDatabase, findDatabase, sqlStateOf, withDatabaseLock } from './maintenance';
 
@@ -58,6 +59,8 @@ async function useExisting(
         return replaceOrRefuse(args, 'an earlier run of this migration loaded it');
       }
       await createLedger(client, identity, { databaseCreated: ledger.database_created });
+      // a run before, that was cancelled, has opened it
+      if (ledger.database_created) await closeDatabase(client);
       return { created: ledger.database_created };
     }
     const object = await someUserObject(client);
@@ -70,7 +73,10 @@ async function useExisting(
   });
 }
 
-/** An empty database is used as it is, if what the source holds can be stored in its encoding: bytes of SQL_ASCII only as they are. */
+/**
+ * An empty database is used as it is, if what the source holds can be stored in its encoding: bytes of SQL_ASCII only as
+ * they are.
+ */
 async function useEmpty(
   client: Client,
   args: CreateTargetDatabase,
@@ -92,7 +98,10 @@ async function useEmpty(
 /** Ends with a staging database that holds our ledger. */
 async function buildStaging(maintenance: Client, args: CreateTargetDatabase, staging: string): Promise<void> {
   const { source, target, database, identity, signal } = args;
-  const initialise = (client: Client) => createLedger(client, identity, { databaseCreated: true });
+  const initialise = async (client: Client) => {
+    await createLedger(client, identity, { databaseCreated: true });
+    await closeDatabase(client);
+  };
   const existing = await findDatabase(maintenance, staging);
   if (existing !== undefined && !existing.invalid) {
     const finished = await withConnection(target, staging, signal, async (client) => {

@@ -1,3 +1,4 @@
+export { openTargetDatabase } from './closed-database';
 export * from './create-target-database';
 export * from './database-settings';
 export * from './drop-target-database';

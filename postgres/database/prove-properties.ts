@@ -36,7 +36,7 @@ function comparable(
   const settings = properties.settings
     .filter((setting) => !isSkipped(setting))
     .map(({ name, value, role }) => JSON.stringify([role ?? null, name.toLowerCase(), value]));
-  const grants = (properties.grants ?? []).map((grant) =>
+  const grants = properties.grants.map((grant) =>
     JSON.stringify([grant.grantee ?? null, grant.privilege, grant.grantable]),
   );
   return {

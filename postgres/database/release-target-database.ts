@@ -1,7 +1,8 @@
 import type { Client } from 'pg';
 import type { DatabaseGrant } from '../catalog';
 import { quoteIdentifier, withConnection, type Endpoint } from '../connect';
-import { releaseLedger, type LedgerIdentity } from '../ledger';
+import { readLedger, releaseLedger, type LedgerIdentity } from '../ledger';
+import { openDatabase } from './closed-database';
 import { applySetting, onThisDatabase } from './database-settings';
 import { isLateSetting, ownsDatabase, readPropertiesDetail } from './early-properties';
 import { proveProperties } from './prove-properties';
@@ -9,7 +10,7 @@ import { proveProperties } from './prove-properties';
 export interface OwnershipOptions {
   /** The database stays the target user's. */
   noOwner: boolean;
-  /** No rights are granted or revoked. */
+  /** The database's rights become those of a new one. */
   noPrivileges: boolean;
 }
 
@@ -46,10 +47,13 @@ export async function applyFinalProperties(client: Client, options: OwnershipOpt
     if (!isSkipped(setting.name, setting.role)) await applySetting(client, setting);
   }
   await onThisDatabase(client, 'ALTER DATABASE ', ` CONNECTION LIMIT ${properties.connectionLimit}`);
+  if (options.noPrivileges && (await readLedger(client))?.database_created === true) {
+    await openDatabase(client);
+  }
   if (!options.noOwner) {
     await onThisDatabase(client, 'ALTER DATABASE ', ` OWNER TO ${quoteIdentifier(properties.owner)}`);
   }
-  if (!options.noPrivileges && properties.grants !== undefined) {
+  if (!options.noPrivileges) {
     // only the owner may, and we may have become a member that does not inherit its rights
     if (!options.noOwner) await client.query(`SET LOCAL ROLE ${quoteIdentifier(properties.owner)}`);
     await applyGrants(client, properties.grants, properties.owner);

@@ -1,7 +1,11 @@
+import { setTimeout as pause } from 'node:timers/promises';
 import type { Client } from 'pg';
-import { quoteLiteral } from '../connect';
+import { migrationPrefix, quoteLiteral } from '../connect';
 import { inTransaction } from '../ledger';
 import { FENCE_PATTERN, fenceName, READ_ONLY, readFence } from './fence';
+
+/** Milliseconds. */
+const RETRY_INTERVAL = 50;
 
 /**
  * Restores all that a fence changed and takes it away, in one transaction. Repeating it is harmless.
@@ -15,7 +19,7 @@ export async function liftFence(client: Client, migrationId?: string): Promise<b
   return await inTransaction(
     client,
     async () => {
-      await lockFence(client);
+      await lockFence(client, migrationId);
       if ((await readFence(client, migrationId)) === undefined) return false;
       await client.query(liftFenceStatement(migrationId));
       return true;
@@ -24,10 +28,31 @@ export async function liftFence(client: Client, migrationId?: string): Promise<b
   );
 }
 
-/** Until the transaction ends, nobody else raises or lifts a fence in this database. */
-export async function lockFence(client: Client): Promise<void> {
-  await client.query(`SELECT pg_catalog.pg_advisory_xact_lock(pg_catalog.hashtext('flexlift fence'))`);
+/**
+ * Until the transaction ends, nobody else raises or lifts a fence in this database. An attempt of the same migration that
+ * was given up and still holds it (its worker may be frozen) is ended: writers wait.
+ */
+export async function lockFence(client: Client, migrationId?: string): Promise<void> {
+  for (;;) {
+    const { rows } = await client.query<{ taken: boolean }>(
+      `SELECT pg_catalog.pg_try_advisory_xact_lock(${FENCE_LOCK}) AS taken`,
+    );
+    if (rows[0]?.taken === true) return;
+    if (migrationId !== undefined) await client.query(END_HOLDER, [migrationPrefix(migrationId)]);
+    await pause(RETRY_INTERVAL);
+  }
 }
+
+const FENCE_LOCK = `pg_catalog.hashtext('flexlift fence')`;
+
+const END_HOLDER = `
+  SELECT pg_catalog.pg_terminate_backend(l.pid)
+    FROM pg_catalog.pg_locks l
+    JOIN pg_catalog.pg_stat_activity a ON a.pid = l.pid
+    JOIN pg_catalog.pg_database d ON d.oid = l.database AND d.datname = pg_catalog.current_database()
+   WHERE l.locktype = 'advisory' AND l.granted AND l.objsubid = 1
+     AND (l.classid::pg_catalog.int8 << 32) | l.objid::pg_catalog.int8 = ${FENCE_LOCK}
+     AND pg_catalog.starts_with(a.application_name, $1)`;
 
 /**
  * One statement that lifts the fence, for a transaction that is READ WRITE; a person may run it as well. All names are

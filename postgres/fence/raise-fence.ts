@@ -58,7 +58,7 @@ export async function raiseFence(args: RaiseFence): Promise<RaisedFence> {
 }
 
 async function putUp(client: Client, migrationId: string, mode: Fence['mode']): Promise<Fence> {
-  await lockFence(client);
+  await lockFence(client, migrationId);
   await refuseForeignFence(client, migrationId);
   const standing = await readFence(client, migrationId);
   if (standing?.mode === mode) return standing;

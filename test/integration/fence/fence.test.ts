@@ -52,6 +52,17 @@ describe.each([11, 14, 18] as const)('on %i', (major) => {
   );
 });
 
+test('an attempt that is frozen in the middle of it keeps nobody from lifting it', async () => {
+  source = await FencedSource.create(15);
+  await source.raise({ mode: 'read-only' });
+  const frozen = await source.connect(source.owner, {
+    applicationName: `flexlift:${source.migrationId}:raiseFence:0123456789:0`,
+  });
+  await frozen.query(`BEGIN; SELECT pg_advisory_xact_lock(hashtext('flexlift fence'))`);
+  expect(await source.lift()).toBe(true);
+  await expect(frozen.query('SELECT 1')).rejects.toThrow();
+});
+
 test('a database of which nothing was set has nothing set afterwards, and a person can lift the fence', async () => {
   source = await FencedSource.create(18);
   const before = await source.footprint();

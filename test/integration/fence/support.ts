@@ -55,7 +55,7 @@ export class FencedSource {
       migrationId: this.migrationId,
       activity: 'raiseFence',
       workKey: this.database,
-      attempt: 1,
+      attempt: '1',
     };
     return asUser(testEndpoint(this.major, 'source', applicationName(owner)), this.owner);
   }

@@ -1,5 +1,6 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { PAUSE_UPDATE, RESUME_UPDATE } from '../../contract';
+import { itInAll } from '../support/all';
 import { eventually } from '../support/eventually';
 import {
   contentOf,
@@ -14,6 +15,9 @@ import type { WorkerProcess } from '../support/worker-process';
 
 const SOURCE = 15;
 const TARGET = 17;
+
+// a frozen worker is given up only when its heartbeat and its share of the workflow's tasks time out
+jest.setTimeout(300_000);
 
 const { shop, start } = useOnlineMigrations(SOURCE, TARGET);
 
@@ -54,7 +58,7 @@ async function expectEqual(): Promise<void> {
 }
 
 describe('an applier that is frozen in the middle of a batch', () => {
-  it('keeps nobody from applying on after a pause, and does no harm when it wakes up', async () => {
+  itInAll('keeps nobody from applying on after a pause, and does no harm when it wakes up', async () => {
     const { migration, worker } = await startWithWorker();
     const { handle } = migration;
     await freezeInBatch(migration, worker);
@@ -77,7 +81,7 @@ describe('an applier that is frozen in the middle of a batch', () => {
     await second.kill();
   });
 
-  it('keeps nobody from draining, and does no harm when it wakes up', async () => {
+  itInAll('keeps nobody from draining, and does no harm when it wakes up', async () => {
     const { migration, worker } = await startWithWorker();
     const { handle } = migration;
     await freezeInBatch(migration, worker);

@@ -145,13 +145,16 @@ const triggers: Section = () => `
                       WHERE d.classid = 'pg_catalog.pg_trigger'::pg_catalog.regclass AND d.objid = t.oid
                         AND d.refclassid = 'pg_catalog.pg_trigger'::pg_catalog.regclass)`;
 
-/** What somebody switched on one partition alone. Before 13 nothing links a copy with its parent. */
-const partitionTriggers: Section = (major) => `
+/** What somebody switched on one partition alone. */
+const partitionTriggers: Section = () => `
   SELECT 'trigger ' || ${quoted('t.tgname')} || ' on partition ' || ${NAME} AS identity,
          ${definition({ enabled: 't.tgenabled' })} AS definition
     FROM ${USER_RELATIONS}
     JOIN pg_catalog.pg_trigger t ON t.tgrelid = c.oid
-    JOIN pg_catalog.pg_trigger parent ON parent.oid = ${major >= 13 ? 't.tgparentid' : '0'}
+    -- tgparentid exists from 13 on
+    JOIN pg_catalog.pg_depend d ON d.classid = 'pg_catalog.pg_trigger'::pg_catalog.regclass AND d.objid = t.oid
+    JOIN pg_catalog.pg_trigger parent
+      ON d.refclassid = 'pg_catalog.pg_trigger'::pg_catalog.regclass AND parent.oid = d.refobjid
    WHERE t.tgenabled <> parent.tgenabled AND NOT parent.tgisinternal`;
 
 const rules: Section = () => `

@@ -102,7 +102,15 @@ const CHANGES: [string, ...[string, string][]][] = [
     'ALTER DEFAULT PRIVILEGES IN SCHEMA sales REVOKE SELECT ON TABLES FROM cmp_reader',
     ['default privileges of role "postgres" on tables in schema "sales"', 'missing'],
   ],
-  ['DROP TRIGGER touch_events ON sales.events', ['trigger "touch_events" on "sales"."events"', 'missing']],
+  [
+    'DROP TRIGGER touch_events ON sales.events',
+    ['trigger "touch_events" on "sales"."events"', 'missing'],
+    ['trigger "touch_events" on partition "sales"."events_2020"', 'missing'],
+  ],
+  [
+    'ALTER TABLE sales.events_2020 ENABLE ALWAYS TRIGGER touch_events',
+    ['trigger "touch_events" on partition "sales"."events_2020"', 'enabled'],
+  ],
   ['ALTER TABLE sales.orders DISABLE TRIGGER touch', ['trigger "touch" on "sales"."orders"', 'enabled']],
   ['DROP RULE no_delete ON sales.bare', ['rule "no_delete" on "sales"."bare"', 'missing']],
   ['ALTER POLICY own ON sales.customers USING (credit < 99)', ['policy "own" on "sales"."customers"', '99']],

@@ -24,10 +24,13 @@ const PORTABLE_KINDS = new Set(['b', 'r', 'm']);
 /**
  * Built-in types that never travel in binary, beside all `reg*` types, which are OIDs of a database's own objects:
  * - `xml`: its binary form is declared in the client's encoding, and what is stored is that declaration;
+ * - `int2vector`, `oidvector`: their receive functions refuse an empty one, as their send functions give it;
  * - the others have a receive function that refuses everything.
  */
 const TEXT_ONLY = new Set([
   'xml',
+  'int2vector',
+  'oidvector',
   'pg_node_tree',
   'pg_ndistinct',
   'pg_dependencies',

@@ -82,12 +82,13 @@ const TYPES: [string, string[], 'binary' | 'text', string?][] = [
   ['daterange', [`'[2024-01-01,2024-02-01)'`]],
   ['int4[]', [`'{}'`, `'[0:1]={1,2}'`, `'{{1,NULL},{3,4}}'`]],
   ['text[]', [`'{"NULL",NULL,"a,b","\\""}'`]],
-  ['oidvector', [`'1 2 3'`]],
-  ['int2vector', [`'1 2'`]],
 ].map(([name, values]) => [name, values, 'binary'] as [string, string[], 'binary']);
 
 const TEXT_TYPES: typeof TYPES = [
   ['xml', [`'<?xml version="1.0" encoding="LATIN1"?><a>ä</a>'`, `'a <b/> mixed'`], 'text'],
+  ['oidvector', [`'1 2 3'`, `''`], 'text'],
+  ['int2vector', [`'1 2'`, `''`], 'text'],
+  ['oidvector[]', [`'{"1 2",""}'`], 'text'],
   ['regclass', [`'pg_class'`, `'"S 1"."Ta""b.le"'`], 'text'],
   ['regtype[]', [`'{int4,"\\"S 1\\".mood"}'`], 'text'],
   ['regprocedure', [`'lower(text)'`], 'text'],

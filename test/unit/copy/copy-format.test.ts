@@ -19,6 +19,8 @@ const cases: [string, ColumnType, 'binary' | 'text'][] = [
   ['aclitem, which has no send function', type({ oid: 1033, name: 'aclitem', hasBinary: false }), 'text'],
   ['pg_node_tree', type({ oid: 194, name: 'pg_node_tree' }), 'text'],
   ['xml', type({ oid: 142, name: 'xml' }), 'text'],
+  ['int2vector', type({ oid: 22, name: 'int2vector' }), 'text'],
+  ['oidvector', type({ oid: 30, name: 'oidvector' }), 'text'],
   ['xml[]', type({ oid: 143, name: 'xml', element: 142 }), 'text'],
   ['a row type of the catalog', type({ oid: 83, name: 'pg_class', kind: 'c' }), 'text'],
   ['information_schema.sql_identifier', type({ oid: 13_200, name: 'sql_identifier', kind: 'd' }), 'text'],

@@ -145,7 +145,7 @@ const triggers: Section = () => `
                       WHERE d.classid = 'pg_catalog.pg_trigger'::pg_catalog.regclass AND d.objid = t.oid
                         AND d.refclassid = 'pg_catalog.pg_trigger'::pg_catalog.regclass)`;
 
-/** What somebody switched on one partition alone. */
+/** What somebody switched on one partition alone. Below 15 all copies are internal, as the triggers of constraints are. */
 const partitionTriggers: Section = () => `
   SELECT 'trigger ' || ${quoted('t.tgname')} || ' on partition ' || ${NAME} AS identity,
          ${definition({ enabled: 't.tgenabled' })} AS definition
@@ -155,7 +155,8 @@ const partitionTriggers: Section = () => `
     JOIN pg_catalog.pg_depend d ON d.classid = 'pg_catalog.pg_trigger'::pg_catalog.regclass AND d.objid = t.oid
     JOIN pg_catalog.pg_trigger parent
       ON d.refclassid = 'pg_catalog.pg_trigger'::pg_catalog.regclass AND parent.oid = d.refobjid
-   WHERE t.tgenabled <> parent.tgenabled AND NOT parent.tgisinternal`;
+   WHERE t.tgenabled <> parent.tgenabled
+     AND NOT EXISTS (SELECT FROM pg_catalog.pg_constraint x WHERE x.oid = t.tgconstraint AND x.contype <> 't')`;
 
 const rules: Section = () => `
   SELECT 'rule ' || ${quoted('r.rulename')} || ' on ' || ${NAME} AS identity,

@@ -106,6 +106,7 @@ const CHANGES: [string, ...[string, string][]][] = [
     'DROP TRIGGER touch_events ON sales.events',
     ['trigger "touch_events" on "sales"."events"', 'missing'],
     ['trigger "touch_events" on partition "sales"."events_2020"', 'missing'],
+    ['trigger "touch_events" on partition "sales"."events_spring"', 'missing'],
   ],
   [
     'ALTER TABLE sales.events_2020 ENABLE ALWAYS TRIGGER touch_events',

@@ -54,6 +54,9 @@ ALTER TABLE sales.orders CLUSTER ON orders_pkey;
 CREATE TABLE sales.events (id bigint, at date NOT NULL, payload jsonb, PRIMARY KEY (id, at)) PARTITION BY RANGE (at);
 CREATE TABLE sales.events_2020 PARTITION OF sales.events FOR VALUES FROM ('2020-01-01') TO ('2021-01-01');
 CREATE TABLE sales.events_rest PARTITION OF sales.events DEFAULT;
+CREATE TABLE sales.events_2021 PARTITION OF sales.events FOR VALUES FROM ('2021-01-01') TO ('2022-01-01')
+  PARTITION BY RANGE (at);
+CREATE TABLE sales.events_spring PARTITION OF sales.events_2021 FOR VALUES FROM ('2021-03-01') TO ('2021-06-01');
 CREATE INDEX events_payload ON sales.events USING gin (payload);
 CREATE TABLE sales.parent (a int); CREATE TABLE sales.child (b int) INHERITS (sales.parent);
 CREATE UNLOGGED TABLE sales.scratch (x int); CREATE TABLE sales.bare ();
@@ -64,6 +67,7 @@ CREATE TRIGGER touch BEFORE INSERT OR UPDATE OF total ON sales.orders FOR EACH R
   EXECUTE PROCEDURE sales.touch();
 CREATE TRIGGER touch_events AFTER INSERT ON sales.events FOR EACH ROW EXECUTE PROCEDURE sales.touch();
 ALTER TABLE sales.events_2020 DISABLE TRIGGER touch_events;
+ALTER TABLE sales.events_spring ENABLE ALWAYS TRIGGER touch_events;
 CREATE TRIGGER off AFTER DELETE ON sales.orders EXECUTE PROCEDURE sales.touch();
 ALTER TABLE sales.orders DISABLE TRIGGER off;
 CREATE RULE no_delete AS ON DELETE TO sales.bare DO INSTEAD NOTHING;

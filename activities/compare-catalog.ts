@@ -1,5 +1,4 @@
-import type { Client } from 'pg';
-import type { CompareCatalogStep, CompareResult, CutoverStep, Difference } from '../contract';
+import type { CompareCatalogStep, CompareResult, CutoverStep } from '../contract';
 import {
   compareCatalogs,
   compareMaterializedViews,
@@ -7,8 +6,8 @@ import {
   readCatalog,
   readSequences,
 } from '../postgres/compare';
-import { largeObjectsChecksum } from '../postgres/copy';
 import { catalogAhead, readCatalogAhead, sourceCatalog } from '../postgres/prove';
+import { compareLargeObjects } from './compare-large-objects';
 import type { Run } from './support/run';
 
 /** Belong to the database, not to its schemas: the release gives and proves them. */
@@ -23,7 +22,10 @@ export async function readSourceCatalogStep({ database, attempt }: CutoverStep, 
   );
 }
 
-/** All but the tables' content: catalog, sequences, materialized views, large objects. */
+/**
+ * All but the tables' content: catalog, sequences, materialized views and, offline, large objects. Online those are
+ * compared at the very end, for they can be written behind the fence.
+ */
 export async function compareCatalogStep(
   { database, attempt }: CompareCatalogStep,
   run: Run,
@@ -46,8 +48,7 @@ export async function compareCatalogStep(
       const sequences = compareSequences(onSource, onTarget);
       run.progress({ what: 'compare the materialized views' });
       const views = await compareMaterializedViews({ source, target, signal });
-      run.progress({ what: 'compare the large objects' });
-      const largeObjects = await compareLargeObjects(source, target, signal);
+      const largeObjects = request.mode === 'Online' ? [] : await compareLargeObjects(source, target, signal);
       return {
         differences: [
           ...catalog.filter(({ object }) => !OF_THE_DATABASE.test(object)),
@@ -58,21 +59,4 @@ export async function compareCatalogStep(
       };
     }),
   );
-}
-
-async function compareLargeObjects(
-  source: Client,
-  target: Client,
-  signal: AbortSignal,
-): Promise<Difference[]> {
-  const [there, here] = await Promise.all([
-    largeObjectsChecksum(source, signal),
-    largeObjectsChecksum(target, signal),
-  ]);
-  if (there.count === here.count && there.checksum === here.checksum) return [];
-  const message =
-    there.count === here.count
-      ? `Both sides have ${there.count} large objects, but their content differs.`
-      : `The source has ${there.count} large objects, the target ${here.count}.`;
-  return [{ kind: 'large-object', object: 'large objects', message }];
 }

@@ -18,6 +18,7 @@ import {
 import { prepareSourceStep, takeAwaySourceStep } from './source-objects';
 import { cleanUpStep } from './clean-up';
 import { compareCatalogStep, readSourceCatalogStep } from './compare-catalog';
+import { compareLargeObjectsStep } from './compare-large-objects';
 import { compareTablesStep, planCompareStep } from './compare-tables';
 import { checksumSourceTableStep, copyGroupStep, copyLargeObjectsStep, copyPartStep } from './copy-rows';
 import { createTargetDatabaseStep } from './create-target-database';
@@ -78,6 +79,7 @@ export function createActivities({ secrets }: { secrets: Secrets }) {
     copyLateRows: durableStep(secrets, copyLateRowsStep),
     planFinalCompare: durableStep(secrets, planFinalCompareStep),
     finalCompare: durableStep(secrets, finalCompareStep),
+    compareLargeObjects: durableStep(secrets, compareLargeObjectsStep),
     takeAwaySource: durableStep(secrets, takeAwaySourceStep),
   };
 }

@@ -126,7 +126,10 @@ async function fenceAndRelease(
   // behind all rows: a trigger or a foreign key would act on them, a policy may hide them even from us
   await log.cutoverStep('PostData', () => long.runLate(step));
   if (compare) await log.cutoverStep('CompareCatalog', () => comparison.compareCatalog());
-  await log.cutoverStep('LastLook', () => applier.lastLook());
+  await log.cutoverStep('LastLook', async () => {
+    await applier.lastLook();
+    if (compare) await comparison.refuseLargeObjects();
+  });
 
   await CancellationScope.nonCancellable(() =>
     log.cutoverStep('Release', async () => {

@@ -3,6 +3,7 @@ import type { CutoverStep, Difference, FinalComparePlan } from '../contract';
 import type { ActivityClasses } from './activities';
 import type { CutoverApplier } from './cutover-applier';
 import type { DatabaseLog } from './database-log';
+import { failed } from './failure';
 import { Limiter } from './limiter';
 import { runAll } from './run-all';
 
@@ -51,6 +52,22 @@ export class FinalComparison {
   async compareCatalog(): Promise<void> {
     const { differences } = await this.activities.long.compareCatalog(this.step);
     await this.refuse(differences);
+  }
+
+  /** No marker tells of them: decoding does not carry them, and below 16 a read-only transaction may write them. */
+  async refuseLargeObjects(): Promise<void> {
+    const { request, database } = this.step;
+    const [difference] = (await this.activities.long.compareLargeObjects({ request, database })).differences;
+    if (difference === undefined) return;
+    throw failed({
+      code: 'FenceBroken',
+      sentence: `The source's large objects were written to after it was fenced. ${difference.message}`,
+      remedy:
+        'Stop what writes them, for below PostgreSQL 16 a read-only transaction may, or cut over with --fence revoke-connect.',
+      side: 'source',
+      database,
+      object: difference.object,
+    });
   }
 
   /** What somebody wrote behind the fence makes a difference, too, and no new copy mends that. */

@@ -12,7 +12,7 @@ const mayImport = {
   workers: ['contract', 'postgres', 'azure', 'activities', 'workflows'],
   client: ['contract'],
   embedded: ['contract', 'postgres'],
-  cli: ['contract', 'client', 'workers', 'embedded'],
+  cli: ['contract', 'postgres', 'client', 'workers', 'embedded'],
   test: ['contract', 'postgres', 'azure', 'activities', 'workflows', 'workers', 'client', 'embedded', 'cli'],
   bench: ['contract', 'postgres', 'azure', 'activities', 'workflows', 'workers', 'client', 'embedded', 'cli'],
 };

@@ -1,6 +1,6 @@
 import type { ApplyResult, ApplyStep } from '../contract';
 import { applyChanges } from '../postgres/replicate/applier';
-import { publishFigures } from './support/replication-metrics';
+import { withFigures } from './support/replication-metrics';
 import type { Run } from './support/run';
 import { watchSchema } from './support/watch-schema';
 
@@ -20,24 +20,27 @@ export async function applyChangesStep(step: ApplyStep, run: Run): Promise<Apply
   };
   run.signal.addEventListener('abort', onStop, { once: true });
   try {
-    return await applyChanges({
-      source: run.endpoint('source'),
-      target: run.endpoint('target'),
-      database,
-      identity: run.identity,
-      // one that drains ends the segment before, too
-      predecessorPrefix: run.activityPrefix,
-      until,
-      seconds: segment / 1000,
-      stop: run.signal,
-      signal: breakOff.signal,
-      watchInterval: run.request.timeouts.watch,
-      onWatch: until?.quietFrom === undefined ? await watchSchema(step, run) : undefined,
-      onProgress: (progress) => {
-        run.progress({ what: `apply changes, ${progress.lagBytes} bytes behind`, replication: progress });
-        publishFigures(step, progress);
-      },
-    });
+    return await withFigures(
+      step,
+      run,
+      'apply changes',
+      async (onProgress) =>
+        await applyChanges({
+          source: run.endpoint('source'),
+          target: run.endpoint('target'),
+          database,
+          identity: run.identity,
+          // one that drains ends the segment before, too
+          predecessorPrefix: run.activityPrefix,
+          until,
+          seconds: segment / 1000,
+          stop: run.signal,
+          signal: breakOff.signal,
+          watchInterval: run.request.timeouts.watch,
+          onWatch: until?.quietFrom === undefined ? await watchSchema(step, run) : undefined,
+          onProgress,
+        }),
+    );
   } finally {
     clearTimeout(timer);
     run.signal.removeEventListener('abort', onStop);

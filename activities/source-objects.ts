@@ -1,8 +1,8 @@
 import type { Client } from 'pg';
 import {
   FlexliftError,
-  type FailureFields,
   type DatabaseStep,
+  type LeftOnSource,
   type PreparedSource,
   type TidyResult,
   type TidyStep,
@@ -90,20 +90,16 @@ export async function removeSourceObjects(
   });
 }
 
-export function whatIsLeft(
-  { database }: DatabaseStep,
-  { request }: Run,
-): { objects: string[]; failure: FailureFields } {
+export function whatIsLeft({ database }: DatabaseStep, { request }: Run): LeftOnSource {
   const { migrationId, source } = request;
   const { keyed, append } = publicationNames(migrationId);
-  const lift = liftFenceStatement(migrationId);
-  const sql = [...cleanUpStatements(migrationId, database), lift];
   return {
     objects: [`slot ${slotName(migrationId, database)}`, `publications ${keyed}, ${append}`],
+    sql: [...cleanUpStatements(migrationId, database), `${liftFenceStatement(migrationId)};`].join('\n'),
     failure: {
       code: 'CleanUpNeeded',
       sentence: 'The source cannot be reached to take away what the migration made there.',
-      remedy: `Run flexlift cleanup when it is back, or there by hand: ${sql.join(' ').replaceAll(/\s+/g, ' ')}`,
+      remedy: `Run flexlift cleanup ${request.name} when it is back, or there the SQL that flexlift show prints.`,
       side: 'source',
       server: serverName(source),
       database,

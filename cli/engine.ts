@@ -22,6 +22,7 @@ import type { Output } from './output';
 const WORKER_VARIABLES = [
   'FLEXLIFT_STATE_DIR',
   'FLEXLIFT_KEY',
+  'FLEXLIFT_METRICS',
   'FLEXLIFT_KEY_DIRECTORY',
   'PGPASSFILE',
   'PGSSLROOTCERT',

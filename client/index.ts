@@ -11,6 +11,7 @@ export type { RunningActivity } from './pending-activities';
 export { fractionDone, ProgressMeter, RateMeter, type DatabaseProgress } from './progress';
 export { hasEnded, isReadyForCutover } from './readiness';
 export { RequestError } from './request-error';
+export { resolveServer, type ClearAddress } from './server-address';
 export type { StartedRun } from './start-migration';
 export type { TemporalOptions } from './temporal-connection';
 export type { TidyOptions } from './tidy-source';

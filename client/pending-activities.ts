@@ -65,7 +65,8 @@ export function applierFigures(
     WATCHERS.has(activityType?.name ?? ''),
   );
   if (applier === undefined) return undefined;
-  const heartbeat = heartbeatOf(client, applier).replication;
+  const { replication, replicationBefore } = heartbeatOf(client, applier);
+  const heartbeat = replication ?? replicationBefore;
   return { heartbeat, isInterrupted: retryOf(client, applier).failure !== undefined };
 }
 

@@ -7,16 +7,18 @@ import {
 } from '@temporalio/client';
 import {
   FlexliftError,
+  STATUS_QUERY,
   taskQueues,
   tidyWorkflowId,
   WORKFLOWS,
   type MigrationRequest,
+  type MigrationStatus,
   type TidySourceRequest,
 } from '../contract';
 import { runningActivities, type RunningActivity } from './pending-activities';
 import type { TemporalConnection } from './temporal-connection';
 import { assertTakenUp, assertWorkersPoll } from './worker-presence';
-import { failureOf, outcomeOf } from './workflow-outcome';
+import { failureOf, outcomeOf, QUERY_PATIENCE } from './workflow-outcome';
 
 export interface TidyOptions {
   /** Default: all of the migration. */
@@ -43,13 +45,11 @@ export async function tidySource(
   { databases, onActivities, signal }: TidyOptions,
 ): Promise<string[]> {
   const description = await migration.describe();
-  if (isOpen(description)) throw stillRuns(what);
   const request = await requestOf(temporal, description);
-  const step: TidySourceRequest = {
-    request,
-    databases: databases ?? (await databasesOf(migration, description, request)),
-    what,
-  };
+  const known = isOpen(description)
+    ? await endedIn(migration, what, databases)
+    : await databasesOf(migration, description, request);
+  const step: TidySourceRequest = { request, databases: namedOf(known, databases), what };
   await assertWorkersPoll(temporal, request.pool);
   const tidy = await startAlone(temporal, tidyWorkflowId(migration.workflowId), step);
   await assertTakenUp(
@@ -120,17 +120,46 @@ async function requestOf(
   return client.workflow.options.loadedDataConverter.payloadConverter.fromPayload<MigrationRequest>(payload);
 }
 
+/** `undefined`: it is not known any more. */
 async function databasesOf(
   migration: WorkflowHandle,
   description: WorkflowExecutionDescription,
   request: MigrationRequest,
-): Promise<string[]> {
+): Promise<string[] | undefined> {
   const { databases } = await outcomeOf(migration, description);
-  if (databases.length > 0) return databases.map(({ database }) => database);
-  if (request.databases !== undefined) return request.databases;
+  return databases.length > 0 ? databases.map(({ database }) => database) : request.databases;
+}
+
+/** While others go on, one that has ended may be named. */
+async function endedIn(
+  migration: WorkflowHandle,
+  what: TidySourceRequest['what'],
+  named: string[] | undefined,
+): Promise<string[]> {
+  const deadline = Date.now() + QUERY_PATIENCE;
+  const status = await migration.client
+    .withDeadline(deadline, () => migration.query<MigrationStatus>(STATUS_QUERY))
+    .catch(() => undefined);
+  const goesOn = (name: string) =>
+    status?.databases.some(({ database, endedAt }) => database === name && endedAt === undefined) ?? true;
+  if (status === undefined || named === undefined || named.some(goesOn)) throw stillRuns(what);
+  return status.databases.map(({ database }) => database);
+}
+
+function namedOf(known: string[] | undefined, named: string[] | undefined): string[] {
+  const unknown = named?.find((name) => known?.includes(name) === false);
+  if (unknown !== undefined) {
+    throw new FlexliftError({
+      code: 'InvalidRequest',
+      sentence: `The migration has no database ${JSON.stringify(unknown)}.`,
+      remedy: `It has ${known?.map((name) => JSON.stringify(name)).join(', ')}.`,
+    });
+  }
+  const databases = named ?? known;
+  if (databases !== undefined) return databases;
   throw new FlexliftError({
     code: 'InvalidRequest',
-    sentence: `Which databases the migration ${request.name} had is not known any more.`,
+    sentence: 'Which databases the migration had is not known any more.',
     remedy: 'Name them: --database, once for each.',
   });
 }
@@ -145,7 +174,7 @@ function stillRuns(what: TidySourceRequest['what']): FlexliftError {
     sentence: 'The migration still runs and needs what it has made on the source.',
     remedy:
       what === 'fence'
-        ? 'Call the cutover off, which lifts the fence: flexlift cutover --abort.'
-        : 'Cancel it first, which cleans up: flexlift cancel.',
+        ? 'Call the cutover off, which lifts the fence: flexlift cutover --abort; or name databases that have ended: --database.'
+        : 'Cancel it first, which cleans up: flexlift cancel; or name databases that have ended: --database.',
   });
 }

@@ -1,3 +1,4 @@
+import type { FailureFields } from './errors';
 import type { MigrationRequest } from './request';
 import type { FenceMode } from './status';
 
@@ -77,6 +78,9 @@ export const REPLICATION_QUERY = 'replication';
 export const END_SIGNAL = 'end';
 export const REPLICATION_SIGNAL = 'replicationNotice';
 
+/** Sent by a database to its migration with {@link OrderAnswer}. */
+export const ANSWER_SIGNAL = 'orderAnswer';
+
 /** Of a migration; each takes {@link DatabasesRequest} or what extends it and answers with MigrationStatus. */
 export const CUTOVER_UPDATE = 'cutover';
 export const ABORT_CUTOVER_UPDATE = 'abortCutover';
@@ -97,8 +101,14 @@ export interface CutoverRequest extends DatabasesRequest {
   maxLagBytes: number;
 }
 
+/** An order that a database was handed is taken up, or cannot be. */
+export interface OrderAnswer {
+  order: string;
+  failure?: FailureFields;
+}
+
 export interface RecopyRequest {
-  /** May be left out where the migration has one database. */
+  /** Absent: all that go on; to be named with a table where the migration has several. */
   database?: string;
   /** As a person writes it: `orders`, `sales.orders`, `"Sales"."Order lines"`. Absent: all tables, with a new slot. */
   table?: string;

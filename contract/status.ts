@@ -114,6 +114,8 @@ export interface ChangeCounts {
 
 /** The live figures of a database's replication. */
 export interface ReplicationProgress {
+  /** When the figures were so; ISO 8601. */
+  at: string;
   /** The ledger's position: all that was committed before it is on the target. E.g. `0/16B3748`. */
   lsn: string;
   /** WAL of the source that is not applied yet, of all its databases. */
@@ -189,12 +191,14 @@ export interface DatabaseStatus {
   failure?: FailureFields;
   /** Online only, from its start on. */
   replication?: ReplicationStatus;
-  /** Why an order of a person (a recopy, the acceptance of a drift) or the clean-up of the source failed. */
+  /** Why the new copy of a table, or the clean-up of the source, failed. */
   notice?: FailureFields;
   /** The last try. */
   cutover?: CutoverReport;
   /** What the migration has made on the source and not taken away yet, for a person: `slot flexlift_…`. */
   sourceObjects?: string[];
+  /** Takes them away: what a person runs in the database on the source. Only where the migration could not. */
+  cleanUpSql?: string;
 }
 
 /** Bounds the report inside a workflow's result: a payload may not exceed 256 KB. */
@@ -226,6 +230,8 @@ export interface HeartbeatProgress {
   bytes: number;
   /** Of the applier. */
   replication?: ReplicationProgress;
+  /** What the attempt before said last. */
+  replicationBefore?: ReplicationProgress;
 }
 
 /** What the load's workflow answers to its query. */

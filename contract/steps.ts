@@ -104,6 +104,14 @@ export interface CleanUpStep extends DatabaseStep {
 }
 
 export interface CleanUpResult {
-  /** Still on the source, since it cannot be reached; the failure names the SQL that takes it away. */
-  left?: { objects: string[]; failure: FailureFields };
+  left?: LeftOnSource;
+}
+
+/** Still on the source, since that cannot be reached. */
+export interface LeftOnSource {
+  /** For a person: `slot flexlift_…`. */
+  objects: string[];
+  /** Takes them away, run in the database on the source. */
+  sql: string;
+  failure: FailureFields;
 }

@@ -7,7 +7,7 @@ import {
 } from '@temporalio/worker';
 import { createActivities } from '../activities';
 import { workerSecrets } from '../activities/support/secrets';
-import { taskQueues } from '../contract';
+import { FlexliftError, taskQueues } from '../contract';
 import { registerSearchAttributes } from './search-attributes';
 import { installRuntime, type RuntimeOptions } from './runtime';
 import { workflowSource } from './workflow-source';
@@ -41,10 +41,10 @@ const SHUTDOWN_FORCE = '20s';
 /**
  * Serves the queues of one pool until SIGINT or SIGTERM, then drains and resolves.
  *
- * @throws Error where the Temporal server cannot be reached
+ * @throws FlexliftError InvalidRequest where metrics cannot be served; Error where Temporal cannot be reached
  */
 export async function runWorker(options: RunWorkerOptions): Promise<void> {
-  installRuntime(options);
+  startRuntime(options);
   const connection = await NativeConnection.connect(options.connection);
   try {
     if (!(await registerSearchAttributes(connection, options.namespace))) {
@@ -56,6 +56,21 @@ export async function runWorker(options: RunWorkerOptions): Promise<void> {
     await Promise.all(workers.map((worker) => worker.run()));
   } finally {
     await connection.close();
+  }
+}
+
+/** @throws FlexliftError where metrics cannot be served where they are asked for */
+function startRuntime(options: RunWorkerOptions): void {
+  try {
+    installRuntime(options);
+  } catch (error) {
+    if (options.metricsAddress === undefined) throw error;
+    const why = error instanceof Error ? error.message : String(error);
+    throw new FlexliftError({
+      code: 'InvalidRequest',
+      sentence: `Metrics cannot be served at ${options.metricsAddress}: ${why}.`,
+      remedy: 'Give an address of this machine with a port that is free: --metrics 0.0.0.0:9464.',
+    });
   }
 }
 

@@ -62,8 +62,9 @@ export class CutoverApplier {
     this.scope.cancel();
   }
 
-  async settled(): Promise<void> {
-    await CancellationScope.nonCancellable(() => this.result.catch(() => undefined));
+  /** @returns how far it came; undefined: it failed */
+  async settled(): Promise<ApplyResult | undefined> {
+    return await CancellationScope.nonCancellable(() => this.result.catch(() => undefined));
   }
 
   private marker(what: string): string {

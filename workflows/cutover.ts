@@ -71,7 +71,7 @@ export async function cutOver(cutover: Cutover): Promise<Outcome> {
     return { released: false, endedReplication: attempt.endedReplication, doubtful };
   } finally {
     attempt.applier?.cancel();
-    await attempt.applier?.settled();
+    log.noteFigures((await attempt.applier?.settled())?.progress);
   }
   await CancellationScope.nonCancellable(() => log.endCutover({ state: 'Released' }));
   return { released: true, endedReplication: true, doubtful: [] };
@@ -89,7 +89,7 @@ async function handOver(cutover: Cutover, state: Progress): Promise<void> {
   }
 
   state.endedReplication = true;
-  await replication.end();
+  log.noteFigures(await replication.end());
   const applier = (state.applier = new CutoverApplier(step, activities));
   await applier.alongside(() => fenceAndRelease(step, cutover, applier, state));
 }

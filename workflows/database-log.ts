@@ -14,6 +14,7 @@ import {
   type Phase,
   type ReleaseResult,
   type ReplicationNotice,
+  type ReplicationProgress,
 } from '../contract';
 import { databaseDetails } from './details';
 import { failed, failureFields } from './failure';
@@ -66,6 +67,13 @@ export class DatabaseLog {
     if (figures === undefined) return;
     this.status.replication = { ...figures, state, failure };
     void this.tell();
+  }
+
+  /** What the applier said last; its state is told by {@link noteReplication}. */
+  noteFigures(figures: ReplicationProgress | undefined): void {
+    const { replication } = this.status;
+    if (replication === undefined || figures === undefined) return;
+    this.status.replication = { ...replication, ...figures };
   }
 
   /** No changes are applied: by request, or by a failure. */

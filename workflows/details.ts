@@ -14,21 +14,34 @@ export function migrationDetails(status: MigrationStatus): string {
     `**${status.state}** ${status.source} → ${status.target}`,
     ...story(status.failure),
     '',
-    '| database | state | phase | tables | rows | bytes |',
-    '| --- | --- | --- | ---: | ---: | ---: |',
+    '| database | state | phase | tables | rows | bytes | replication |',
+    '| --- | --- | --- | ---: | ---: | ---: | --- |',
     ...status.databases.map(
       (database) =>
         `| ${cell(database.database)} | ${database.state} | ${database.phase} | ${database.copied.tables} | ` +
-        `${database.copied.rows} | ${formatBytes(database.copied.bytes)} |`,
+        `${database.copied.rows} | ${formatBytes(database.copied.bytes)} | ${standing(database)} |`,
     ),
-    ...(findings.length === 0 ? [] : ['', '| finding | rule | what | remedy |', '| --- | --- | --- | --- |']),
+    ...(findings.length === 0
+      ? []
+      : ['', '| finding | rule | database | what | remedy |', '| --- | --- | --- | --- | --- |']),
     ...findings
       .slice(0, 50)
       .map(
-        (finding) =>
-          `| ${finding.state} | ${finding.rule} | ${cell(finding.message)} | ${cell(finding.remedy ?? '')} |`,
+        ({ state, rule, database = '', message, remedy = '' }) =>
+          `| ${state} | ${rule} | ${cell(database)} | ${cell(message)} | ${cell(remedy)} |`,
       ),
   ].join('\n');
+}
+
+/** Of its replication or its cutover, in a few words. */
+function standing({ replication, cutover }: DatabaseStatus): string {
+  if (cutover !== undefined) {
+    const outage = cutover.fencedSeconds === undefined ? '' : `, no writes for ${cutover.fencedSeconds} s`;
+    return `cutover ${cutover.attempt} ${cutover.state}${outage}`;
+  }
+  if (replication === undefined) return '';
+  const { state, lagBytes, lagSeconds, at } = replication;
+  return `${state}, ${formatBytes(lagBytes)} and ${lagSeconds.toFixed(1)} s behind at ${clock(at)}`;
 }
 
 export function databaseDetails(status: DatabaseStatus): string {
@@ -48,15 +61,18 @@ export function databaseDetails(status: DatabaseStatus): string {
 }
 
 export function replicationDetails(status: ReplicationStatus): string {
-  const { changes, proven } = status;
+  const { changes, proven, retainedLimitBytes, secondsToLimit } = status;
   return [
-    `Replication: **${status.state}** at ${status.lsn}`,
+    `Replication: **${status.state}** at ${status.lsn}, figures of ${clock(status.at)}`,
     ...story(status.failure),
     '',
     '| | |',
     '| --- | ---: |',
     `| lag | ${formatBytes(status.lagBytes)}, ${status.lagSeconds.toFixed(1)} s |`,
+    `| changes per second | ${Math.round(status.changesPerSecond)} |`,
     `| WAL kept on the source | ${formatBytes(status.retainedBytes)} |`,
+    `| its limit | ${retainedLimitBytes === undefined ? 'none' : formatBytes(retainedLimitBytes)} |`,
+    `| until the limit | ${secondsToLimit === undefined ? 'never' : `${secondsToLimit} s`} |`,
     `| transactions | ${changes.transactions} |`,
     `| inserts, updates, deletes, truncates | ${changes.inserts}, ${changes.updates}, ${changes.deletes}, ${changes.truncates} |`,
     `| tables proven | ${proven.tables} of ${proven.total} |`,
@@ -75,6 +91,11 @@ function cutoverDetails({ attempt, state, seconds, fencedSeconds, failure }: Cut
     ...(fencedSeconds === undefined ? [] : [`The application could not write for ${fencedSeconds} s.`]),
     ...story(failure),
   ];
+}
+
+/** `2026-01-31 10:00:00Z` */
+function clock(instant: string): string {
+  return instant.replace('T', ' ').replace(/\.\d+Z$/, 'Z');
 }
 
 function story(failure: { sentence: string; remedy: string } | undefined): string[] {

@@ -6,7 +6,7 @@ export function isStreamGone(failure: FailureFields | undefined): boolean {
 }
 
 /** Where nothing was measured yet. */
-export const NO_FIGURES: ReplicationProgress = {
+export const NO_FIGURES: Omit<ReplicationProgress, 'at'> = {
   lsn: '0/0',
   lagBytes: 0,
   lagSeconds: 0,

@@ -5,6 +5,7 @@ import {
   type DatabaseStatus,
   type FailureFields,
   type Finding,
+  type LeftOnSource,
   type MigrationRequest,
   type MigrationState,
   type MigrationStatus,
@@ -80,10 +81,12 @@ export class MigrationLog {
   }
 
   /** Cancelled, but something of ours is still on the source. */
-  needsCleanup(left: { database: string; objects: string[]; failure: FailureFields }[]): void {
-    for (const { database, objects } of left) {
+  needsCleanup(left: ({ database: string } & LeftOnSource)[]): void {
+    for (const { database, objects, sql } of left) {
       const status = this.status.databases.find((known) => known.database === database);
-      if (status !== undefined) status.sourceObjects = objects;
+      if (status === undefined) continue;
+      status.sourceObjects = objects;
+      status.cleanUpSql = sql;
     }
     this.status.failure = left[0]?.failure;
     this.end('NeedsCleanup');

@@ -29,6 +29,7 @@ import {
   refuse,
   refuseUnless,
 } from './order-checks';
+import { OrderAnswers } from './order-answers';
 import {
   abortCutoverSignal,
   acceptDriftSignal,
@@ -53,13 +54,20 @@ export function takeOrders(log: MigrationLog): void {
   const { status } = log;
   /** Databases whose cutover was asked for and has not begun. */
   const asked = new Set<string>();
+  const answers = new OrderAnswers();
+  const standing = (name: string) => status.databases.find(({ database }) => database === name);
   log.onCutoverBegun = (database) => asked.delete(database);
 
   setHandler(
     cutoverUpdate,
     async (request) => {
       const databases = chosen(status, request);
-      const before = new Map(databases.map(({ database, cutover }) => [database, cutover?.startedAt]));
+      const before = new Map(
+        databases
+          // the one that runs is joined: its end is the end of this
+          .filter(({ cutover }) => cutover?.state !== 'Running')
+          .map(({ database, cutover }) => [database, cutover?.startedAt]),
+      );
       for (const { database, cutover } of databases) {
         if (cutover?.state === 'Running' || asked.has(database)) continue;
         asked.add(database);
@@ -113,9 +121,17 @@ export function takeOrders(log: MigrationLog): void {
   setHandler(
     resumeUpdate,
     async (request) => {
-      for (const { database } of chosen(status, request)) await send(database, resumeSignal, request);
+      const databases = chosen(status, request);
+      const before = new Map(databases.map(({ database, replication }) => [database, replication]));
+      for (const { database } of databases) await send(database, resumeSignal, request);
+      // one that stops again at once is heard of as well
       await condition(() =>
-        chosen(status, request).every((database) => isEnded(database) || !isPaused(database)),
+        chosen(status, request).every(
+          (database) =>
+            isEnded(database) ||
+            !isHalted(database) ||
+            database.replication !== before.get(database.database),
+        ),
       );
       return status;
     },
@@ -131,7 +147,12 @@ export function takeOrders(log: MigrationLog): void {
       const databases = chosen(status, {
         databases: request.database === undefined ? undefined : [request.database],
       });
-      for (const { database } of databases) await send(database, recopySignal, request);
+      for (const { database } of databases) {
+        await answers.ask(
+          (order) => send(database, recopySignal, { ...request, order }),
+          () => standing(database),
+        );
+      }
       return status;
     },
     {
@@ -139,7 +160,11 @@ export function takeOrders(log: MigrationLog): void {
         const databases = request.database === undefined ? undefined : [request.database];
         refuseUnless(status, { databases }, isReplicating);
         if (request.table !== undefined && chosen(status, { databases }).length > 1) {
-          refuse('The migration has several databases.', 'Name the one that the table is in.');
+          refuse(
+            'The migration has several databases.',
+            'Name the one that the table is in: --database.',
+            'InvalidRequest',
+          );
         }
       },
       description: 'Copy a table, or all of them, anew',
@@ -149,7 +174,12 @@ export function takeOrders(log: MigrationLog): void {
   setHandler(
     acceptDriftUpdate,
     async (request) => {
-      for (const { database } of chosen(status, request)) await send(database, acceptDriftSignal, request);
+      for (const { database } of chosen(status, request)) {
+        await answers.ask(
+          (order) => send(database, acceptDriftSignal, { ...request, order }),
+          () => standing(database),
+        );
+      }
       return status;
     },
     {
@@ -176,10 +206,6 @@ function isCutoverOver(database: DatabaseStatus, before: Map<string, string | un
     cutover.state !== 'Running' &&
     cutover.startedAt !== before.get(database.database)
   );
-}
-
-function isPaused({ replication }: DatabaseStatus): boolean {
-  return replication?.state === 'Paused';
 }
 
 function isHalted({ replication }: DatabaseStatus): boolean {

@@ -3,7 +3,6 @@ import {
   REPLICATION_SIGNAL,
   type DatabaseStatus,
   type DatabaseStep,
-  type RecopyRequest,
   type ReplicationNotice,
   type TidyStep,
 } from '../contract';
@@ -12,6 +11,7 @@ import { cutOver } from './cutover';
 import type { DatabaseLog } from './database-log';
 import { failureFields } from './failure';
 import { loadRows } from './load-rows';
+import { takeUp } from './order-answers';
 import { Orders } from './orders';
 import { Replication } from './replication';
 
@@ -106,13 +106,18 @@ async function serveOrders(replicating: Replicating): Promise<'released' | 'reco
         await replication.resume();
         break;
       case 'acceptDrift':
-        await log.orReport(() => activities.long.acceptDrift(step));
-        // the segment at hand still looks for the drift
-        await replication.resume();
+        await takeUp(order.request.order, async () => {
+          await activities.long.acceptDrift(step);
+          // the segment at hand still looks for the drift
+          await replication.resume();
+        });
         break;
       case 'recopy':
-        if (order.request.table === undefined) return 'recopyAll';
-        recopies.add(order.request);
+        if (order.request.table === undefined) {
+          await takeUp(order.request.order, () => Promise.resolve());
+          return 'recopyAll';
+        }
+        recopies.add(order.request.table, order.request.order);
         break;
       case 'cutover': {
         const { released, endedReplication, doubtful } = await cutOver({
@@ -123,7 +128,7 @@ async function serveOrders(replicating: Replicating): Promise<'released' | 'reco
         if (released) return 'released';
         await log.enter('Replicate');
         if (endedReplication) replicating.replication = await Replication.start(step, { caughtUp: true });
-        for (const table of doubtful) recopies.add({ table });
+        for (const table of doubtful) recopies.add(table);
       }
     }
   }
@@ -135,14 +140,17 @@ class Recopies {
 
   constructor(private readonly migration: OnlineMigration) {}
 
-  add({ table }: RecopyRequest): void {
+  /** @param order whose answer somebody waits for */
+  add(table: string, order?: string): void {
     const { step, log, activities } = this.migration;
-    this.last = this.last.then(() =>
-      log.orReport(async () => {
-        await activities.long.resetForRecopy({ ...step, table });
+    const reset = () => activities.long.resetForRecopy({ ...step, table });
+    this.last = this.last.then(async () => {
+      if (order !== undefined && !(await takeUp(order, reset))) return;
+      await log.orReport(async () => {
+        if (order === undefined) await reset();
         await loadRows(step);
-      }),
-    );
+      });
+    });
   }
 
   async settle(): Promise<void> {
@@ -156,5 +164,6 @@ async function takeAwaySource(
 ): Promise<void> {
   const { left } = await activities.long.takeAwaySource({ ...step, what });
   log.status.sourceObjects = left?.objects ?? [];
+  log.status.cleanUpSql = left?.sql;
   log.status.notice = left?.failure;
 }

@@ -19,7 +19,11 @@ type Check = (database: DatabaseStatus) => string | undefined;
 /** @throws ApplicationFailure CutoverRefused or InvalidRequest, to whoever sent the update */
 export function refuseUnless(status: MigrationStatus, request: DatabasesRequest, check: Check): void {
   if (status.mode !== 'Online') {
-    refuse('The migration is offline.', 'Only an online migration replicates; see --mode online.');
+    refuse(
+      'The migration is offline.',
+      'Only an online migration replicates; see --mode online.',
+      'InvalidRequest',
+    );
   }
   if (status.databases.length === 0)
     refuse('The migration is not ready: it is being validated.', 'Wait for it.');
@@ -29,7 +33,8 @@ export function refuseUnless(status: MigrationStatus, request: DatabasesRequest,
   if (unknown !== undefined) {
     refuse(
       `The migration has no database ${JSON.stringify(unknown)}.`,
-      'See flexlift show for its databases.',
+      `It has ${status.databases.map(({ database }) => JSON.stringify(database)).join(', ')}.`,
+      'InvalidRequest',
     );
   }
   const databases = chosen(status, request);

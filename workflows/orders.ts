@@ -11,20 +11,25 @@ import {
   type RecopyRequest,
 } from '../contract';
 
+/** Whoever asked waits for the answer; see {@link ./order-answers}. */
+export interface Answered {
+  order: string;
+}
+
 export const cutoverSignal = defineSignal<[CutoverRequest]>(CUTOVER_UPDATE);
 export const abortCutoverSignal = defineSignal<[DatabasesRequest]>(ABORT_CUTOVER_UPDATE);
 export const pauseSignal = defineSignal<[DatabasesRequest]>(PAUSE_UPDATE);
 export const resumeSignal = defineSignal<[DatabasesRequest]>(RESUME_UPDATE);
-export const recopySignal = defineSignal<[RecopyRequest]>(RECOPY_UPDATE);
-export const acceptDriftSignal = defineSignal<[DatabasesRequest]>(ACCEPT_DRIFT_UPDATE);
+export const recopySignal = defineSignal<[RecopyRequest & Answered]>(RECOPY_UPDATE);
+export const acceptDriftSignal = defineSignal<[DatabasesRequest & Answered]>(ACCEPT_DRIFT_UPDATE);
 
 /** What a person can ask of a database while it replicates. */
 export type Order =
   | { kind: 'cutover'; request: CutoverRequest }
   | { kind: 'pause' }
   | { kind: 'resume' }
-  | { kind: 'recopy'; request: RecopyRequest }
-  | { kind: 'acceptDrift' };
+  | { kind: 'recopy'; request: RecopyRequest & Answered }
+  | { kind: 'acceptDrift'; request: Answered };
 
 /** Takes a database's orders in the order they come; the end of a cutover is taken at once. */
 export class Orders {
@@ -36,7 +41,7 @@ export class Orders {
     setHandler(pauseSignal, () => void this.waiting.push({ kind: 'pause' }));
     setHandler(resumeSignal, () => void this.waiting.push({ kind: 'resume' }));
     setHandler(recopySignal, (request) => void this.waiting.push({ kind: 'recopy', request }));
-    setHandler(acceptDriftSignal, () => void this.waiting.push({ kind: 'acceptDrift' }));
+    setHandler(acceptDriftSignal, (request) => void this.waiting.push({ kind: 'acceptDrift', request }));
     setHandler(abortCutoverSignal, () => this.abortCutover());
   }
 

@@ -85,6 +85,8 @@ class Replicator {
       this.interruptible.cancel();
     });
     setHandler(resumeSignal, () => {
+      // what was committed meanwhile is still to come
+      if (this.isHalted) this.isCaughtUp = false;
       this.isPaused = false;
       this.failure = undefined;
       // the next segment begins with the ledger as it is now
@@ -107,24 +109,26 @@ class Replicator {
 
   async applySegments(): Promise<void> {
     while (!this.isLeaving) {
+      // a segment lasts for minutes: whoever paused or resumed it hears of that before
+      await this.tell();
       if (this.isHalted) {
         await this.watchWhileHalted();
         continue;
       }
       await this.orStop(() => (this.isCaughtUp ? this.applySegment() : this.catchUp()));
-      await this.tell();
       this.isDueToRenew =
         workflowInfo().historyLength > MOST_EVENTS &&
+        this.isCaughtUp &&
         this.hasForeignKeys &&
         !this.isProving &&
         !this.isHalted;
     }
+    await this.tell();
   }
 
   /** The source may lose what it keeps for us, and a person wants to know how much that is. */
   private async watchWhileHalted(): Promise<void> {
     const { failure } = this;
-    await this.tell();
     if (!isStreamGone(failure)) {
       await this.orStop(() => this.watchSource());
       await this.tell();
@@ -248,7 +252,7 @@ class Replicator {
   private get presentState(): ReplicationState {
     if (this.failure !== undefined) return 'Stopped';
     if (this.isPaused) return 'Paused';
-    return this.hasForeignKeys ? 'ReadyForCutover' : 'CatchingUp';
+    return this.isCaughtUp && this.hasForeignKeys ? 'ReadyForCutover' : 'CatchingUp';
   }
 
   /** The database hears of a change of state; the figures are asked for by who wants them. */
@@ -256,7 +260,7 @@ class Replicator {
     const before = this.state;
     this.state = this.presentState;
     // before anything was applied, too, a person must hear of it
-    if (this.isHalted) this.status ??= { ...NO_FIGURES, state: this.state };
+    if (this.isHalted) this.status ??= { ...NO_FIGURES, at: new Date().toISOString(), state: this.state };
     if (this.status !== undefined) {
       this.status = { ...this.status, state: this.state, failure: this.failure };
       setCurrentDetails(replicationDetails(this.status));

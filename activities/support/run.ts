@@ -46,7 +46,10 @@ export function durableStep<Step extends { request: MigrationRequest }, Result>(
 ): (step: Step) => Promise<Result> {
   return async (step) => {
     const context = Context.current();
-    const progress: HeartbeatProgress = { what: context.info.activityType, rows: 0, bytes: 0 };
+    const progress: HeartbeatProgress = {
+      ...{ what: context.info.activityType, rows: 0, bytes: 0 },
+      ...figuresBefore(context),
+    };
     const heartbeat = setInterval(() => context.heartbeat(progress), HEARTBEAT_INTERVAL);
     try {
       context.heartbeat(progress);
@@ -104,6 +107,13 @@ function createRun(
       Object.assign(progress, change);
     },
   };
+}
+
+/** A retry that cannot begin must not hide how far it had come. */
+function figuresBefore({ info }: Context): Pick<HeartbeatProgress, 'replicationBefore'> {
+  const before = info.heartbeatDetails as Partial<HeartbeatProgress> | undefined;
+  const figures = before?.replication ?? before?.replicationBefore;
+  return figures === undefined ? {} : { replicationBefore: figures };
 }
 
 /**

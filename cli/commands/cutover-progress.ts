@@ -93,8 +93,10 @@ export async function followCutover(
   return exitCodeOfCutover(databases);
 }
 
-/** A released database still has its slot taken from the source. */
+/** A released database still has its slot taken from the source; with the last one the migration ends, a moment later. */
 function isOver(status: MigrationStatus, named: string[] | undefined): boolean {
+  const isLast = status.endedAt === undefined && status.databases.every(hasEnded);
+  if (isLast) return false;
   return concerned(status, named).every((one) => hasEnded(one) || one.cutover?.state === 'CalledOff');
 }
 

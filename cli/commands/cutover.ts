@@ -55,6 +55,8 @@ export function addCutover(program: Command): void {
       new Option('--abort', 'call a cutover off: lift the fence, replicate on').conflicts([
         'acceptDrift',
         'wait',
+        'fence',
+        'maxLag',
       ]),
     )
     .option('-y, --yes', 'do not ask before the source is fenced')

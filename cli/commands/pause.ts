@@ -23,7 +23,7 @@ export function addPause(program: Command): void {
     )
     .action((name: string, { database: databases }: PauseFlags, self: Command) =>
       onMigration(self, name, async (handle, session) =>
-        reportReplication(await handle.pause({ databases }), databases, session),
+        reportReplication(handle, await handle.pause({ databases }), databases, session),
       ),
     );
 }

@@ -19,7 +19,10 @@ export function addRecopy(program: Command): void {
       .argument('<name>')
       .description('copy a table anew while the others go on, or all tables, with a new slot'),
   )
-    .option('--database <name>', 'where it is (needed where the migration has several)')
+    .option(
+      '--database <name>',
+      'where it is; needed with --table where the migration has several (default: all)',
+    )
     .option('--table <name>', 'as in SQL: orders, sales.orders, \'"Sales"."Order lines"\' (default: all)')
     .option('-y, --yes', 'do not ask before all tables are copied anew')
     .addHelpText(
@@ -41,7 +44,7 @@ export function addRecopy(program: Command): void {
         if (status === undefined) return EXIT.detached;
         if (output.json) output.data(JSON.stringify(status, null, 2));
         output.say(
-          `${table === undefined ? 'All tables are' : `Table ${formatName(table)} is`} copied anew. ` +
+          `The new copy of ${table === undefined ? 'all tables' : `table ${formatName(table)}`} has begun. ` +
             `Watch it: flexlift watch ${handle.name}.`,
         );
         return EXIT.done;

@@ -25,7 +25,7 @@ export function addResume(program: Command): void {
     .action((name: string, { database: databases, acceptDrift }: ResumeFlags, self: Command) =>
       onMigration(self, name, async (handle, session) => {
         if (acceptDrift === true) await (await handle.acceptDrift({ databases })).result();
-        return await reportReplication(await handle.resume({ databases }), databases, session);
+        return await reportReplication(handle, await handle.resume({ databases }), databases, session);
       }),
     );
 }

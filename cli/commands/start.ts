@@ -16,16 +16,19 @@ export async function optionsFromFlags(flags: MigrationFlags, output: Output): P
   const embeddedWorker = configuredTemporal() === undefined;
   const options = migrationOptions(flags, { embeddedWorker, environment: process.env });
   checkMigrationOptions(options);
-  if (passwordOnCommandLine()) {
-    output.warn(
-      "a password on the command line stays in the shell's history. Better: --source-password-env, " +
-        '--source-password-file, ~/.pgpass, or FLEXLIFT_SOURCE.',
-    );
-  }
+  warnOfPassword(output);
   if (flags.overwrite === true) {
     await confirmDestruction('--overwrite', 'drops what is in the target databases', flags.yes);
   }
   return options;
+}
+
+export function warnOfPassword(output: Output): void {
+  if (!passwordOnCommandLine()) return;
+  output.warn(
+    "a password on the command line stays in the shell's history. Better: --source-password-env, " +
+      '--source-password-file, ~/.pgpass, or FLEXLIFT_SOURCE.',
+  );
 }
 
 /** Starts the migration, or finds the one that the same options started before. */

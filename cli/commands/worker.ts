@@ -31,7 +31,11 @@ export function addWorker(program: Command): void {
     )
     .option('--copy-slots <n>', 'copies, checksums and index builds at a time', parseCount)
     .option('--stream-slots <n>', 'snapshots held at a time', parseCount)
-    .option('--metrics <host:port>', 'serve metrics for Prometheus there')
+    .addOption(
+      new Option('--metrics <host:port>', 'serve metrics for Prometheus there')
+        .env('FLEXLIFT_METRICS')
+        .argParser(parseAddress),
+    )
     .option(
       '--address <host:port>',
       'of Temporal (default: from TEMPORAL_ADDRESS, the profile file, else our own)',
@@ -73,6 +77,13 @@ function environmentOf({ address, namespace }: WorkerFlags): NodeJS.ProcessEnv {
     ...(address === undefined ? {} : { TEMPORAL_ADDRESS: address }),
     ...(namespace === undefined ? {} : { TEMPORAL_NAMESPACE: namespace }),
   };
+}
+
+function parseAddress(text: string): string {
+  const [, host = '', digits = ''] = /^(\[[\da-f:]+\]|[\d.]+|localhost):(\d{1,5})$/i.exec(text) ?? [];
+  const port = Number(digits);
+  if (host !== '' && port >= 1 && port <= 65_535) return `${host.replace('localhost', '127.0.0.1')}:${port}`;
+  throw new InvalidArgumentError('Give an address of this machine and a port, such as 0.0.0.0:9464.');
 }
 
 function collectRole(text: string, earlier: QueueRole[] = []): QueueRole[] {

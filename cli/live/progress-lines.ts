@@ -89,7 +89,7 @@ function onlineText({ phase, state, replication, cutover, recopy }: DatabaseProg
   if (hasEnded({ state })) return undefined;
   if (cutover?.state === 'Running') return cutoverText(cutover, at);
   return phase === 'Replicate' && replication !== undefined
-    ? replicationText(replication, recopy)
+    ? replicationText(replication, at, recopy)
     : undefined;
 }
 

@@ -21,12 +21,24 @@ const STATES: Record<ReplicationState, string> = {
 /** The source gives up the WAL we need so soon: a person is told. Seconds. */
 const LIMIT_NEAR = 3_600;
 const MOST_NAMED = 5;
+/** Figures of an applier at work are younger. Seconds. */
+const OLD = 30;
 
-/** How the replication of a database stands; what a person waits for comes first. */
-export function replicationText(replication: ReplicationStatus, recopy?: DatabaseProgress['recopy']): string {
-  const { state, lagBytes, lagSeconds, changes, changesPerSecond, proven } = replication;
+/**
+ * How the replication of a database stands; what a person waits for comes first.
+ *
+ * @param now milliseconds
+ */
+export function replicationText(
+  replication: ReplicationStatus,
+  now: number,
+  recopy?: DatabaseProgress['recopy'],
+): string {
+  const { state, at, lagBytes, lagSeconds, changes, changesPerSecond, proven } = replication;
+  const age = (now - Date.parse(at)) / 1_000;
   return [
     STATES[state],
+    ...(age < OLD ? [] : [`as of ${formatSeconds(age)} ago`]),
     `${formatBytes(lagBytes)} and ${formatSeconds(lagSeconds)} behind`,
     ...(recopy === undefined ? [] : [recopyText(recopy)]),
     `${formatCount(Math.round(changesPerSecond))} changes/s`,

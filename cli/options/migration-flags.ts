@@ -115,9 +115,11 @@ export function addMigrationFlags(command: Command): Command {
     );
 }
 
-function addServerFlags(command: Command, side: 'source' | 'target', variable: string): void {
-  command
-    .addOption(new Option(`--${side} <uri>`, URI).env(variable))
+/** @param variable gives the URI where no flag does; absent: none, for what must be said each time */
+export function addServerFlags(command: Command, side: 'source' | 'target', variable?: string): Command {
+  const uri = new Option(`--${side} <uri>`, URI);
+  return command
+    .addOption(variable === undefined ? uri : uri.env(variable))
     .option(`--${side}-password-env <name>`, 'an environment variable with the password')
     .option(`--${side}-password-file <path>`, 'a file whose first line is the password')
     .addOption(choice(`--${side}-ssl-mode <mode>`, 'default: prefer', SSL_MODES))

@@ -52,9 +52,10 @@ export function passwordOnCommandLine(argv: string[] = process.argv.slice(2)): b
   return argv.some(holdsPassword);
 }
 
-function serverOptions(
+/** @throws UsageError */
+export function serverOptions(
   side: 'source' | 'target',
-  flags: MigrationFlags,
+  flags: Partial<MigrationFlags>,
   context: FlagContext,
 ): ServerOptions {
   const uri = flags[side];
@@ -76,7 +77,7 @@ function serverOptions(
 
 function passwordVariable(
   side: 'source' | 'target',
-  flags: MigrationFlags,
+  flags: Partial<MigrationFlags>,
   { embeddedWorker, environment }: FlagContext,
 ): Pick<ServerOptions, 'password' | 'passwordEnv'> {
   const variable = side === 'source' ? flags.sourcePasswordEnv : flags.targetPasswordEnv;

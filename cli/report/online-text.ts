@@ -1,5 +1,5 @@
 import type { createColors } from 'picocolors';
-import { PHASES, type ChangeCounts, type CutoverReport, type DatabaseStatus } from '../../client';
+import type { ChangeCounts, CutoverReport, DatabaseStatus } from '../../client';
 import { formatName, formatNumberOf, formatSeconds } from '../format';
 import { failureLine } from '../output';
 
@@ -13,6 +13,16 @@ export function onlineLines(database: DatabaseStatus, colors: Colors): string[] 
     ...(cutover === undefined ? [] : cutoverLines(cutover, colors)),
     ...(notice === undefined ? [] : [failureLine(notice)]),
     ...(sourceObjects.length === 0 ? [] : [`On the source: ${sourceObjects.map(formatName).join(', ')}`]),
+    ...cleanUpLines(database),
+  ];
+}
+
+/** To be pasted into psql, which is connected to that database of the source. */
+function cleanUpLines({ database, cleanUpSql }: DatabaseStatus): string[] {
+  if (cleanUpSql === undefined) return [];
+  return [
+    `It goes by flexlift cleanup, or in database ${formatName(database)} of the source by this SQL:`,
+    ...cleanUpSql.split('\n').map(formatName),
   ];
 }
 
@@ -53,10 +63,9 @@ export function changesText({ transactions, inserts, updates, deletes, truncates
     : `${seen.join(', ')} in ${formatNumberOf(transactions, 'transaction')}`;
 }
 
-/** In the order of the phases: `Fence 0.2 s, Drain 1.1 s`. */
+/** In the order in which they ended: `Fence 0.2 s, Drain 1.1 s`. */
 export function phaseTimes(seconds: DatabaseStatus['seconds']): string {
-  return PHASES.flatMap((phase) => {
-    const taken = seconds[phase];
-    return taken === undefined ? [] : [`${phase} ${formatSeconds(taken)}`];
-  }).join(', ');
+  return Object.entries(seconds)
+    .map(([phase, taken]) => `${phase} ${formatSeconds(taken)}`)
+    .join(', ');
 }

@@ -81,6 +81,7 @@ export class ReplicationMeter {
 
   progress(): ReplicationProgress {
     return {
+      at: new Date().toISOString(),
       lsn: formatLsn(this.ledger),
       lagBytes: Math.max(0, Number(this.flushed - this.reached)),
       lagSeconds: this.lagSeconds(),

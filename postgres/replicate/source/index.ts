@@ -1,6 +1,7 @@
 export * from './classify-tables';
 export * from './clean-up-statements';
 export * from './identities';
+export * from './leftovers';
 export * from './marker';
 export * from './names';
 export * from './prepare-source';

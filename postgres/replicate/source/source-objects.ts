@@ -27,8 +27,7 @@ const ID_START = LEDGER_SCHEMA.length + 1;
 const ID_LENGTH = 12;
 
 /**
- * All that is ours on a source, told by its name alone: of the connected database, and the permanent slots of all
- * databases, for they share one list.
+ * All that is ours in the connected database of a source, told by its name alone.
  *
  * @param migrationId absent: of every migration
  */
@@ -36,7 +35,7 @@ export async function sourceObjects(client: Client, migrationId?: string): Promi
   const { rows } = await client.query<Row>(
     `SELECT 'slot' AS kind, NULL AS schema, slot_name AS name, slot_name AS owner, database
        FROM pg_catalog.pg_replication_slots
-      WHERE NOT (${isNotOurs('slot_name')}) AND NOT temporary AND database IS NOT NULL
+      WHERE NOT (${isNotOurs('slot_name')}) AND NOT temporary AND database = pg_catalog.current_database()
      UNION ALL
      SELECT CASE WHEN pg_catalog.right(pubname, 6) = '_fence' THEN 'fence' ELSE 'publication' END, NULL,
             pubname, pubname, pg_catalog.current_database()

@@ -6,7 +6,7 @@ import { altering, type AlterationArguments } from './lock-to-alter';
 import { MARKER_TABLE } from './marker';
 import { markerSchema, publicationNames } from './names';
 import { dropSlot } from './slot';
-import { describeSourceObject, sourceObjects, type SourceObject } from './source-objects';
+import { describeSourceObject, sourceObjects } from './source-objects';
 import { takeSourceTurn } from './source-turn';
 
 /** Milliseconds. */
@@ -34,12 +34,12 @@ export async function takeAwaySourceObjects(args: {
 }): Promise<string[]> {
   const { source, database, migrationId, signal, liftFence, onProgress = () => undefined } = args;
   return await withConnection(source, database, signal, async (client) => {
-    const before = await objectsIn(client, database, migrationId);
+    const before = await sourceObjects(client, migrationId);
     const found = new Set(before.map((object) => object.migrationId));
     const migrations = migrationId === undefined ? [...found] : [migrationId];
     for (const each of migrations) {
       await takeSourceTurn(client, { migrationId: each, signal });
-      await dropSlots(client, { migrationId: each, database, signal });
+      await dropSlots(client, { migrationId: each, signal });
     }
     await liftFence(client);
     for (const each of migrations) {
@@ -47,22 +47,13 @@ export async function takeAwaySourceObjects(args: {
       await restoreIdentities(alteration, each);
       await dropPublications(alteration, each);
     }
-    const left = new Set((await objectsIn(client, database, migrationId)).map(describeSourceObject));
+    const left = new Set((await sourceObjects(client, migrationId)).map(describeSourceObject));
     return before.map(describeSourceObject).filter((object) => !left.has(object));
   });
 }
 
-async function objectsIn(client: Client, database: string, migrationId?: string): Promise<SourceObject[]> {
-  return (await sourceObjects(client, migrationId)).filter((object) => object.database === database);
-}
-
-async function dropSlots(
-  client: Client,
-  args: { migrationId: string; database: string; signal: AbortSignal },
-): Promise<void> {
-  const slots = (await objectsIn(client, args.database, args.migrationId)).filter(
-    ({ kind }) => kind === 'slot',
-  );
+async function dropSlots(client: Client, args: { migrationId: string; signal: AbortSignal }): Promise<void> {
+  const slots = (await sourceObjects(client, args.migrationId)).filter(({ kind }) => kind === 'slot');
   for (const { name } of slots) await dropSlot(client, { ...args, slot: name });
 }
 

@@ -131,14 +131,18 @@ describe('tidying', () => {
     const looks: unknown[] = [];
     const both = await Promise.all([
       client.tidy(handle.name, 'all', { onActivities: (activities) => looks.push(activities) }),
-      client.tidy(handle.name, 'fence', { databases: ['other'] }),
+      client.tidy(handle.name, 'fence', { databases: ['shop'] }),
     ]);
     expect(both).toEqual([
       ['all', id, 'shop'],
-      ['fence', id, 'other'],
+      ['fence', id, 'shop'],
     ]);
     expect(looks.length).toBeGreaterThan(0);
-    const away = client.tidy(handle.name, 'all', { databases: ['away'] });
+    await expect(client.tidy(handle.name, 'all', { databases: ['other'] })).rejects.toMatchObject({
+      code: 'InvalidRequest',
+      fields: { remedy: 'It has "shop".' },
+    });
+    const away = client.tidy(handle.name, 'all', { databases: ['shop', 'shop'] });
     await expect(away).rejects.toMatchObject({ fields: { sentence: 'The source cannot be reached.' } });
     expect(await client.list()).not.toContainEqual(
       expect.objectContaining({ workflowId: `${handle.workflowId}/tidy` }),

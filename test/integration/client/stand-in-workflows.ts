@@ -91,12 +91,19 @@ export async function replicate(run: number): Promise<void> {
 
 export async function tidySource({ request, databases, what }: TidySourceRequest): Promise<string[]> {
   await sleep('1 s');
-  if (databases.includes('away')) throw refusal('The source cannot be reached.');
+  if (databases.length > 1) throw refusal('The source cannot be reached.');
   return [what, request.migrationId, ...databases];
 }
 
 const answer: ReplicationStatus = {
-  ...{ state: 'ReadyForCutover', lsn: '0/1', lagBytes: 5, lagSeconds: 5, changesPerSecond: 0 },
+  ...{
+    state: 'ReadyForCutover',
+    at: '2026-01-31T10:00:00.000Z',
+    lsn: '0/1',
+    lagBytes: 5,
+    lagSeconds: 5,
+    changesPerSecond: 0,
+  },
   changes: { transactions: 0, inserts: 0, updates: 0, deletes: 0, truncates: 0 },
   ...{ retainedBytes: 0, stoppedTables: [], drift: [], proven: { tables: 0, total: 1 } },
 };

@@ -9,6 +9,7 @@ export const failure = {
 export function replication(change: Partial<ReplicationStatus> = {}): ReplicationStatus {
   return {
     state: 'ReadyForCutover',
+    at: '2026-01-31T10:00:00.000Z',
     lsn: '0/16B3748',
     lagBytes: 12_300,
     lagSeconds: 0.4,
@@ -31,7 +32,7 @@ export function cutover(change: Partial<CutoverReport> = {}): CutoverReport {
     fencedAt: '2026-01-31T10:00:02.000Z',
     endedAt: '2026-01-31T10:00:06.000Z',
     fencedSeconds: 3.4,
-    seconds: { Drain: 0.5, Fence: 0.2, Prove: 1.6 },
+    seconds: { Prove: 1.6, Fence: 0.2, Drain: 0.5 },
     ...change,
   };
 }

@@ -33,7 +33,9 @@ test('a replication shows state, lag, rate, changes by kind, retained WAL and pr
 
 test('a limit of retained WAL is shown with the time until it is reached', () => {
   const limited = replication({ retainedLimitBytes: 1_000_000_000, secondsToLimit: 7_500 });
-  expect(replicationText(limited)).toContain('source keeps 16.0 MB of 1.0 GB of WAL, full in 2 h 5 min');
+  expect(replicationText(limited, Date.parse(limited.at))).toContain(
+    'source keeps 16.0 MB of 1.0 GB of WAL, full in 2 h 5 min',
+  );
   expect(trouble(snapshot([database({ replication: limited })]))).toEqual([]);
   const near = database({ replication: { ...limited, secondsToLimit: 600 } });
   expect(trouble(snapshot([near]))).toEqual([expect.stringMatching(/^shop: .*max_slot_wal_keep_size/)]);

@@ -16,6 +16,7 @@ import {
 } from '../../../client/update-requests';
 
 const progress: ReplicationProgress = {
+  at: '2026-01-31T10:00:00.000Z',
   lsn: '0/1',
   lagBytes: 900,
   lagSeconds: 9,

@@ -111,7 +111,9 @@ describe('following', () => {
     const accepted: AcceptedUpdate = { result: () => result };
     const before = calledOff(difference);
     const releasing = database({ phase: 'Release', state: 'InProgress', cutover: cutover() });
-    const m = handle([before], [before], [releasing], [releasing], [released]);
+    const other = database({ database: 'crm' });
+    const states = [before, before, releasing, releasing, released].map((one) => [one, other]);
+    const m = handle(...states);
     onLook = (look) => (look === 1 ? answer() : undefined);
     expect(await followCutover(m, accepted, ['shop'], session())).toBe(0);
     expect(m.looks).toBe(4);

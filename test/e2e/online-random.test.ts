@@ -4,7 +4,10 @@ import { Migrations } from '../support/migration';
 import { program } from '../support/random/program';
 import { runProgram } from '../support/random/run-program';
 
-/** To repeat a failure: the seed it printed, and how many runs (1 with FLEXLIFT_PATH, the path it printed). */
+/**
+ * To repeat a failure: the seed it printed, and how many runs (1 with FLEXLIFT_PATH, the path it printed). `npm test` is the
+ * same each time, `npm run test:all` is always another.
+ */
 const seedWanted = process.env['FLEXLIFT_SEED'];
 const pathWanted = process.env['FLEXLIFT_PATH'];
 const RUNS = Number(process.env['FLEXLIFT_RUNS'] ?? (TEST_ALL ? 25 : 3));
@@ -20,7 +23,7 @@ it(
   async () => {
     const migrations = await Migrations.connect();
     try {
-      const first = seedWanted === undefined ? Date.now() % 2 ** 31 : Number(seedWanted);
+      const first = Number(seedWanted ?? (TEST_ALL ? Date.now() % 2 ** 31 : 1));
       const lanes = Array.from({ length: LANES }, (_, lane) => runLane(migrations, first + lane, lane));
       await Promise.allSettled(lanes);
       await Promise.all(lanes);

@@ -121,7 +121,7 @@ describe('a migration that is paused', () => {
     expect(await leftOnSource(SOURCE, shop.database, migration.request.migrationId)).toEqual([]);
   });
 
-  it('and cut over in the same moment is one or the other, and waits for nothing in vain', async () => {
+  itInAll('and cut over in the same moment is one or the other, and waits for nothing in vain', async () => {
     const migration = await startReady();
     const paused = pauseIt(migration);
     const { cutover } = await cutOver(migration.handle);

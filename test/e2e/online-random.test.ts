@@ -10,7 +10,7 @@ import { runProgram } from '../support/random/run-program';
  */
 const seedWanted = process.env['FLEXLIFT_SEED'];
 const pathWanted = process.env['FLEXLIFT_PATH'];
-const RUNS = Number(process.env['FLEXLIFT_RUNS'] ?? (TEST_ALL ? 25 : 3));
+const RUNS = Number(process.env['FLEXLIFT_RUNS'] ?? (TEST_ALL ? 25 : 2));
 /** Migrations under way at a time: they wait most of their time. */
 const LANES = Math.min(RUNS, Number(process.env['FLEXLIFT_LANES'] ?? 3));
 /** Milliseconds for a smaller case to be looked for. */

@@ -1,16 +1,13 @@
 import * as fc from 'fast-check';
-import { TEST_ALL } from '../support/all';
+import { itInAll } from '../support/all';
 import { Migrations } from '../support/migration';
 import { program } from '../support/random/program';
 import { runProgram } from '../support/random/run-program';
 
-/**
- * To repeat a failure: the seed it printed, and how many runs (1 with FLEXLIFT_PATH, the path it printed). `npm test` is the
- * same each time, `npm run test:all` is always another.
- */
+/** To repeat a failure: the seed it printed, and how many runs (1 with FLEXLIFT_PATH, the path it printed). */
 const seedWanted = process.env['FLEXLIFT_SEED'];
 const pathWanted = process.env['FLEXLIFT_PATH'];
-const RUNS = Number(process.env['FLEXLIFT_RUNS'] ?? (TEST_ALL ? 25 : 2));
+const RUNS = Number(process.env['FLEXLIFT_RUNS'] ?? 25);
 /** Migrations under way at a time: they wait most of their time. */
 const LANES = Math.min(RUNS, Number(process.env['FLEXLIFT_LANES'] ?? 3));
 /** Milliseconds for a smaller case to be looked for. */
@@ -18,12 +15,12 @@ const SHRINKING = 10 * 60_000;
 /** The program is the seed's, how its sessions meet is not: a smaller one that went well is given another chance. */
 const CHANCES = 2;
 
-it(
+itInAll(
   'a random database under random writes and kills arrives equal',
   async () => {
     const migrations = await Migrations.connect();
     try {
-      const first = Number(seedWanted ?? (TEST_ALL ? Date.now() % 2 ** 31 : 1));
+      const first = seedWanted === undefined ? Date.now() % 2 ** 31 : Number(seedWanted);
       const lanes = Array.from({ length: LANES }, (_, lane) => runLane(migrations, first + lane, lane));
       await Promise.allSettled(lanes);
       await Promise.all(lanes);

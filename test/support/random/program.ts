@@ -35,6 +35,8 @@ export interface Program {
   /** Bytes and tables. */
   limits: { partBytes: number; groupBytes: number; groupTables: number; copiesAtOnce: number };
   fence: FenceMode;
+  /** How long changes are applied before the first cutover. Milliseconds. */
+  replicatesFor: number;
   /** The sessions end before the cutover; else it is the fence that ends them. */
   stopsBeforeCutover: boolean;
   /** The target's user may not set `session_replication_role`. */
@@ -42,16 +44,19 @@ export interface Program {
 }
 
 const transaction: fc.Arbitrary<Transaction> = fc.record({
-  statements: fc.array(statement, { minLength: 1, maxLength: 7 }),
+  statements: fc.array(statement, { minLength: 1, maxLength: 7, size: 'max' }),
   isolation: fc.constantFrom('READ COMMITTED', 'READ COMMITTED', 'REPEATABLE READ', 'SERIALIZABLE'),
   isGuarded: fc.constantFrom(true, true, true, false),
   undone: fc.constantFrom(0, 0, 0, 1, 3),
   isAsynchronous: fc.boolean(),
-  end: fc.constantFrom('commit', 'commit', 'commit', 'commit', 'rollback', 'prepare', 'prepare and rollback'),
+  end: fc.oneof(
+    { weight: 8, arbitrary: fc.constant<Transaction['end']>('commit') },
+    { weight: 3, arbitrary: fc.constantFrom('rollback', 'prepare', 'prepare and rollback') },
+  ),
   pauses: fc.record({
     open: fc.constantFrom(0, 0, 0, 0, 0, 0, 20, 1_000),
     prepared: fc.constantFrom(0, 20, 500),
-    after: fc.constantFrom(5, 20, 20, 100),
+    after: fc.constantFrom(10, 20, 50),
   }),
 });
 
@@ -65,8 +70,12 @@ const BYTES = [512 * 1024, 2 * 1024 ** 2, 64 * 1024 ** 2];
 
 export const program: fc.Arbitrary<Program> = fc.record({
   majors: fc.constantFrom<[Major, Major]>([15, 17], [15, 18], [11, 15], [11, 18], [14, 15], [14, 17]),
-  tables: fc.array(tableShape, { minLength: 1, maxLength: 3 }),
-  sessions: fc.array(fc.array(transaction, { minLength: 1, maxLength: 8 }), { minLength: 1, maxLength: 3 }),
+  tables: fc.array(tableShape, { minLength: 1, maxLength: 3, size: 'max' }),
+  sessions: fc.array(fc.array(transaction, { minLength: 1, maxLength: 10, size: 'max' }), {
+    minLength: 1,
+    maxLength: 3,
+    size: 'max',
+  }),
   kills: fc.array(kill, { minLength: 1, maxLength: 3 }),
   keylessTables: fc.constantFrom('append', 'full'),
   limits: fc.record({
@@ -76,6 +85,7 @@ export const program: fc.Arbitrary<Program> = fc.record({
     copiesAtOnce: fc.integer({ min: 1, max: 4 }),
   }),
   fence: fc.constantFrom<FenceMode>('read-only', 'revoke-connect'),
+  replicatesFor: fc.integer({ min: 1_000, max: 6_000 }),
   stopsBeforeCutover: fc.boolean(),
   isPlainTarget: fc.integer({ min: 0, max: 3 }).map((n) => n === 3),
 });

@@ -1,3 +1,4 @@
+import type { KeylessTables } from '../../../contract';
 import { createTestDatabase, withSession, type Major } from '../servers';
 import { TYPES_DDL } from '../type-catalog';
 import { RandomTable } from './random-table';
@@ -15,8 +16,9 @@ const COMMON_DDL = `
 export async function createRandomSource(
   source: Major,
   shapes: TableShape[],
+  keylessTables: KeylessTables,
 ): Promise<{ database: string; tables: RandomTable[] }> {
-  const tables = shapes.map((shape, index) => new RandomTable(shape, index, source));
+  const tables = shapes.map((shape, index) => new RandomTable(shape, index, source, keylessTables));
   const database = await createTestDatabase(source, 'random');
   await withSession(source, database, async (client) => {
     await client.query(TYPES_DDL);

@@ -24,9 +24,8 @@ const PATIENCE = 180_000;
 /** Long enough for a machine on which several migrations share a core. */
 const TIMEOUTS = { heartbeat: 8_000, validation: 60_000 };
 const BETWEEN_LOOKS = 150;
-const CUTOVERS = 12;
-/** After so many that were refused the sessions end, or they might never let one through. */
-const CUTOVERS_AMID_WRITES = 5;
+/** The sessions end so long after the load at the latest: some are faster than any applier, or never let a cutover through. */
+const WRITES = 25_000;
 
 const FIRST_PHASES: Record<Kill['during'], Phase> = {
   load: 'PrepareSource',
@@ -42,7 +41,7 @@ const FIRST_PHASES: Record<Kill['during'], Phase> = {
  */
 export async function runProgram(migrations: Migrations, program: Program): Promise<number> {
   const [source, target] = program.majors;
-  const { database, tables } = await createRandomSource(source, program.tables);
+  const { database, tables } = await createRandomSource(source, program.tables, program.keylessTables);
   const role = program.isPlainTarget ? `plain_${randomBytes(4).toString('hex')}` : undefined;
   const run = new Run(migrations, program, database, role);
   const sessions = program.sessions.map((transactions, index) =>
@@ -71,7 +70,6 @@ export async function runProgram(migrations: Migrations, program: Program): Prom
 class Run {
   private worker: WorkerProcess | undefined;
   private handle: MigrationHandle | undefined;
-  private readonly logs: string[] = [];
 
   constructor(
     private readonly migrations: Migrations,
@@ -129,23 +127,38 @@ class Run {
 
   private async replaceWorker(): Promise<void> {
     await this.worker?.kill();
-    this.logs.push(this.worker?.log ?? '');
     this.worker = WorkerProcess.start({ pool: this.handle === undefined ? '' : poolOf(this.handle) });
   }
 
   /** Cuts over, again where it was refused; anything else that calls it off is a fault. */
   private async handOver(handle: MigrationHandle, sessions: RandomSession[]): Promise<void> {
     const stop = () => Promise.all(sessions.map((session) => session.stop()));
+    const end = setTimeout(() => void stop(), WRITES);
+    try {
+      await this.untilReady(handle);
+      await pause(this.program.replicatesFor);
+      if (this.program.stopsBeforeCutover) await stop();
+      await this.cutOverAgain(handle);
+    } finally {
+      clearTimeout(end);
+    }
+  }
+
+  private async cutOverAgain(handle: MigrationHandle): Promise<void> {
     const kills = this.kills('cutover');
-    for (let attempt = 1; attempt <= CUTOVERS; attempt++) {
-      if (this.program.stopsBeforeCutover || attempt > CUTOVERS_AMID_WRITES) await stop();
-      const isReady = ({ phase, replication }: DatabaseStatus) =>
-        phase === 'Replicate' && replication?.state === 'ReadyForCutover';
-      await this.untilStatus(handle, 'the cutover to be possible', isReady);
+    const deadline = Date.now() + PATIENCE;
+    while (Date.now() < deadline) {
+      await this.untilReady(handle);
       const [outcome] = await Promise.all([this.tryCutOver(handle), this.killAmid(kills.splice(0, 1))]);
       if (outcome === 'released') return;
     }
-    throw new Error(`${CUTOVERS} cutovers were refused`);
+    throw new Error(`all cutovers of ${PATIENCE} ms were refused`);
+  }
+
+  private async untilReady(handle: MigrationHandle): Promise<void> {
+    const isReady = ({ phase, replication }: DatabaseStatus) =>
+      phase === 'Replicate' && replication?.state === 'ReadyForCutover';
+    await this.untilStatus(handle, 'the cutover to be possible', isReady);
   }
 
   private async killAmid(kills: Kill[]): Promise<void> {

@@ -6,7 +6,7 @@ import { from as copyFrom, to as copyTo } from 'pg-copy-streams';
 import { testAddress, type Major } from '../servers';
 import type { Transaction } from './program';
 import type { RandomTable } from './random-table';
-import { stepsOf, type Statement, type Step } from './statements';
+import { isDue, stepsOf, type Statement, type Step } from './statements';
 
 /** Milliseconds; random sessions stand in each other's way. */
 const LOCK_TIMEOUT = 1_000;
@@ -98,8 +98,10 @@ export class RandomSession {
   }
 
   private async execute(client: Client, statement: Statement, isGuarded: boolean): Promise<void> {
+    const round = Math.floor(this.turn / this.args.transactions.length);
+    if (!isDue(statement, round)) return;
     const run = async () => {
-      for (const step of stepsOf(statement, this.args.tables)) await takeStep(client, step);
+      for (const step of stepsOf(statement, this.args.tables, round)) await takeStep(client, step);
     };
     if (!isGuarded) return await run();
     await client.query('SAVEPOINT guard');

@@ -43,8 +43,14 @@ const keyType = fc.oneof(
 const valueType = fc.constantFrom(...Object.keys(KEY_TYPES), ...Object.keys(KEYLESS_TYPES));
 
 export const tableShape: fc.Arbitrary<TableShape> = fc.record({
-  key: fc.array(keyType, { minLength: 0, maxLength: 3 }),
+  key: fc.oneof(
+    { weight: 6, arbitrary: fc.array(keyType, { minLength: 1, maxLength: 3 }) },
+    { weight: 1, arbitrary: fc.constant<string[]>([]) },
+  ),
   identity: fc.constantFrom(
+    'primary key',
+    'primary key',
+    'primary key',
     'primary key',
     'primary key',
     'primary key',
@@ -77,5 +83,5 @@ export const tableShape: fc.Arbitrary<TableShape> = fc.record({
   unlogged: fc.integer({ min: 0, max: 9 }).map((n) => n === 9),
   trigger: fc.constantFrom('none', 'none', 'origin', 'always', 'replica'),
   droppedColumn: fc.boolean(),
-  rows: fc.constantFrom(0, 5, 40, 400, 3000),
+  rows: fc.constantFrom(0, 40, 400, 400, 3000),
 });

@@ -14,8 +14,10 @@ export type Step = { sql: string } | { copyInto: string; rows: string };
 
 type Make = (table: RandomTable, n: number, m: number) => string | string[];
 
-/** Beyond all other keys. */
-const ELSEWHERE = 97;
+/** Statements name keys below. */
+const KEYS = 400;
+/** A key that none names. */
+const ELSEWHERE = 401;
 /** More than the applier takes at a time. */
 const HUGE = 3_000;
 
@@ -23,13 +25,15 @@ const STATEMENTS = {
   insert: (t, n, m) => `INSERT INTO ${t.name} (${t.columns}) VALUES (${t.row(n, m, m)})`,
   insertMany: (t, n, m) =>
     `INSERT INTO ${t.name} (${t.columns}) SELECT ${t.row('g', 'NULL', m)}
-       FROM generate_series(${n + 50}, ${n + 80}) g ON CONFLICT DO NOTHING`,
+       FROM generate_series(${n * 5}, ${n * 5 + t.upTo(40)}) g ON CONFLICT DO NOTHING`,
   upsert: (t, n, m) =>
     `INSERT INTO ${t.name} AS t (${t.columns}) VALUES (${t.row(n, m, m)})
        ON CONFLICT (${t.keyList}) DO UPDATE SET n = t.n + 1, v = excluded.v, u = NULL`,
   update: (t, n, m) => `UPDATE ${t.name} SET ${t.changed(m)} WHERE ${t.where(n)}`,
   updateSmall: (t, n) => `UPDATE ${t.name} SET n = n + 1 WHERE ${t.where(n)}`,
   updateSame: (t, n) => `UPDATE ${t.name} SET n = n WHERE ${t.where(n)}`,
+  // what is lost of one row is mended by the next change of that row: many rows are changed that are not changed again soon
+  updateSome: (t, n) => `UPDATE ${t.name} SET n = n + 1 WHERE n % 23 = ${n % 23}`,
   updateAll: (t) => `UPDATE ${t.name} SET n = n + 1`,
   moveKey: (t, n, m) => `UPDATE ${t.name} SET ${t.moved(m)} WHERE ${t.where(n)}`,
   swapKeys: (t, n, m) => [
@@ -54,13 +58,17 @@ const STATEMENTS = {
   ],
   deleteSome: (t, n) => `DELETE FROM ${t.name} WHERE n % 7 = ${n % 7}`,
   truncate: (t) => `TRUNCATE ${t.name} CASCADE`,
+  refill: (t, n, m) => [
+    `TRUNCATE ${t.name} CASCADE`,
+    `INSERT INTO ${t.name} (${t.columns}) SELECT ${t.row('g', 'g', m)} FROM generate_series(${n}, ${n + 200}) g`,
+  ],
   restart: (t, n, m) => [
     `TRUNCATE ${t.name} RESTART IDENTITY CASCADE`,
     `INSERT INTO ${t.name} (${t.columns}) VALUES (${t.row(n, m, m)})`,
   ],
   huge: (t, n) => [
     `INSERT INTO ${t.name} (${t.columns}) SELECT ${t.row('g', 'NULL', 'g * 2')}
-       FROM generate_series(${n + 5_000}, ${n + 5_000 + HUGE}) g ON CONFLICT DO NOTHING`,
+       FROM generate_series(${n + 5_000}, ${n + 5_000 + t.upTo(HUGE)}) g ON CONFLICT DO NOTHING`,
     `UPDATE ${t.name} SET n = n + 2 WHERE n % 6 = 0`,
     `DELETE FROM ${t.name} WHERE n % 6 = 4`,
   ],
@@ -68,17 +76,35 @@ const STATEMENTS = {
   nextNumber: () => `SELECT nextval('numbers')`,
   setNumber: (_, n, m) => `SELECT setval('numbers', ${1 + n * m}, ${n % 2 === 0})`,
   largeObject: (_, n, m) =>
-    `SELECT CASE WHEN EXISTS (SELECT FROM pg_largeobject_metadata WHERE oid = ${900_000 + n})
-       THEN lo_put(${900_000 + n}, ${m}, '\\x00ff')::text
-       ELSE lo_from_bytea(${900_000 + n}, '\\x0102')::text END`,
-  unlink: (_, n) => `SELECT lo_unlink(oid) FROM pg_largeobject_metadata WHERE oid = ${900_000 + n}`,
+    `SELECT CASE WHEN EXISTS (SELECT FROM pg_largeobject_metadata WHERE oid = ${900_000 + (n % 26)})
+       THEN lo_put(${900_000 + (n % 26)}, ${m}, '\\x00ff')::text
+       ELSE lo_from_bytea(${900_000 + (n % 26)}, '\\x0102')::text END`,
+  unlink: (_, n) => `SELECT lo_unlink(oid) FROM pg_largeobject_metadata WHERE oid = ${900_000 + (n % 26)}`,
   message: (_, n) => `SELECT pg_logical_emit_message(${n % 2 === 0}, 'another', 'message')`,
-  wait: (_, n) => `SELECT pg_sleep(${n / 25})`,
+  wait: (_, n) => `SELECT pg_sleep(${(n % 26) / 25})`,
 } satisfies Record<string, Make>;
 
 export type StatementKind = keyof typeof STATEMENTS | 'copy';
 
-const ORDINARY = ['insert', 'insertMany', 'update', 'updateSmall', 'upsert', 'handOver', 'copy'] as const;
+/** What they empty stays empty for long, and no applier keeps up with a session that does nothing but what is huge. */
+const RARE: StatementKind[] = ['truncate', 'restart', 'refill', 'huge', 'updateAll'];
+const ROUNDS_BETWEEN = 10;
+
+/** @param round how often the session has done all its transactions */
+export function isDue({ kind, n }: Statement, round: number): boolean {
+  return !RARE.includes(kind) || round % ROUNDS_BETWEEN === n % ROUNDS_BETWEEN;
+}
+
+const ORDINARY = [
+  'insert',
+  'insertMany',
+  'update',
+  'updateSmall',
+  'updateSome',
+  'upsert',
+  'handOver',
+  'copy',
+] as const;
 
 export const statement: fc.Arbitrary<Statement> = fc.record({
   kind: fc.oneof(
@@ -90,8 +116,14 @@ export const statement: fc.Arbitrary<Statement> = fc.record({
   m: fc.nat(25),
 });
 
-export function stepsOf({ kind, table: at, n, m }: Statement, tables: RandomTable[]): Step[] {
+/** Other rows in every round, or a later one would mend what was lost in an earlier. */
+export function stepsOf(
+  { kind, table: at, ...numbers }: Statement,
+  tables: RandomTable[],
+  round: number,
+): Step[] {
   const table = tables[at % tables.length];
+  const [n, m] = [(numbers.n + round * 37) % KEYS, (numbers.m + round * 11) % KEYS];
   if (table === undefined) return [];
   if (kind === 'copy') {
     const rows = `SELECT ${table.row('g', 'NULL', m)} FROM generate_series(${n + 80}, ${n + 90}) g`;

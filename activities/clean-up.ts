@@ -8,17 +8,28 @@ const SOURCE_ATTEMPTS = 3;
 
 /**
  * After a cancel: nothing of the migration runs or stands on the source, nothing of it runs on the target, which is kept
- * or dropped as asked.
+ * or dropped as asked. The source comes first: what stands there keeps its WAL, and its writers out.
  */
 export async function cleanUpStep(step: CleanUpStep, run: Run): Promise<CleanUpResult> {
   const { database, onCancel } = step;
-  const { migrationId, mode } = run.request;
+  const { migrationId } = run.request;
   const target = run.endpoint('target');
   await endSessions({ endpoint: target, migrationId, database, signal: run.signal });
+  const result = await cleanUpSource(step, run);
   const end = onCancel === 'drop-target' ? dropTargetDatabase : openTargetDatabase;
   await end({ target, database, identity: run.identity, signal: run.signal });
+  return result;
+}
+
+async function cleanUpSource(step: CleanUpStep, run: Run): Promise<CleanUpResult> {
+  const { migrationId, mode } = run.request;
   try {
-    await endSessions({ endpoint: run.endpoint('source'), migrationId, database, signal: run.signal });
+    await endSessions({
+      endpoint: run.endpoint('source'),
+      migrationId,
+      database: step.database,
+      signal: run.signal,
+    });
     if (mode === 'Online') await removeSourceObjects({ ...step, what: 'all' }, run);
     return {};
   } catch (error) {

@@ -6,13 +6,9 @@ import {
   readCatalog,
   readSequences,
 } from '../postgres/compare';
-import { catalogAhead, readCatalogAhead, sourceCatalog } from '../postgres/prove';
+import { catalogAhead, isOfTheDatabase, readCatalogAhead, sourceCatalog } from '../postgres/prove';
 import { compareLargeObjects } from './compare-large-objects';
 import type { Run } from './support/run';
-
-/** Belong to the database, not to its schemas: the release gives and proves them. */
-const OF_THE_DATABASE =
-  /^(database|(owner|privileges) of database|settings of (the database|role .* in the database))$/s;
 
 /** Before the fence: what the comparison behind it needs not read then. */
 export async function readSourceCatalogStep({ database, attempt }: CutoverStep, run: Run): Promise<void> {
@@ -51,7 +47,7 @@ export async function compareCatalogStep(
       const largeObjects = request.mode === 'Online' ? [] : await compareLargeObjects(source, target, signal);
       return {
         differences: [
-          ...catalog.filter(({ object }) => !OF_THE_DATABASE.test(object)),
+          ...catalog.filter(({ object }) => !isOfTheDatabase(object)),
           ...sequences,
           ...views.differences,
           ...largeObjects,

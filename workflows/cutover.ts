@@ -61,11 +61,11 @@ export async function cutOver(cutover: Cutover): Promise<Outcome> {
       // writers first: nothing else is urgent. Of what they write the applier takes no change behind its marker
       if (attempt.isFenced) await activities.long.liftFence(calledOff);
       log.noteEndOfOutage();
-      await attempt.applier?.settled();
+      const applied = await attempt.applier?.settled();
       if (!attempt.endedReplication) return;
       const { copiedAnew } = await activities.long.undoCutover(calledOff);
       // whoever wrote behind the fence may be in such a copy and in the stream as well
-      if (failure.code === 'FenceBroken') doubtful = copiedAnew;
+      if (failure.code === 'FenceBroken' || applied?.refused !== undefined) doubtful = copiedAnew;
     });
     await log.endCutover({ state: 'CalledOff', failure });
     return { released: false, endedReplication: attempt.endedReplication, doubtful };
@@ -89,7 +89,7 @@ async function handOver(cutover: Cutover, state: Progress): Promise<void> {
   }
 
   state.endedReplication = true;
-  log.noteFigures(await replication.end());
+  log.noteFigures(await CancellationScope.nonCancellable(() => replication.end()));
   const applier = (state.applier = new CutoverApplier(step, activities));
   await applier.alongside(() => fenceAndRelease(step, cutover, applier, state));
 }
@@ -127,8 +127,9 @@ async function fenceAndRelease(
   await log.cutoverStep('PostData', () => long.runLate(step));
   if (compare) await log.cutoverStep('CompareCatalog', () => comparison.compareCatalog());
   await log.cutoverStep('LastLook', async () => {
-    await applier.lastLook();
+    // rows last: as long as the applier is at work, none is written unseen
     if (compare) await comparison.refuseLargeObjects();
+    await applier.lastLook();
   });
 
   await CancellationScope.nonCancellable(() =>

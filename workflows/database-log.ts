@@ -66,7 +66,7 @@ export class DatabaseLog {
     const figures = progress ?? this.status.replication;
     if (figures === undefined) return;
     this.status.replication = { ...figures, state, failure };
-    void this.tell();
+    this.tell().catch(() => undefined);
   }
 
   /** What the applier said last; its state is told by {@link noteReplication}. */

@@ -151,6 +151,8 @@ class Recopies {
         await loadRows(step);
       });
     });
+    // a cancellation ends it, maybe long before anybody settles it
+    this.last.catch(() => undefined);
   }
 
   async settle(): Promise<void> {

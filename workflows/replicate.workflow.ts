@@ -34,7 +34,7 @@ export const replicationQuery = defineQuery<ReplicationStatus | undefined>(REPLI
 export const endSignal = defineSignal(END_SIGNAL);
 
 /** Milliseconds. */
-const BETWEEN_WATCHES = 5 * 60_000;
+const BETWEEN_WATCHES = 60 * 60_000;
 
 /** Histories are kept far below the server's limits: a query replays them. */
 const MOST_EVENTS = 2_000;
@@ -167,8 +167,8 @@ class Replicator {
   /** Everything that was committed before the load ended, whatever its tables' copies hold of it. */
   private async catchUp(): Promise<void> {
     const marker = `caught up ${uuid4()}`;
-    await this.activities.short.emitMarker({ ...this.step, marker });
-    for (;;) {
+    await this.interruptibly(() => this.activities.short.emitMarker({ ...this.step, marker }));
+    while (!this.isLeaving && !this.isHalted) {
       const { ended } = await this.applySegment(marker);
       if (ended !== 'time') {
         this.isCaughtUp = ended === 'marker';

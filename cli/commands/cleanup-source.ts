@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import Table from 'cli-table3';
+import { FlexliftError } from '../../contract';
 import { resolveServer, type ClearAddress } from '../../client';
 import { serverName, type Endpoint } from '../../postgres/connect';
 import { liftFence } from '../../postgres/fence';
@@ -17,10 +18,11 @@ import { warnOfPassword } from './start';
 /** Milliseconds. */
 const CONNECT_TIMEOUT = 15_000;
 
-/** What stays, stays: one failure must not keep the rest. */
 interface Removal {
   database: string;
   removed: string[];
+  /** What kept from the rest. */
+  failure?: FlexliftError;
 }
 
 /** Lists all that is ours on a source and takes it away, with nothing but the source. */
@@ -38,11 +40,14 @@ export async function cleanUpSource(flags: CleanupFlags, output: Output): Promis
     }
     const removals = await removeAll(source, free, signal);
     report(found, removals, output);
+    const failed = removals.find(({ failure }) => failure !== undefined);
+    if (failed?.failure !== undefined) throw failed.failure;
     if (used.length > 0) throw inUse(used);
     return EXIT.done;
   });
 }
 
+/** One failure does not keep the rest. */
 async function removeAll(source: Endpoint, objects: Leftover[], signal: AbortSignal): Promise<Removal[]> {
   const places = new Map(
     objects.map(({ database, migrationId }) => [
@@ -52,18 +57,25 @@ async function removeAll(source: Endpoint, objects: Leftover[], signal: AbortSig
   );
   const removals: Removal[] = [];
   for (const { database, migrationId } of places.values()) {
-    const removed = await takeAwaySourceObjects({
-      ...{ source, database, migrationId, signal },
-      liftFence: (client) => liftFence(client, migrationId),
-    });
-    removals.push({ database, removed });
+    try {
+      const removed = await takeAwaySourceObjects({
+        ...{ source, database, migrationId, signal },
+        liftFence: (client) => liftFence(client, migrationId),
+      });
+      removals.push({ database, removed });
+    } catch (error) {
+      signal.throwIfAborted();
+      if (!(error instanceof FlexliftError)) throw error;
+      removals.push({ database, removed: [], failure: error });
+    }
   }
   return removals;
 }
 
 function report(objects: Leftover[], removals: Removal[], output: Output): void {
   if (output.json) {
-    output.data(JSON.stringify({ version: 1, objects, removed: removals }, null, 2));
+    const removed = removals.map(({ failure, ...removal }) => ({ ...removal, failure: failure?.fields }));
+    output.data(JSON.stringify({ version: 1, objects, removed }, null, 2));
     return;
   }
   const count = removals.reduce((sum, { removed }) => sum + removed.length, 0);

@@ -19,13 +19,14 @@ export const PROVIDER_DATABASES = [
  * @returns names in the server's byte order.
  */
 export async function listUserDatabases(endpoint: Endpoint, signal: AbortSignal): Promise<string[]> {
-  const names = await withConnection(endpoint, endpoint.address.maintenanceDatabase, signal, readNames);
+  const names = await withConnection(endpoint, endpoint.address.maintenanceDatabase, signal, databaseNames);
   if (!names.includes('postgres')) return names;
   const empty = await withConnection(endpoint, 'postgres', signal, isEmptyDatabase);
   return empty ? names.filter((name) => name !== 'postgres') : names;
 }
 
-async function readNames(client: Client): Promise<string[]> {
+/** All that take connections and are no provider's own, in the server's byte order. */
+export async function databaseNames(client: Client): Promise<string[]> {
   // a connection limit of -2 marks a database whose DROP was interrupted
   const { rows } = await client.query<{ datname: string }>(
     `SELECT datname

@@ -8,6 +8,8 @@ import {
   type MigrationStatus,
   type OnCancel,
   type TidySourceRequest,
+  RECOPY_UPDATE,
+  type RecopyRequest,
 } from '../../contract';
 import { itInAll } from '../support/all';
 import { eventually } from '../support/eventually';
@@ -109,6 +111,17 @@ describe('the cancellation of an online migration', () => {
     const migration = await online.start();
     shop.startWorker(migration.request.pool);
     await untilReplication(migration.handle, 'ReadyForCutover');
+    expect((await cancel(migration, 'drop-target')).state).toBe('Canceled');
+    await expectNothingLeft(migration, 'drop-target');
+  });
+
+  itInAll('while a table is copied anew leaves nothing on the source', async () => {
+    const migration = await online.start();
+    shop.startWorker(migration.request.pool);
+    await untilReplication(migration.handle, 'ReadyForCutover');
+    await migration.handle.executeUpdate<unknown, [RecopyRequest]>(RECOPY_UPDATE, {
+      args: [{ table: 'big' }],
+    });
     expect((await cancel(migration, 'drop-target')).state).toBe('Canceled');
     await expectNothingLeft(migration, 'drop-target');
   });

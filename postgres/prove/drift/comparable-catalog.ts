@@ -1,11 +1,15 @@
 import type { Catalog, Properties } from '../../compare';
 
-/** Belong to the database, not to its schemas: a fence sets some, and the release gives and proves them. */
 const OF_THE_DATABASE =
   /^(database|(owner|privileges) of database|settings of (the database|role .* in the database))$/s;
 
+/** It belongs to the database, not to its schemas: a fence sets some, and the release gives and proves them. */
+export function isOfTheDatabase(identity: string): boolean {
+  return OF_THE_DATABASE.test(identity);
+}
+
 export function withoutDatabase({ major, objects }: Catalog): Catalog {
-  return { major, objects: new Map([...objects].filter(([identity]) => !OF_THE_DATABASE.test(identity))) };
+  return { major, objects: new Map([...objects].filter(([identity]) => !isOfTheDatabase(identity))) };
 }
 
 /** A column's place changes only with a column before it that goes, which tells more. */

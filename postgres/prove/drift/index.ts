@@ -1,6 +1,7 @@
 export * from './accept-drift';
 export * from './catalog-ahead';
 export * from './catalog-mark';
+export { isOfTheDatabase } from './comparable-catalog';
 export * from './drift-since';
 export * from './drift-watch';
 export * from './stored-catalog';

@@ -45,8 +45,9 @@ export async function noteMarkers(
 /** @throws FlexliftError CutoverRefused where the marker was met, but by a run that was not as quiet as it was to be */
 export async function isMarkerMet(target: Client, { marker, quietFrom }: Until): Promise<boolean> {
   const meeting = await meetingOf(target, marker);
-  if (quietFrom !== undefined && meeting?.inQuiet === false) throw unseen();
-  return meeting !== undefined;
+  if (meeting === undefined) return false;
+  if (quietFrom !== undefined && meeting.inQuiet !== true) throw unseen();
+  return true;
 }
 
 /**
@@ -57,8 +58,9 @@ export async function isMarkerMet(target: Client, { marker, quietFrom }: Until):
 export async function isQuiet(target: Client, { quietFrom }: Until): Promise<boolean> {
   if (quietFrom === undefined) return false;
   const meeting = await meetingOf(target, quietFrom);
-  if (meeting?.beginsQuiet === false) throw unseen();
-  return meeting !== undefined;
+  if (meeting === undefined) return false;
+  if (meeting.beginsQuiet !== true) throw unseen();
+  return true;
 }
 
 /** Waits until a run has met the marker: all before it is on the target. */

@@ -1,5 +1,6 @@
 import type { Client } from 'pg';
 import { FlexliftError, sourceObjectPrefix } from '../../../contract';
+import { databaseNames } from '../../catalog';
 import { migrationPrefix, withConnection, type Endpoint } from '../../connect';
 import { sourceObjects, type SourceObject } from './source-objects';
 
@@ -12,7 +13,7 @@ export interface Leftover extends SourceObject {
 /**
  * All that is ours on a source. A migration that is paused, or whose workers are down, looks like one that is gone.
  *
- * @param args.databases absent: all that take connections
+ * @param args.databases absent: all that take connections and are no provider's own
  * @throws FlexliftError InvalidRequest where there is no such database
  */
 export async function findLeftovers(args: {
@@ -22,7 +23,7 @@ export async function findLeftovers(args: {
 }): Promise<Leftover[]> {
   const { source, signal } = args;
   const { maintenanceDatabase } = source.address;
-  const all = await withConnection(source, maintenanceDatabase, signal, openDatabases);
+  const all = await withConnection(source, maintenanceDatabase, signal, databaseNames);
   const unknown = args.databases?.find((name) => !all.includes(name));
   if (unknown !== undefined) throw unknownDatabase(unknown, all);
   const found: Leftover[] = [];
@@ -30,13 +31,6 @@ export async function findLeftovers(args: {
     found.push(...(await withConnection(source, database, signal, leftoversHere)));
   }
   return found;
-}
-
-async function openDatabases(client: Client): Promise<string[]> {
-  const { rows } = await client.query<{ name: string }>(
-    `SELECT datname AS name FROM pg_catalog.pg_database WHERE datallowconn AND NOT datistemplate ORDER BY datname`,
-  );
-  return rows.map(({ name }) => name);
 }
 
 async function leftoversHere(client: Client): Promise<Leftover[]> {

@@ -19,6 +19,8 @@ import type { TransactionBuffer, TransactionPiece } from './transaction-buffer';
 const BETWEEN_OVERVIEWS = 1_000;
 const BETWEEN_ADVANCES = 10_000;
 const LONGEST_WAIT = 200;
+/** After a batch a smaller one waits so long for more: each costs the target ten statements besides its changes. */
+const BETWEEN_BATCHES = 50;
 
 /** From one start of the stream to its end: the marker, the time, a stop, or a failure. */
 export class ApplierRun {
@@ -30,6 +32,7 @@ export class ApplierRun {
   private readonly hold: ProofHold;
   private nextOverview = 0;
   private lastAdvance = performance.now();
+  private lastBatch = 0;
   private writing?: { commitTime: number };
   /** No change may come any more. */
   private isQuiet = false;
@@ -90,6 +93,7 @@ export class ApplierRun {
         await this.atBoundary();
         // a proof's hold may have lasted until the end: nothing is applied under it
         if (this.end !== undefined) continue;
+        await this.gather(buffer);
         const awaited = this.isQuiet ? until?.marker : (until?.quietFrom ?? until?.marker);
         const bounds = { before: hold.aim, marker: awaited };
         const pieces = buffer.take(bounds);
@@ -106,6 +110,14 @@ export class ApplierRun {
       }
     } finally {
       args.stop.removeEventListener('abort', buffer.wake);
+    }
+  }
+
+  private async gather(buffer: TransactionBuffer): Promise<void> {
+    const due = this.lastBatch + BETWEEN_BATCHES;
+    for (let left; buffer.isTooLittle && (left = due - performance.now()) > 0;) {
+      if (this.end !== undefined) return;
+      await buffer.arrival(left);
     }
   }
 
@@ -140,6 +152,7 @@ export class ApplierRun {
       quietFrom: this.args.until?.quietFrom,
     };
     const end = await applyBatch(this.writer, batch);
+    this.lastBatch = performance.now();
     this.writing = undefined;
     this.isAt(end.lsn, source);
     this.meter.committed(end.lsn, end.counts);

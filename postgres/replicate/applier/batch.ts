@@ -85,9 +85,15 @@ async function writePieces(
   const { apply, spool, transactions } = routeChanges(pieces, states);
   await spoolChanges(target, spool);
   if (apply.length === 0) return NO_CHANGES;
-  const identityOf = identities(tables);
-  const written = await writeChanges({ target, tables: targetTables, changes: apply, identityOf, signal });
-  await changedRows.note(written.changedKeys, states, behind(pieces));
+  const written = await writeChanges({
+    target,
+    tables: targetTables,
+    changes: apply,
+    identityOf: identities(tables),
+    isNoted: (oid) => states.get(oid)?.keysNoted === true,
+    signal,
+  });
+  await changedRows.note(written.changedKeys, behind(pieces));
   return addCounts({ ...NO_CHANGES, transactions }, written);
 }
 

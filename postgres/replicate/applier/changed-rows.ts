@@ -1,6 +1,5 @@
 import type { Client } from 'pg';
 import { formatLsn, type Lsn } from '../lsn';
-import type { TableState } from './table-states';
 
 /** Keys of one transaction of the target that are named; with more, only its tables are. */
 const KEYS_NAMED = 100_000;
@@ -15,11 +14,11 @@ export class ChangedRows {
   constructor(private readonly client: Client) {}
 
   /** @param lsn behind the beginning of the commit record of what changed them, and not behind the batch's end */
-  async note(changed: ChangedKeys, states: ReadonlyMap<number, TableState>, lsn: Lsn): Promise<void> {
+  async note(changed: ChangedKeys, lsn: Lsn): Promise<void> {
     const named: [oid: number, keys: string][] = [];
     const unnamed: number[] = [];
     for (const [oid, keys] of changed) {
-      if (states.get(oid)?.keysNoted !== true || keys?.length === 0) continue;
+      if (keys?.length === 0) continue;
       this.named += keys?.length ?? 0;
       if (keys === null || this.named > KEYS_NAMED) unnamed.push(oid);
       else named.push([oid, JSON.stringify(keys)]);

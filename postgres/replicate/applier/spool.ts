@@ -79,11 +79,17 @@ export async function applySpooled(
     }
     const changes = decode(chunk.filter(({ commitLsn }) => commitLsn >= state.copyLsn));
     if (changes.length === 0) return NO_CHANGES;
-    const identityOf = identities(tables);
-    const written = await writeChanges({ target, tables: targetTables, changes, identityOf, signal });
+    const written = await writeChanges({
+      target,
+      tables: targetTables,
+      changes,
+      identityOf: identities(tables),
+      isNoted: () => state.keysNoted,
+      signal,
+    });
     if (!replicaRole) await checkDeferredConstraints(target, tables);
     // every proof that is aimed from now on lies behind the ledger's position
-    await new ChangedRows(target).note(written.changedKeys, states, lsn);
+    await new ChangedRows(target).note(written.changedKeys, lsn);
     const counts = addCounts(NO_CHANGES, written);
     await advanceStream(target, { from: lsn, to: lsn, counts });
     return counts;

@@ -16,6 +16,9 @@ export interface BatchBounds {
  */
 export const BATCH_BOUNDS: BatchBounds = { changes: 40_000, bytes: 16 * 1024 ** 2 };
 
+/** So much is written without waiting for more. */
+const WORTHWHILE: BatchBounds = { changes: 10_000, bytes: 4 * 1024 ** 2 };
+
 /** A transaction of the source, or a piece of one that is larger than a batch. */
 export interface TransactionPiece {
   commitLsn: Lsn;
@@ -39,6 +42,8 @@ export class TransactionBuffer {
   private open?: TransactionPiece;
   private changes = 0;
   private bytes = 0;
+  /** In the queue. */
+  private markers = 0;
   private failure?: { error: unknown };
   private received: Lsn = 0n;
   private readonly arrived = new Bell();
@@ -93,6 +98,13 @@ export class TransactionBuffer {
       if (piece.endLsn === undefined || (marker !== undefined && piece.markers.includes(marker))) break;
     }
     return this.remove(count);
+  }
+
+  /** There is something, but too little for a batch, and nothing in it that somebody waits for. */
+  get isTooLittle(): boolean {
+    const isAwaited = this.failure !== undefined || this.markers > 0;
+    const isLittle = this.changes < WORTHWHILE.changes && this.bytes < WORTHWHILE.bytes;
+    return this.queue.length > 0 && isLittle && !isAwaited;
   }
 
   /** The stream is past every commit before `lsn`, and none of them is left here. */
@@ -161,7 +173,9 @@ export class TransactionBuffer {
     this.received = endLsn;
     const isEmpty = open.changes.length === 0 && open.markers.length === 0 && !open.isContinued;
     open.endLsn = endLsn;
-    if (!isEmpty) this.queue.push(open);
+    if (isEmpty) return;
+    this.queue.push(open);
+    if (open.markers.length > 0) this.markers += 1;
   }
 
   private remove(count: number): TransactionPiece[] {
@@ -169,6 +183,7 @@ export class TransactionBuffer {
     for (const piece of pieces) {
       this.changes -= piece.changes.length;
       this.bytes -= piece.bytes;
+      if (piece.endLsn !== undefined && piece.markers.length > 0) this.markers -= 1;
     }
     if (count > 0) this.taken.ring();
     return pieces;

@@ -8,18 +8,26 @@ export const MOST_KEYS = 50_000;
 export class ChangedKeys {
   private readonly tables = new Map<number, { columns: number; keys: Set<RowKey> | null }>();
 
-  add(table: TargetTable, key: RowKey): void {
-    let known = this.tables.get(table.oid);
+  /** @param isWanted by a table's oid on the source: nobody asks for the others' */
+  constructor(private readonly isWanted: (oid: number) => boolean) {}
+
+  add({ oid, key: { length: columns } }: TargetTable, keys: Iterable<RowKey>): void {
+    if (!this.isWanted(oid)) return;
+    let known = this.tables.get(oid);
     if (known === undefined) {
-      known = { columns: table.key.length, keys: new Set() };
-      this.tables.set(table.oid, known);
+      known = { columns, keys: new Set() };
+      this.tables.set(oid, known);
     }
-    known.keys?.add(key);
-    if (known.keys !== null && known.keys.size > MOST_KEYS) known.keys = null;
+    for (const key of keys) {
+      if (known.keys === null) return;
+      known.keys.add(key);
+      if (known.keys.size > MOST_KEYS) known.keys = null;
+    }
   }
 
   /** Rows that cannot be named. */
   addUnnamed(oid: number): void {
+    if (!this.isWanted(oid)) return;
     const known = this.tables.get(oid);
     if (known === undefined) this.tables.set(oid, { columns: 0, keys: null });
     else known.keys = null;

@@ -68,11 +68,23 @@ export class NetEffect {
    * time for updates at random places of a table that fits its cache.
    */
   private inKeyOrder(): Effect[] {
-    const keys = [...this.effects.keys()];
-    if (!keys.every((key) => typeof key === 'number')) return [...this.effects.values()];
-    const sorted = Float64Array.from(keys).sort();
-    return Array.from(sorted, (key) => this.effects.get(key) as Effect);
+    const sorted = sortedIfNumbers(this.effects);
+    return sorted?.map((key) => this.effects.get(key) as Effect) ?? [...this.effects.values()];
   }
+}
+
+/** `undefined`: they stay in the order they have. */
+function sortedIfNumbers(effects: ReadonlyMap<RowKey, Effect>): number[] | undefined {
+  const keys: number[] = [];
+  let last = -1;
+  let areSorted = true;
+  for (const key of effects.keys()) {
+    if (typeof key !== 'number') return undefined;
+    areSorted &&= key > last;
+    last = key;
+    keys.push(key);
+  }
+  return areSorted ? undefined : [...Float64Array.from(keys).sort()];
 }
 
 /** What an update left alone is as it was in the row before. */

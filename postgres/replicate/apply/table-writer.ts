@@ -81,8 +81,7 @@ class KeyedWriter extends Writer implements TableWriter {
 
   private async move(oldKey: RowKey, newKey: RowKey, old: Tuple, row: Tuple): Promise<void> {
     await this.flush();
-    this.changedKeys.add(this.table, oldKey);
-    this.changedKeys.add(this.table, newKey);
+    this.changedKeys.add(this.table, [oldKey, newKey]);
     moveRow(this.pipeline, this.table, old, row);
     if (this.pipeline.isCrowded) await this.pipeline.breathe();
   }
@@ -100,7 +99,7 @@ class KeyedWriter extends Writer implements TableWriter {
 
   async flush(): Promise<void> {
     const { pipeline, table } = this;
-    for (const key of this.effect.keys()) this.changedKeys.add(table, key);
+    this.changedKeys.add(table, this.effect.keys());
     const { deletes, updates, inserts } = this.effect.take();
     await deleteRows(pipeline, table, deletes);
     if (this.isStrict && columnsToMatch(table).length > table.key.length) {

@@ -17,6 +17,8 @@ export interface WriteArguments {
   changes: Change[];
   /** By oid on the source. */
   identityOf: (sourceOid: number) => AppliedIdentity;
+  /** By oid on the source: the keys of its changed rows are wanted. */
+  isNoted: (sourceOid: number) => boolean;
   signal: AbortSignal;
 }
 
@@ -50,7 +52,7 @@ export async function writeChanges(args: WriteArguments): Promise<Written> {
   const rawBytes = await args.tables.takesRawBytes();
   for (;;) {
     const isFirst = !treatment.isRepeated;
-    const run = new Run(known, treatment, signal);
+    const run = new Run(known, treatment, args);
     try {
       await Pipeline.run(target, async (pipeline) => {
         if (isFirst) prepare(pipeline, rawBytes);
@@ -86,6 +88,8 @@ async function describeAll({
  * all of a batch at once the two would wait for each other.
  */
 const CHANGES_PER_FLUSH = 10_000;
+/** Smaller, for the target has nothing to do until it comes; each one after it is twice as large. */
+const CHANGES_OF_FIRST_FLUSH = 1_000;
 
 /**
  * Rows are always looked up by index, however the planner judges a table that was never analyzed; the penalties of the
@@ -108,22 +112,28 @@ function prepare(pipeline: Pipeline, rawBytes: boolean): void {
 
 /** One try to write all changes. */
 class Run {
-  readonly changedKeys = new ChangedKeys();
+  readonly changedKeys: ChangedKeys;
+  private readonly signal: AbortSignal;
   private readonly writers = new Map<number, TableWriter>();
 
   constructor(
     private readonly known: ReadonlyMap<Relation, TargetTable>,
     private readonly treatment: Treatment,
-    private readonly signal: AbortSignal,
-  ) {}
+    { isNoted, signal }: WriteArguments,
+  ) {
+    this.changedKeys = new ChangedKeys(isNoted);
+    this.signal = signal;
+  }
 
   async write(pipeline: Pipeline, changes: Change[]): Promise<void> {
     let writer: TableWriter | undefined;
     let pending = 0;
+    let most = CHANGES_OF_FIRST_FLUSH;
     for (const change of changes) {
-      if (pending === CHANGES_PER_FLUSH) {
+      if (pending === most) {
         await this.flush();
         pending = 0;
+        most = Math.min(most * 2, CHANGES_PER_FLUSH);
       }
       pending += 1;
       if (change.kind === 'truncate') {

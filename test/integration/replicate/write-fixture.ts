@@ -160,7 +160,7 @@ export class WritePair {
   async write(changes: Change[], signal: AbortSignal = never): Promise<Written> {
     const { target, tables } = this;
     const identityOf = (oid: number) => this.identities[this.names.get(oid) ?? ''] ?? 'key';
-    return await writeChanges({ target, tables, changes, identityOf, signal });
+    return await writeChanges({ target, tables, changes, identityOf, isNoted: () => true, signal });
   }
 
   async inTransaction<T>(work: () => Promise<T>): Promise<T> {

@@ -137,14 +137,22 @@ test('a key is told from every other one, and its texts come back', () => {
 
 test('more keys than can be named', () => {
   const table = { oid: 7, key: [0] } as TargetTable;
-  const changed = new ChangedKeys();
-  for (let key = 0; key < MOST_KEYS; key++) changed.add(table, String(key));
-  changed.add(table, '0');
+  const changed = new ChangedKeys(() => true);
+  for (let key = 0; key < MOST_KEYS; key++) changed.add(table, [String(key)]);
+  changed.add(table, ['0']);
   expect(changed.toMap().get(7)).toHaveLength(MOST_KEYS);
-  changed.add(table, 'one more');
+  changed.add(table, ['one more', 'and another']);
   expect(changed.toMap().get(7)).toBeNull();
-  changed.add(table, 'and another');
+  changed.add(table, ['a third']);
   expect(changed.toMap().get(7)).toBeNull();
+});
+
+test('keys that nobody asks for are not kept', () => {
+  const changed = new ChangedKeys((oid) => oid === 8);
+  changed.add({ oid: 7, key: [0] } as TargetTable, ['a']);
+  changed.addUnnamed(7);
+  changed.add({ oid: 8, key: [0] } as TargetTable, ['b']);
+  expect(changed.toMap()).toEqual(new Map([[8, [['b']]]]));
 });
 
 test('messages longer than the buffer, and values that are not copied', () => {

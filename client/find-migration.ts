@@ -87,7 +87,8 @@ async function stateOf(temporal: TemporalConnection, run: WorkflowExecutionInfo)
   if (run.status.name === 'RUNNING' || run.status.name === 'PAUSED') {
     return attribute === 'CleaningUp' || attribute === 'WaitingForUserAction' ? attribute : 'InProgress';
   }
-  if (run.status.name === 'COMPLETED' && typeof attribute === 'string') return attribute as MigrationState;
+  const isSettled = run.status.name === 'COMPLETED' && attribute !== 'NeedsCleanup';
+  if (isSettled && typeof attribute === 'string') return attribute as MigrationState;
   const handle = temporal.client.workflow.getHandle(run.workflowId, run.runId);
   return (await outcomeOf(handle, await handle.describe())).state;
 }

@@ -15,6 +15,7 @@ import {
   type MigrationStatus,
   type TidySourceRequest,
 } from '../contract';
+import { cleanedUpSince, cleanUpMemo } from './cleaned-up';
 import { runningActivities, type RunningActivity } from './pending-activities';
 import type { TemporalConnection } from './temporal-connection';
 import { assertTakenUp, assertWorkersPoll } from './worker-presence';
@@ -51,7 +52,9 @@ export async function tidySource(
     : await databasesOf(migration, description, request);
   const step: TidySourceRequest = { request, databases: namedOf(known, databases), what };
   await assertWorkersPoll(temporal, request.pool);
-  const tidy = await startAlone(temporal, tidyWorkflowId(migration.workflowId), step);
+  const before = await cleanedUpSince(migration, description);
+  const cleanedUp = what === 'all' ? [...new Set([...before, ...step.databases])] : before;
+  const tidy = await startAlone(temporal, tidyWorkflowId(migration.workflowId), step, cleanedUp);
   await assertTakenUp(
     temporal,
     { workflowId: tidy.workflowId, runId: tidy.firstExecutionRunId },
@@ -67,7 +70,12 @@ export async function tidySource(
 }
 
 /** One at a time; what an earlier one is asked for may be something else, so that its end is waited for. */
-async function startAlone({ client }: TemporalConnection, workflowId: string, step: TidySourceRequest) {
+async function startAlone(
+  { client }: TemporalConnection,
+  workflowId: string,
+  step: TidySourceRequest,
+  cleanedUp: string[],
+) {
   const { host, port } = step.request.source;
   for (;;) {
     try {
@@ -77,6 +85,7 @@ async function startAlone({ client }: TemporalConnection, workflowId: string, st
           workflowId,
           taskQueue: taskQueues(step.request.pool).control,
           args: [step],
+          memo: cleanUpMemo(cleanedUp),
           staticSummary: `${step.what === 'fence' ? 'lift the fence of' : 'clean up'} ${host}:${port}`.slice(
             0,
             180,

@@ -11,13 +11,14 @@ import {
   type MigrationState,
   type MigrationStatus,
 } from '../contract';
+import { cleanedUpSince, withCleanedUp } from './cleaned-up';
 import { memoOf } from './run-memo';
 
 /** How long a worker may take to answer a query before it counts as absent. Milliseconds. */
 export const QUERY_PATIENCE = 3_000;
 
 /**
- * The status a closed run ended with. It is the workflow's result; a run that Temporal ended by another way (its own
+ * The status a closed run ended with, and what was cleaned up since. It is the workflow's result; a run that Temporal ended by another way (its own
  * cancel or terminate command, a defect) has none, and is told from what is left of it.
  */
 export async function outcomeOf(
@@ -25,7 +26,9 @@ export async function outcomeOf(
   description: WorkflowExecutionDescription,
 ): Promise<MigrationStatus> {
   try {
-    return (await handle.result()) as MigrationStatus;
+    const status = (await handle.result()) as MigrationStatus;
+    if (status.state !== 'NeedsCleanup') return status;
+    return withCleanedUp(status, await cleanedUpSince(handle, description));
   } catch (error) {
     if (!(error instanceof WorkflowFailedError)) throw error;
     return await withoutResult(handle, description, error);

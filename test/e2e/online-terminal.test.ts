@@ -271,6 +271,15 @@ describe('at the terminal, an online migration', () => {
         stdout: '',
         stderr: 'Nothing was there.\n',
       });
+      const cleaned = (await show(name)).status;
+      expect(cleaned.state).toBe('Canceled');
+      expect(cleaned.failure).toBeUndefined();
+      expect(cleaned.databases).toMatchObject([{ state: 'Canceled' }]);
+      expect((await terminal.run('show', name)).stdout).not.toMatch('flexlift cleanup');
+      const { migrations } = await terminal.json<{
+        migrations: { name: string; state: string }[];
+      }>('list');
+      expect(migrations.find((each) => each.name === name)?.state).toBe('Canceled');
     } finally {
       await proxy.close();
     }

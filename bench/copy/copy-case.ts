@@ -1,0 +1,142 @@
+import { mkdirSync, readFileSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import type { BenchServers } from '../support/bench-servers';
+import { withSession } from '../support/sessions';
+import { databaseContents, differences } from '../support/table-contents';
+import type { CopyCase } from './cases';
+import { DATABASE, type Cloner } from './cloner';
+import { cpuSecondsOf, peakBytesOf } from './cpu';
+
+export interface CloneFigures {
+  cloner: string;
+  round: number;
+  seconds: number;
+  /** CPU time of both servers. */
+  serverCpu: number;
+  /** Of our worker, and what was resident of it at its peak; absent for a peer. */
+  workerCpu?: number;
+  workerPeakBytes?: number;
+}
+
+export interface CopyResult {
+  case: Omit<CopyCase, 'fill'>;
+  /** Of the database on the source. */
+  bytes: number;
+  runs: CloneFigures[];
+  /** One sentence per cloner that came to no result. */
+  failures: Record<string, string>;
+}
+
+export interface CopyOptions {
+  servers: BenchServers;
+  cloners: Cloner[];
+  rounds: number;
+  jobs: number;
+  /** Of our worker. */
+  workerPid: () => number;
+  signal: AbortSignal;
+  say: (line: string) => void;
+}
+
+let runsBegun = 0;
+
+/** The cloners take turns, and another one begins each round. */
+export async function runCopyCase(copyCase: CopyCase, options: CopyOptions): Promise<CopyResult> {
+  const { servers, cloners, rounds, signal, say } = options;
+  const { fill, ...described } = copyCase;
+  say(`${copyCase.title}: filling the source`);
+  const { bytes, contents } = await fillSource(servers, fill);
+  const result: CopyResult = { case: described, bytes, runs: [], failures: {} };
+  const taking = cloners.filter(({ kind }) => kind !== 'floor' || copyCase.floorRatio !== undefined);
+  for (let round = 1; round <= rounds; round += 1) {
+    const first = (round - 1) % taking.length;
+    for (const cloner of [...taking.slice(first), ...taking.slice(0, first)]) {
+      if (result.failures[cloner.name] !== undefined) continue;
+      try {
+        const run = await runOnce(cloner, round, contents, options);
+        result.runs.push(run);
+        say(`  round ${round}, ${cloner.name}: ${run.seconds.toFixed(1)} s`);
+      } catch (error) {
+        signal.throwIfAborted();
+        result.failures[cloner.name] = error instanceof Error ? error.message : String(error);
+        say(`  round ${round}, ${cloner.name}: ${result.failures[cloner.name]}`);
+      }
+    }
+  }
+  await dropDatabase(servers.target);
+  await dropDatabase(servers.source);
+  return result;
+}
+
+type Contents = Record<string, string>;
+
+async function fillSource(
+  { source }: BenchServers,
+  fill: CopyCase['fill'],
+): Promise<{ bytes: number; contents: Contents }> {
+  await dropDatabase(source);
+  await withSession(source, 'postgres', (client) => client.query(`CREATE DATABASE ${DATABASE}`));
+  return await withSession(source, DATABASE, async (client) => {
+    await fill(client);
+    await client.query('VACUUM ANALYZE');
+    // also reads all of it once, so that the first run finds it as the others do
+    const contents = await databaseContents(client);
+    const { rows } = await client.query<{ bytes: string }>(
+      'SELECT pg_database_size(current_database()) AS bytes',
+    );
+    return { bytes: Number(rows[0]?.bytes), contents };
+  });
+}
+
+async function runOnce(
+  cloner: Cloner,
+  round: number,
+  expected: Contents,
+  { servers, jobs, workerPid, signal }: CopyOptions,
+): Promise<CloneFigures> {
+  runsBegun += 1;
+  const directory = join(servers.directory, `run-${runsBegun}`);
+  mkdirSync(directory);
+  try {
+    await freshTarget(servers, cloner);
+    const before = cpuOf(servers, workerPid());
+    const begin = performance.now();
+    await cloner.clone({ servers, number: runsBegun, jobs, directory, signal });
+    const seconds = (performance.now() - begin) / 1_000;
+    const after = cpuOf(servers, workerPid());
+    const found = await withSession(servers.target, DATABASE, databaseContents);
+    const wrong = differences(expected, found);
+    if (wrong.length > 0) throw new Error(`the target differs: ${wrong.slice(0, 5).join('; ')}`);
+    const ours =
+      cloner.kind === 'ours'
+        ? { workerCpu: after.worker - before.worker, workerPeakBytes: peakBytesOf(workerPid()) }
+        : {};
+    return { cloner: cloner.name, round, seconds, serverCpu: after.servers - before.servers, ...ours };
+  } finally {
+    rmSync(directory, { recursive: true, force: true });
+  }
+}
+
+/** No database for us, who make it; an empty one for the others, as they want it. */
+async function freshTarget({ source, target }: BenchServers, { kind }: Cloner): Promise<void> {
+  await dropDatabase(target);
+  await withSession(target, 'postgres', async (client) => {
+    if (kind !== 'ours') await client.query(`CREATE DATABASE ${DATABASE}`);
+    await client.query('CHECKPOINT');
+  });
+  await withSession(source, 'postgres', (client) => client.query('CHECKPOINT'));
+}
+
+async function dropDatabase(server: BenchServers['source']): Promise<void> {
+  await withSession(server, 'postgres', (client) =>
+    client.query(`DROP DATABASE IF EXISTS ${DATABASE} WITH (FORCE)`),
+  );
+}
+
+function cpuOf({ directory }: BenchServers, worker: number): { servers: number; worker: number } {
+  const servers = (['source', 'target'] as const).reduce((sum, side) => {
+    const file = join(directory, side, 'data', 'postmaster.pid');
+    return sum + cpuSecondsOf(Number(readFileSync(file, 'utf8').split('\n')[0]));
+  }, 0);
+  return { servers, worker: cpuSecondsOf(worker) };
+}

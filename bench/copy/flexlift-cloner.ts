@@ -1,0 +1,30 @@
+import { uriOf } from '../support/sessions';
+import type { Product } from '../support/product';
+import { DATABASE, type Cloner, type CloneRun } from './cloner';
+
+/** The whole product: client, Temporal, a worker in a process of its own. */
+export class FlexliftCloner implements Cloner {
+  readonly kind = 'ours';
+  readonly name: string;
+
+  constructor(
+    private readonly product: Product,
+    private readonly compare: boolean,
+  ) {
+    this.name = compare ? 'flexlift' : 'flexlift, compare off';
+  }
+
+  async clone({ servers, number }: CloneRun): Promise<void> {
+    const handle = await this.product.client.create({
+      name: `copy-${number}`,
+      source: uriOf(servers.source, 'postgres'),
+      target: uriOf(servers.target, 'postgres'),
+      databases: [DATABASE],
+      compare: this.compare,
+    });
+    const { state, failure, databases } = await handle.result();
+    if (state === 'Succeeded' || state === 'SucceededUnverified') return;
+    const cause = failure ?? databases.find((database) => database.failure !== undefined)?.failure;
+    throw new Error(`${state}: ${cause?.sentence ?? 'nothing says why'}`);
+  }
+}

@@ -29,7 +29,12 @@ interface Options {
 }
 
 /** A server of this size as its owner would set it up; the rest is as initdb leaves it. */
-const SETTINGS = { shared_buffers: '1GB', max_wal_size: '8GB', maintenance_work_mem: '256MB' };
+const SETTINGS = {
+  shared_buffers: '1GB',
+  max_wal_size: '8GB',
+  min_wal_size: '8GB',
+  maintenance_work_mem: '256MB',
+};
 const WORKER = 'worker';
 
 async function main(): Promise<void> {

@@ -42,7 +42,10 @@ export interface MigrationLimits {
   copiesAtOnce: number;
   /** Index and constraint builds in flight per database. Default 2. */
   indexesAtOnce: number;
-  /** A table larger than this is copied in parts of about this size, bytes. Default 1 GiB. */
+  /**
+   * A table larger than this is copied in parts of about this size, bytes. Default 4 GiB: a part is what a crash costs, but
+   * only a table in one part is copied frozen, and parts of one table wait for each other to extend it.
+   */
   partBytes: number;
   /** A group of small tables holds at most so many bytes. Default 256 MiB. */
   groupBytes: number;
@@ -128,7 +131,7 @@ export const DEFAULT_LIMITS: MigrationLimits = {
   databasesAtOnce: 2,
   copiesAtOnce: 4,
   indexesAtOnce: 2,
-  partBytes: 1024 ** 3,
+  partBytes: 4 * 1024 ** 3,
   groupBytes: 256 * 1024 ** 2,
   groupTables: 500,
 };

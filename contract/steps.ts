@@ -34,6 +34,8 @@ export interface IndexEntry {
   dumpId: number;
   /** For people. */
   name: string;
+  /** A constraint: no other index of its table can be built at the same time. Absent in plans of earlier versions. */
+  locksTable?: boolean;
 }
 
 /** Small tables copied by one activity. */

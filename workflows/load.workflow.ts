@@ -3,6 +3,7 @@ import {
   LOAD_QUERY,
   type Amounts,
   type DatabaseStep,
+  type IndexEntry,
   type LargeTable,
   type LoadPlan,
   type LoadProgress,
@@ -73,7 +74,10 @@ class Loader {
     ]);
   }
 
-  /** Parts and the source's checksum side by side, then all indexes side by side. */
+  /**
+   * Parts and the source's checksum side by side; then constraints one after the other, for each locks out whatever else
+   * is built on its table, and would take a turn only to wait; then all indexes side by side.
+   */
   private async largeTable(table: LargeTable): Promise<void> {
     const { oid, name } = table;
     const parts = table.parts.map((part) => () => this.part({ oid, name }, part));
@@ -81,17 +85,19 @@ class Loader {
     const copies = [...parts, ...checksum];
     if (copies.length > 0) await this.underSnapshot({ oid, name }, () => runAll(copies));
     this.count({ tables: 1, rows: 0, bytes: 0 });
-    await runAll(
-      table.indexes.map((entry) => async () => {
-        await this.builds.run(() =>
-          this.activities.bulk.buildIndex.executeWithOptions({ summary: entry.name }, [
-            { ...this.step, entry },
-          ]),
-        );
-        this.progress.indexes.built += 1;
-        setCurrentDetails(loadDetails(this.progress));
-      }),
+    const constraints = table.indexes.filter(({ locksTable }) => locksTable === true);
+    for (const entry of constraints) await this.buildIndex(entry);
+    const indexes = table.indexes.filter(({ locksTable }) => locksTable !== true);
+    await runAll(indexes.map((entry) => () => this.buildIndex(entry)));
+  }
+
+  private async buildIndex(entry: IndexEntry): Promise<void> {
+    const { bulk } = this.activities;
+    await this.builds.run(() =>
+      bulk.buildIndex.executeWithOptions({ summary: entry.name }, [{ ...this.step, entry }]),
     );
+    this.progress.indexes.built += 1;
+    setCurrentDetails(loadDetails(this.progress));
   }
 
   /** Offline one snapshot of the whole database is held already; online a large table has its own. */

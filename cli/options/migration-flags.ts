@@ -106,7 +106,7 @@ export function addMigrationFlags(command: Command): Command {
     .option('--databases-at-once <n>', 'databases loaded at a time (default: 2)', parseCount)
     .option('--copies <n>', 'copies at a time per database (default: 4)', parseCount)
     .option('--indexes <n>', 'index builds at a time per database (default: 2)', parseCount)
-    .option('--part-size <size>', 'cut larger tables into parts of this size (default: 1GB)', parseSize)
+    .option('--part-size <size>', 'cut larger tables into parts of this size (default: 4GB)', parseSize)
     .option('--group-size <size>', 'copy small tables together up to this size (default: 256MB)', parseSize)
     .addOption(
       new Option('--timeout <name=duration>', 'e.g. connect=10s; repeatable')

@@ -33,12 +33,12 @@ interface LoadRow extends TableRow {
   group_number: number | null;
   parts_left: number[];
   checksum_left: boolean;
-  indexes_left: { dumpId: number; name: string }[];
+  indexes_left: LoadPlan['largeTables'][number]['indexes'];
 }
 
 /** Post-data entries that belong to one loaded table and wait for nothing but its rows. */
 const INDEX_ENTRIES = `
-  SELECT e.table_oid, e.dump_id, e.position, e.object
+  SELECT e.table_oid, e.dump_id, e.position, e.object, e.description <> 'INDEX' AS locks_table
     FROM flexlift.archive_entry e
    WHERE e.phase = 'table' AND e.skipped_by IS NULL
      AND NOT EXISTS (SELECT FROM flexlift.step s WHERE s.kind = 'entry' AND s.key = e.dump_id::text)`;
@@ -48,7 +48,8 @@ const TABLES_LEFT = `
     SELECT table_oid, pg_catalog.array_agg(part ORDER BY part) FILTER (WHERE copied_at IS NULL) AS parts_left
       FROM flexlift.part GROUP BY table_oid),
   indexes AS (
-    SELECT table_oid, pg_catalog.jsonb_agg(pg_catalog.jsonb_build_object('dumpId', dump_id, 'name', object)
+    SELECT table_oid, pg_catalog.jsonb_agg(pg_catalog.jsonb_build_object('dumpId', dump_id, 'name', object,
+                                                                         'locksTable', locks_table)
                                            ORDER BY position) AS indexes_left
       FROM (${INDEX_ENTRIES}) entries GROUP BY table_oid)
   SELECT t.table_oid AS table_oid, t.schema_name, t.table_name, t.estimated_bytes, t.copy_condition, t.group_number,

@@ -11,6 +11,7 @@ import { cutOver } from './cutover';
 import type { DatabaseLog } from './database-log';
 import { failureFields } from './failure';
 import { loadRows } from './load-rows';
+import { loadWatched } from './load-watched';
 import { takeUp } from './order-answers';
 import { Orders } from './orders';
 import { Replication } from './replication';
@@ -59,9 +60,12 @@ async function replicateAndCutOver(migration: OnlineMigration): Promise<void> {
   await log.phase('PreData', () => long.runPreData(step));
 
   for (;;) {
-    log.status.copied = await log.phase('Load', () => loadRows(step));
-    await log.phase('PostData', () => long.runBeforeReplication(step));
-    await log.phase('Analyze', () => long.analyze(step));
+    const copied = await log.phase('Load', () => loadWatched(step, activities));
+    if (copied !== undefined) {
+      log.status.copied = copied;
+      await log.phase('PostData', () => long.runBeforeReplication(step));
+      await log.phase('Analyze', () => long.analyze(step));
+    }
 
     const outcome = await replicateUntilReleased(migration);
     if (outcome === 'released') return;

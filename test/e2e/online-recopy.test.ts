@@ -1,4 +1,11 @@
-import { RECOPY_UPDATE, type RecopyRequest } from '../../contract';
+import {
+  RECOPY_UPDATE,
+  STATUS_QUERY,
+  type MigrationStatus,
+  type Phase,
+  type RecopyRequest,
+} from '../../contract';
+import { eventually } from '../support/eventually';
 import {
   cutOver,
   dropSlot,
@@ -16,10 +23,18 @@ const TARGET = 18;
 /** Above the ids that the writers use. */
 const CONFLICTING_ID = 90_000_000;
 
-const { shop, startReady } = useOnlineMigrations(SOURCE, TARGET);
+const { shop, start, startReady } = useOnlineMigrations(SOURCE, TARGET);
 
 async function recopy({ handle }: Online, request: RecopyRequest): Promise<void> {
   await handle.executeUpdate(RECOPY_UPDATE, { args: [request] });
+}
+
+async function untilPhase(handle: Online['handle'], phase: Phase): Promise<void> {
+  const query = () => handle.query<MigrationStatus>(STATUS_QUERY).catch(() => undefined);
+  await eventually(phase, async () => (await query())?.databases[0]?.phase === phase, {
+    timeout: 60_000,
+    interval: 20,
+  });
 }
 
 /** A row that is on the target already, put there by hand, comes from the source as well. */
@@ -69,6 +84,29 @@ describe('a replication slot that somebody dropped', () => {
     const stopped = await untilLive(handle, 'SlotLost', ({ state }) => state === 'Stopped', 10_000);
     expect(stopped.failure).toMatchObject({ code: 'SlotLost' });
     await untilReplication(handle, 'Stopped');
+
+    await recopy(migration, {});
+    await untilReplication(handle, 'ReadyForCutover');
+    await untilCutOver(handle);
+    await expectReleased(shop, migration, [SOURCE, TARGET]);
+  });
+
+  it('ends a load whose copies are worth nothing any more', async () => {
+    const migration = await start();
+    const { handle } = migration;
+    shop.startWorker(migration.request.pool);
+    await untilPhase(handle, 'Load');
+    await withSession(TARGET, shop.database, async (client) => {
+      // neither rows nor the key can come: the load would wait for as long as this does
+      await client.query('BEGIN; LOCK TABLE big IN SHARE MODE');
+      const watched = await untilLive(handle, 'the slot is watched', () => true);
+      expect(watched).toMatchObject({ state: 'CatchingUp', retainedBytes: expect.any(Number) as number });
+      await dropSlot(SOURCE, migration);
+      expect(await untilReplication(handle, 'Stopped')).toMatchObject({
+        replication: { failure: { code: 'SlotLost' } },
+      });
+      await client.query('ROLLBACK');
+    });
 
     await recopy(migration, {});
     await untilReplication(handle, 'ReadyForCutover');

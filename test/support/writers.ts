@@ -34,7 +34,7 @@ export class Writers {
     database: string,
     options: { sessions?: number; interval?: number; transaction?: Transaction } = {},
   ): Writers {
-    const { sessions = 3, interval = 5, transaction = shopTransaction } = options;
+    const { sessions = 3, interval = 5, transaction = shopTransactions() } = options;
     return new Writers(major, database, sessions, interval, transaction);
   }
 
@@ -72,9 +72,20 @@ export class Writers {
   }
 }
 
+const IDS_OF_WRITERS = 100_000;
+const MOST_WRITERS = 10;
+let writersBegun = 0;
+
+/** Rows of earlier writers may still be there: in the way of the same ids, they would fail every transaction. */
+function shopTransactions(): Transaction {
+  const first = FIRST_FREE_ID + (writersBegun % MOST_WRITERS) * IDS_OF_WRITERS;
+  writersBegun += 1;
+  return (session, turn) => shopTransaction(first, session, turn);
+}
+
 /** A session has ids of its own, so that sessions never wait for each other for long. */
-function shopTransaction(session: number, turn: number): string {
-  const id = FIRST_FREE_ID + session * 1_000_000 + turn * 2;
+function shopTransaction(first: number, session: number, turn: number): string {
+  const id = first + session * MOST_WRITERS * IDS_OF_WRITERS + turn * 2;
   const shared = 1_000 + ((turn * 7919 + session * 31) % 9_000);
   const old = id - 2 * (turn % 50);
   const end = turn % 9 === 0 ? 'ROLLBACK' : 'COMMIT';

@@ -18,8 +18,8 @@ import { memoOf } from './run-memo';
 export const QUERY_PATIENCE = 3_000;
 
 /**
- * The status a closed run ended with, and what was cleaned up since. It is the workflow's result; a run that Temporal ended by another way (its own
- * cancel or terminate command, a defect) has none, and is told from what is left of it.
+ * The status a closed run ended with, and what was cleaned up since. It is the workflow's result; a run that Temporal
+ * ended by another way (its own cancel or terminate command, a defect) has none, and is told from what is left of it.
  */
 export async function outcomeOf(
   handle: WorkflowHandle,

@@ -13,9 +13,7 @@ import type { Run } from './support/run';
 /** Before the fence: what the comparison behind it needs not read then. */
 export async function readSourceCatalogStep({ database, attempt }: CutoverStep, run: Run): Promise<void> {
   const { identity } = run;
-  await run.session('source', database, (source) =>
-    run.session('target', database, (target) => readCatalogAhead({ source, target, identity, attempt })),
-  );
+  await run.sessions(database, (source, target) => readCatalogAhead({ source, target, identity, attempt }));
 }
 
 /**
@@ -27,32 +25,30 @@ export async function compareCatalogStep(
   run: Run,
 ): Promise<CompareResult> {
   const { signal, request } = run;
-  return await run.session('source', database, (source) =>
-    run.session('target', database, async (target) => {
-      run.progress({ what: 'compare the catalogs' });
-      const ahead = attempt === undefined ? undefined : await catalogAhead(target, attempt);
-      const [there, here] = await Promise.all([sourceCatalog(source, ahead), readCatalog(target)]);
-      const catalog = compareCatalogs(there, here, {
-        ignoreOwners: request.noOwner,
-        ignorePrivileges: request.noPrivileges,
-      });
-      run.progress({ what: 'compare the sequences' });
-      const [onSource, onTarget] = await Promise.all([
-        readSequences(source, signal),
-        readSequences(target, signal),
-      ]);
-      const sequences = compareSequences(onSource, onTarget);
-      run.progress({ what: 'compare the materialized views' });
-      const views = await compareMaterializedViews({ source, target, signal });
-      const largeObjects = request.mode === 'Online' ? [] : await compareLargeObjects(source, target, signal);
-      return {
-        differences: [
-          ...catalog.filter(({ object }) => !isOfTheDatabase(object)),
-          ...sequences,
-          ...views.differences,
-          ...largeObjects,
-        ],
-      };
-    }),
-  );
+  return await run.sessions(database, async (source, target) => {
+    run.progress({ what: 'compare the catalogs' });
+    const ahead = attempt === undefined ? undefined : await catalogAhead(target, attempt);
+    const [there, here] = await Promise.all([sourceCatalog(source, ahead), readCatalog(target)]);
+    const catalog = compareCatalogs(there, here, {
+      ignoreOwners: request.noOwner,
+      ignorePrivileges: request.noPrivileges,
+    });
+    run.progress({ what: 'compare the sequences' });
+    const [onSource, onTarget] = await Promise.all([
+      readSequences(source, signal),
+      readSequences(target, signal),
+    ]);
+    const sequences = compareSequences(onSource, onTarget);
+    run.progress({ what: 'compare the materialized views' });
+    const views = await compareMaterializedViews({ source, target, signal });
+    const largeObjects = request.mode === 'Online' ? [] : await compareLargeObjects(source, target, signal);
+    return {
+      differences: [
+        ...catalog.filter(({ object }) => !isOfTheDatabase(object)),
+        ...sequences,
+        ...views.differences,
+        ...largeObjects,
+      ],
+    };
+  });
 }

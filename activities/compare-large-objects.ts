@@ -6,11 +6,9 @@ import type { Run } from './support/run';
 /** Counts and contents on both sides at this moment. */
 export async function compareLargeObjectsStep({ database }: DatabaseStep, run: Run): Promise<CompareResult> {
   run.progress({ what: 'compare the large objects' });
-  return await run.session('source', database, (source) =>
-    run.session('target', database, async (target) => ({
-      differences: await compareLargeObjects(source, target, run.signal),
-    })),
-  );
+  return await run.sessions(database, async (source, target) => ({
+    differences: await compareLargeObjects(source, target, run.signal),
+  }));
 }
 
 export async function compareLargeObjects(

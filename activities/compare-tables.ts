@@ -30,18 +30,16 @@ export async function compareTablesStep(
   { database, tableOids }: CompareStep,
   run: Run,
 ): Promise<CompareResult> {
-  return await run.session('source', database, (source) =>
-    run.session('target', database, async (target) => {
-      const moved = await hasSourceMoved(source, target);
-      const differences: Difference[] = [];
-      for (const oid of tableOids) {
-        const table = await tableLoad(target, oid);
-        run.progress({ what: `compare ${quoteQualified(table.schema, table.name)}` });
-        differences.push(...(await compareTable({ source, target, table, moved, run })));
-      }
-      return { differences };
-    }),
-  );
+  return await run.sessions(database, async (source, target) => {
+    const moved = await hasSourceMoved(source, target);
+    const differences: Difference[] = [];
+    for (const oid of tableOids) {
+      const table = await tableLoad(target, oid);
+      run.progress({ what: `compare ${quoteQualified(table.schema, table.name)}` });
+      differences.push(...(await compareTable({ source, target, table, moved, run })));
+    }
+    return { differences };
+  });
 }
 
 async function compareTable({ source, target, table, moved, run }: CompareArguments): Promise<Difference[]> {

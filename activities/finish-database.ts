@@ -9,8 +9,8 @@ type FinishStep = DatabaseStep & Partial<CutoverStep>;
 
 export async function copySequencesStep({ database, attempt }: FinishStep, run: Run): Promise<void> {
   const { identity, signal } = run;
-  await run.session('source', database, (source) =>
-    run.session('target', database, (target) => copySequences({ source, target, identity, attempt, signal })),
+  await run.sessions(database, (source, target) =>
+    copySequences({ source, target, identity, attempt, signal }),
   );
 }
 
@@ -19,17 +19,15 @@ export async function refreshMaterializedViewsStep(
   run: Run,
 ): Promise<void> {
   const { identity, signal } = run;
-  await run.session('source', database, (source) =>
-    run.session('target', database, (target) =>
-      refreshMaterializedViews({
-        source,
-        target,
-        identity,
-        attempt,
-        signal,
-        onProgress: (what) => run.progress({ what }),
-      }),
-    ),
+  await run.sessions(database, (source, target) =>
+    refreshMaterializedViews({
+      source,
+      target,
+      identity,
+      attempt,
+      signal,
+      onProgress: (what) => run.progress({ what }),
+    }),
   );
 }
 

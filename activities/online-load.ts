@@ -69,22 +69,20 @@ export async function resetForRecopyStep(step: RecopyStep, run: Run): Promise<vo
 /** What the stream does not carry, compared and copied anew where it differs. */
 export async function copyLateRowsStep({ database, attempt, fence }: FenceStep, run: Run): Promise<void> {
   const { noOwner, noPrivileges } = run.request;
-  await run.session('source', database, (source) =>
-    run.session('target', database, (target) =>
-      copyLateRows({
-        source,
-        target,
-        identity: run.identity,
-        attempt,
-        noOwner,
-        noPrivileges,
-        predecessorPrefix: run.workPrefix,
-        checksumTable,
-        // sessions of before that were not ended may not have told the server what they counted
-        trustsCounters: fence !== 'none',
-        signal: run.signal,
-        onProgress: (what) => run.progress({ what }),
-      }),
-    ),
+  await run.sessions(database, (source, target) =>
+    copyLateRows({
+      source,
+      target,
+      identity: run.identity,
+      attempt,
+      noOwner,
+      noPrivileges,
+      predecessorPrefix: run.workPrefix,
+      checksumTable,
+      // sessions of before that were not ended may not have told the server what they counted
+      trustsCounters: fence !== 'none',
+      signal: run.signal,
+      onProgress: (what) => run.progress({ what }),
+    }),
   );
 }

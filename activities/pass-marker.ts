@@ -27,9 +27,7 @@ export async function passMarkerStep(step: PassMarkerStep, run: Run): Promise<vo
 /** What the stream does not tell is looked at beside it, so that it costs no time behind the fence. */
 export async function lastLookStep(step: PassMarkerStep, run: Run): Promise<void> {
   const { request, database } = step;
-  const look = run.session('source', database, (source) =>
-    run.session('target', database, (target) => refuseUnfit(source, target, request)),
-  );
+  const look = run.sessions(database, (source, target) => refuseUnfit(source, target, request));
   look.catch(() => undefined);
   // who writes in spite of the fence may well be who altered something, and ends this step
   await passMarkerStep(step, run);

@@ -46,24 +46,22 @@ export async function finalCompareStep(
   run: Run,
 ): Promise<CompareResult> {
   const { identity, signal } = run;
-  return await run.session('source', database, (source) =>
-    run.session('target', database, async (target) => ({
-      differences: await finalCompare({
-        source,
-        target,
-        identity,
-        tableOids,
-        signal,
-        onProgress: (what) => run.progress({ what }),
-      }),
-    })),
-  );
+  return await run.sessions(database, async (source, target) => ({
+    differences: await finalCompare({
+      source,
+      target,
+      identity,
+      tableOids,
+      signal,
+      onProgress: (what) => run.progress({ what }),
+    }),
+  }));
 }
 
 /** A person has made the source's change on the target, too; where not quite, says what is missing. */
 export async function acceptDriftStep({ database }: DatabaseStep, run: Run): Promise<void> {
-  const inTheWay = await run.session('source', database, (source) =>
-    run.session('target', database, (target) => acceptDrift({ source, target, identity: run.identity })),
+  const inTheWay = await run.sessions(database, (source, target) =>
+    acceptDrift({ source, target, identity: run.identity }),
   );
   const [first, ...others] = inTheWay;
   if (first === undefined) return;

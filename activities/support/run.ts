@@ -6,6 +6,7 @@ import {
   activityPrefix,
   applicationName,
   endPredecessors,
+  whileBothOpen,
   withConnection,
   workPrefix,
   type Endpoint,
@@ -32,6 +33,8 @@ export interface Run {
   endpoint(side: Side): Endpoint;
   /** One session on a database of that side; what earlier attempts left running there is ended first. */
   session<T>(side: Side, database: string, work: (client: Client) => Promise<T>): Promise<T>;
+  /** One on each side, opened at the same time. */
+  sessions<T>(database: string, work: (source: Client, target: Client) => Promise<T>): Promise<T>;
   /** Rides in the heartbeat. */
   progress(progress: Partial<HeartbeatProgress>): void;
 }
@@ -89,6 +92,11 @@ function createRun(
     connectTimeout: timeouts.connect,
     silence: timeouts.silence,
   });
+  const session: Run['session'] = (side, database, work) =>
+    withConnection(endpoint(side), database, signal, async (client) => {
+      await endPredecessors(client, workPrefix(owner));
+      return await work(client);
+    });
   return {
     request,
     identity: { migrationId, generation },
@@ -97,12 +105,13 @@ function createRun(
     workPrefix: workPrefix(owner),
     activityPrefix: activityPrefix(owner),
     endpoint,
-    async session(side, database, work) {
-      return await withConnection(endpoint(side), database, signal, async (client) => {
-        await endPredecessors(client, workPrefix(owner));
-        return await work(client);
-      });
-    },
+    session,
+    sessions: (database, work) =>
+      whileBothOpen(
+        (use) => session('source', database, use),
+        (use) => session('target', database, use),
+        work,
+      ),
     progress(change) {
       Object.assign(progress, change);
     },

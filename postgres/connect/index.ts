@@ -1,4 +1,5 @@
 export * from './application-name';
+export { whileBothOpen } from './both-open';
 export { withConnection } from './connection';
 export * from './endpoint';
 export * from './identifier';

@@ -1,8 +1,16 @@
+import { setTimeout as pause } from 'node:timers/promises';
 import { RECOPY_UPDATE, type DatabaseStatus, type RecopyRequest } from '../../contract';
 import { itInAll } from '../support/all';
 import { eventually } from '../support/eventually';
-import { cutOver, untilLive, untilReplication, useOnlineMigrations } from '../support/online';
-import { withSession } from '../support/servers';
+import {
+  clearSource,
+  cutOver,
+  expectReleased,
+  untilLive,
+  untilReplication,
+  useOnlineMigrations,
+} from '../support/online';
+import { dropTestDatabase, withSession } from '../support/servers';
 
 const SOURCE = 15;
 const TARGET = 17;
@@ -77,3 +85,33 @@ describe('what happens right before the fence', () => {
     expect(unpublished.cutover?.failure?.sentence).toMatch(/"Small 4".*publication/);
   });
 });
+
+describe('a worker that dies behind the fence', () => {
+  itInAll('delays the release, and nothing else', async () => {
+    for (const delay of [0, 200, 500, 900]) {
+      const migration = await start();
+      const worker = shop.startWorker(migration.request.pool);
+      await untilReplication(migration.handle, 'ReadyForCutover');
+      const cutover = cutOver(migration.handle);
+      await eventually('the fence', () => isFenced(), { interval: 10 });
+      await pause(delay);
+      await worker.kill();
+      shop.startWorker(migration.request.pool);
+      expect((await cutover).cutover?.state).toBe('Released');
+      await expectReleased(shop, migration, [SOURCE, TARGET]);
+      await clearSource(SOURCE, shop.database);
+      await dropTestDatabase(TARGET, shop.database);
+    }
+  });
+});
+
+async function isFenced(): Promise<boolean> {
+  const { rowCount } = await withSession(SOURCE, 'postgres', (client) =>
+    client.query(
+      `SELECT FROM pg_db_role_setting s JOIN pg_database d ON d.oid = s.setdatabase
+        WHERE d.datname = $1 AND 'default_transaction_read_only=on' = ANY (s.setconfig)`,
+      [shop.database],
+    ),
+  );
+  return rowCount !== 0;
+}

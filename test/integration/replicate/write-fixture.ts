@@ -89,7 +89,11 @@ export class WritePair {
 
   /** In a session of its own. */
   async onTarget(sql: string): Promise<void> {
-    await withSession(this.majors[1], this.databases[1], (client) => client.query(sql));
+    await this.besideTarget((client) => client.query(sql));
+  }
+
+  async besideTarget<T>(work: (client: Client) => Promise<T>): Promise<T> {
+    return await withSession(this.majors[1], this.databases[1], work);
   }
 
   /** From now on all tables as they are now are published, by their identities. */

@@ -1,5 +1,6 @@
 import { Tuple, UNCHANGED, type Change, type Relation } from '../../../postgres/replicate/pgoutput';
 import { ChangeRejection } from '../../../postgres/replicate/apply';
+import { eventually } from '../../support/eventually';
 import { never, WritePair } from './write-fixture';
 
 /** The relation of a table `t (id int PRIMARY KEY, u int UNIQUE, v text)`. */
@@ -336,12 +337,18 @@ test('an abort and a killed session end the write, and are no rejection', async 
       pair.inTransaction(() => pair.write([insert(t, 1, 1, 'a')], aborted.signal)),
     ).rejects.toThrow('enough');
     const { rows } = await pair.target.query<{ pid: number }>('SELECT pg_backend_pid() AS pid');
+    const pid = [rows[0]?.pid];
     await pair.target.query('BEGIN');
-    await pair.target.query('SELECT 1');
     const many = Array.from({ length: 300_000 }, (_, id) => insert(t, id + 10, null, 'x'.repeat(100)));
-    const writing = pair.write(many, never);
-    setTimeout(() => void pair.onTarget(`SELECT pg_terminate_backend(${rows[0]?.pid})`), 200);
-    const failure = await failureOf(writing);
+    const failure = await pair.besideTarget(async (other) => {
+      // however fast the rows are written: they are not before this ends
+      await other.query('BEGIN; LOCK TABLE t IN SHARE MODE');
+      const writing = failureOf(pair.write(many, never));
+      const waits = `SELECT FROM pg_stat_activity WHERE pid = $1 AND wait_event_type = 'Lock'`;
+      await eventually('the write waits', async () => (await other.query(waits, pid)).rowCount === 1);
+      await other.query('SELECT pg_terminate_backend($1)', pid);
+      return await writing;
+    });
     expect(failure).toBeInstanceOf(Error);
     expect(failure).not.toBeInstanceOf(ChangeRejection);
   });

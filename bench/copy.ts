@@ -1,7 +1,7 @@
 import { writeFileSync } from 'node:fs';
 import { loadavg } from 'node:os';
 import { Command, InvalidArgumentError } from 'commander';
-import { runningProcess } from '../embedded';
+import { collect } from '../cli/options/collect';
 import { copyCases, type CopyCase } from './copy/cases';
 import type { Cloner } from './copy/cloner';
 import { runCopyCase, type CopyResult } from './copy/copy-case';
@@ -11,9 +11,8 @@ import { DumpRestoreCloner, PipeCloner } from './copy/pg-tools-cloners';
 import { PgcopydbCloner } from './copy/pgcopydb-cloner';
 import { copyTable, ratiosOf, verdicts } from './copy/report';
 import { withServers, type BenchServers, type ServerPlan } from './support/bench-servers';
-import { pgcopydbPaths } from './support/pgcopydb';
-import { withProduct, type Product } from './support/product';
-import { runProgramForOutput } from './support/programs';
+import { pgcopydbPaths, pgcopydbVersion } from './support/pgcopydb';
+import { withProduct, workerPid, type Product } from './support/product';
 
 /** `npm run bench:copy`: how fast a database is cloned, beside pgcopydb, pg_dump and what nobody beats. */
 
@@ -35,7 +34,6 @@ const SETTINGS = {
   min_wal_size: '8GB',
   maintenance_work_mem: '256MB',
 };
-const WORKER = 'worker';
 
 async function main(): Promise<void> {
   const options = new Command('bench:copy')
@@ -63,10 +61,6 @@ async function main(): Promise<void> {
       measure({ servers, product, cases, options, signal }),
     ),
   );
-}
-
-function collect(value: string, all: string[] = []): string[] {
-  return [...all, value];
 }
 
 function whole(text: string): number {
@@ -113,9 +107,13 @@ async function measure({ servers, product, cases, options, signal }: Measurement
   );
   const results: CopyResult[] = [];
   const { rounds, jobs } = options;
-  const workerPid = () => pidOfWorker(product);
   for (const copyCase of cases) {
-    results.push(await runCopyCase(copyCase, { servers, cloners, rounds, jobs, workerPid, signal, say }));
+    results.push(
+      await runCopyCase(copyCase, {
+        ...{ servers, cloners, rounds, jobs, signal, say },
+        workerPid: () => pidOfWorker(product),
+      }),
+    );
     writeFigures(servers, options, [before, loadavg()], results, cloners);
   }
   const load = [before, loadavg()].map((averages) => averages.map((value) => value.toFixed(1)).join(' '));
@@ -132,10 +130,10 @@ async function measure({ servers, product, cases, options, signal }: Measurement
   }
 }
 
-function pidOfWorker({ engine }: Product): number {
-  const running = runningProcess(engine.state, WORKER);
-  if (running === undefined) throw new Error('the worker is gone');
-  return running.identity.pid;
+function pidOfWorker(product: Product): number {
+  const pid = workerPid(product);
+  if (pid === undefined) throw new Error('the worker is gone');
+  return pid;
 }
 
 async function clonersOf(product: Product): Promise<Cloner[]> {
@@ -148,10 +146,8 @@ async function clonersOf(product: Product): Promise<Cloner[]> {
 
 /** Binary COPY is an option from 0.18 on. */
 async function pgcopydbOf(path: string): Promise<Cloner> {
-  const [, version = 'of no version', minor = '0'] =
-    /pgcopydb version (0\.(\d+)|\S+)/.exec(await runProgramForOutput(path, ['--version'])) ?? [];
-  const flags = Number(minor) >= 18 ? '--use-copy-binary' : '';
-  return new PgcopydbCloner(path, `pgcopydb ${version}`, flags);
+  const { name, minor } = await pgcopydbVersion(path);
+  return new PgcopydbCloner(path, name, minor >= 18 ? '--use-copy-binary' : '');
 }
 
 function writeFigures(

@@ -3,7 +3,7 @@ import { STATUS_QUERY, type DatabaseStatus, type DatabaseStep, type Difference }
 import { activityClasses, type ActivityClasses } from './activities';
 import { DatabaseLog } from './database-log';
 import { failureFields } from './failure';
-import { withSnapshotHeld } from './keeper';
+import { withCompanion } from './companion';
 import { Limiter } from './limiter';
 import { loadRows } from './load-rows';
 import { migrateOnline } from './online-database';
@@ -38,7 +38,7 @@ async function migrateOffline(
 
   const keep = () =>
     activities.stream.holdSnapshot.executeWithOptions({ summary: 'keep locks and snapshot' }, [step]);
-  await withSnapshotHeld(keep, async () => {
+  await withCompanion(keep, async () => {
     await log.phase('DumpSchema', () => long.dumpSchema(step));
     await log.phase('PreData', () => long.runPreData(step));
     log.status.copied = await log.phase('Load', () => loadRows(step));

@@ -1,6 +1,7 @@
-import { CancellationScope, isCancellation } from '@temporalio/workflow';
+import { isCancellation } from '@temporalio/workflow';
 import type { Amounts, DatabaseStep } from '../contract';
 import type { ActivityClasses } from './activities';
+import { withCompanion } from './companion';
 import { failureFields } from './failure';
 import { isStreamGone } from './halted';
 import { loadRows } from './load-rows';
@@ -15,25 +16,22 @@ export async function loadWatched(
   step: DatabaseStep,
   { stream }: ActivityClasses,
 ): Promise<Amounts | undefined> {
-  const loading = new CancellationScope({ cancellable: true });
-  const watching = new CancellationScope({ cancellable: true });
-  let isLost = false;
-  const watch = watching.run(async () => {
+  const watch = async () => {
     try {
       await stream.watchSource.executeWithOptions({ summary: 'watch the source' }, [step]);
     } catch (error) {
       // whatever else keeps from watching keeps from loading, too, or passes
-      isLost = !isCancellation(error) && isStreamGone(failureFields(error));
-      if (isLost) loading.cancel();
+      if (isLost(error)) throw error;
     }
-  });
+  };
   try {
-    return await loading.run(() => loadRows(step));
+    return await withCompanion(watch, () => loadRows(step));
   } catch (error) {
-    if (isLost && isCancellation(error)) return undefined;
+    if (isLost(error)) return undefined;
     throw error;
-  } finally {
-    watching.cancel();
-    await CancellationScope.nonCancellable(() => watch);
   }
+}
+
+function isLost(error: unknown): boolean {
+  return !isCancellation(error) && isStreamGone(failureFields(error));
 }

@@ -11,7 +11,7 @@ import {
 } from '../contract';
 import { activityClasses, type ActivityClasses } from './activities';
 import { loadDetails } from './details';
-import { withSnapshotHeld } from './keeper';
+import { withCompanion } from './companion';
 import { Limiter } from './limiter';
 import { runAll } from './run-all';
 
@@ -108,7 +108,7 @@ class Loader {
     if (this.step.request.mode === 'Offline') return await copy();
     const summary = `keep lock and snapshot of ${table.name}`;
     await this.snapshots.run(() =>
-      withSnapshotHeld(
+      withCompanion(
         () =>
           this.activities.stream.holdTableSnapshot.executeWithOptions({ summary }, [{ ...this.step, table }]),
         copy,

@@ -59,7 +59,5 @@ export async function withAnySnapshot<T>(
   database: string,
   work: (sessions: { source: Client; target: Client }) => Promise<T>,
 ): Promise<T> {
-  return await run.session('target', database, (target) =>
-    run.session('source', database, (source) => inSnapshot(source, () => work({ source, target }))),
-  );
+  return await run.sessions(database, (source, target) => inSnapshot(source, () => work({ source, target })));
 }

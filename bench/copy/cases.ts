@@ -32,7 +32,7 @@ export function copyCases(size: number): CopyCase[] {
   return cases.map((each) => ({ ...each, ...NO_TARGETS }));
 }
 
-/** pgbench's tables at scale 100, events with jsonb and three indexes, and texts that lie in TOAST: 2.1 GB. */
+/** pgbench's tables at scale 100, events with jsonb and three indexes, and texts that lie in TOAST: 2.3 GB. */
 function mixed(accounts: number, events: number, texts: number): CopyCase {
   return {
     name: 'mixed',

@@ -3,8 +3,7 @@ import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Client } from 'pg';
 import type { BenchServers } from '../support/bench-servers';
-import { killGroup, Pgcopydb } from '../support/pgcopydb';
-import { runProgramForOutput } from '../support/programs';
+import { killGroup, Pgcopydb, pgcopydbVersion } from '../support/pgcopydb';
 import { poll, uriOf, withSession } from '../support/sessions';
 import type { CutoverFigures, Following, Move, Mover } from './mover';
 import { DATABASE } from './schema';
@@ -34,9 +33,8 @@ export class PgcopydbMover implements Mover {
   ) {}
 
   static async of(path: string): Promise<PgcopydbMover> {
-    const [, version = 'of no version', minor = '0'] =
-      /pgcopydb version (0\.(\d+)|\S+)/.exec(await runProgramForOutput(path, ['--version'])) ?? [];
-    return new PgcopydbMover(path, `pgcopydb ${version}`, Number(minor) < 18 ? PLUGIN_BEFORE_18 : []);
+    const { name, minor } = await pgcopydbVersion(path);
+    return new PgcopydbMover(path, name, minor < 18 ? PLUGIN_BEFORE_18 : []);
   }
 
   async follow(move: Move): Promise<Following> {

@@ -1,13 +1,11 @@
 import { killWorker, startWorker } from '../../cli/engine';
 import type { MigrationHandle, MigrationStatus } from '../../client';
-import { runningProcess } from '../../embedded';
 import type { BenchServers } from '../support/bench-servers';
-import { POOL, untilReady, type Product } from '../support/product';
+import { workerPid, POOL, untilReady, type Product } from '../support/product';
 import { runProgramForOutput } from '../support/programs';
 import { uriOf } from '../support/sessions';
 import { DATABASE } from './schema';
 
-const WORKER = 'worker';
 /** Milliseconds: so short that half an hour sees many of each. */
 const TIMEOUTS = { heartbeat: 5_000, segment: 60_000, watch: 5_000, proof: 30_000 };
 const LIMITS = { partBytes: 4 * 1024 ** 2, groupBytes: 4 * 1024 ** 2 };
@@ -49,11 +47,10 @@ export class MigratedServer {
 
   /** Bytes resident now; undefined between two workers. */
   async workerBytes(): Promise<number | undefined> {
-    const running = runningProcess(this.product.engine.state, WORKER);
-    if (running === undefined) return undefined;
+    const pid = workerPid(this.product);
+    if (pid === undefined) return undefined;
     try {
-      const pid = String(running.identity.pid);
-      return Number(await runProgramForOutput('ps', ['-o', 'rss=', '-p', pid])) * 1024;
+      return Number(await runProgramForOutput('ps', ['-o', 'rss=', '-p', String(pid)])) * 1024;
     } catch {
       return undefined;
     }

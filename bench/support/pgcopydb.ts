@@ -2,7 +2,7 @@ import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { createWriteStream, existsSync, readFileSync } from 'node:fs';
 import { delimiter } from 'node:path';
-import { runProgram } from './programs';
+import { runProgram, runProgramForOutput } from './programs';
 
 const VARIABLE = 'FLEXLIFT_PGCOPYDB';
 
@@ -12,6 +12,13 @@ export function pgcopydbPaths(environment: NodeJS.ProcessEnv = process.env): str
   if (paths.length === 0) return `${VARIABLE} names no pgcopydb`;
   const missing = paths.find((path) => !existsSync(path));
   return missing === undefined ? paths : `${VARIABLE}: there is no ${missing}`;
+}
+
+/** What it calls itself, e.g. `pgcopydb 0.18`, and the 18 of it. */
+export async function pgcopydbVersion(path: string): Promise<{ name: string; minor: number }> {
+  const [, version = 'of no version', minor = '0'] =
+    /pgcopydb version (0\.(\d+)|\S+)/.exec(await runProgramForOutput(path, ['--version'])) ?? [];
+  return { name: `pgcopydb ${version}`, minor: Number(minor) };
 }
 
 /** One of its programs, and the file that all it says goes to. */

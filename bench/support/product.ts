@@ -4,10 +4,12 @@ import { connectClient, openEngine, startWorker, stopEngine, type Engine } from 
 import type { EngineOptions } from '../../cli/engine';
 import { Output } from '../../cli/output';
 import { isReadyForCutover, type MigrationClient, type MigrationHandle } from '../../client';
-import { stateDirectory } from '../../embedded';
+import { runningProcess, stateDirectory } from '../../embedded';
 import { poll } from './sessions';
 
 export const POOL = 'default';
+/** As the state directory calls the worker of that pool. */
+const WORKER = 'worker';
 /** Milliseconds. */
 const LOOK_INTERVAL = 1_000;
 
@@ -40,6 +42,11 @@ export async function withProduct<T>(
   } finally {
     await stopEngine(stateDirectory(environment));
   }
+}
+
+/** Of the pool's one worker; undefined between two of them. */
+export function workerPid({ engine }: Product): number | undefined {
+  return runningProcess(engine.state, WORKER)?.identity.pid;
 }
 
 /** @throws Error where the migration ends instead */

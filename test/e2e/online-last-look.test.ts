@@ -6,6 +6,7 @@ import {
   clearSource,
   cutOver,
   expectReleased,
+  isFenced,
   untilLive,
   untilReplication,
   useOnlineMigrations,
@@ -93,7 +94,7 @@ describe('a worker that dies behind the fence', () => {
       const worker = shop.startWorker(migration.request.pool);
       await untilReplication(migration.handle, 'ReadyForCutover');
       const cutover = cutOver(migration.handle);
-      await eventually('the fence', () => isFenced(), { interval: 10 });
+      await eventually('the fence', () => isFenced(SOURCE, shop.database), { interval: 10 });
       await pause(delay);
       await worker.kill();
       shop.startWorker(migration.request.pool);
@@ -104,14 +105,3 @@ describe('a worker that dies behind the fence', () => {
     }
   });
 });
-
-async function isFenced(): Promise<boolean> {
-  const { rowCount } = await withSession(SOURCE, 'postgres', (client) =>
-    client.query(
-      `SELECT FROM pg_db_role_setting s JOIN pg_database d ON d.oid = s.setdatabase
-        WHERE d.datname = $1 AND 'default_transaction_read_only=on' = ANY (s.setconfig)`,
-      [shop.database],
-    ),
-  );
-  return rowCount !== 0;
-}

@@ -220,6 +220,16 @@ export async function leftOnSource(major: Major, database: string, migrationId: 
   });
 }
 
+/** By the setting of its database; a new session tells. */
+export async function isFenced(major: Major, database: string): Promise<boolean> {
+  return await withSession(major, database, async (client) => {
+    const { rows } = await client.query<{ on: string }>(
+      `SELECT current_setting('default_transaction_read_only') AS on`,
+    );
+    return rows[0]?.on === 'on';
+  });
+}
+
 /** By hand, while whoever reads it comes back again and again. */
 export async function dropSlot(
   source: Major,

@@ -162,7 +162,7 @@ export class TransactionBuffer {
     this.changes += 1;
     this.bytes += bytes;
     if (open.changes.length < this.bounds.changes && open.bytes < this.bounds.bytes) return;
-    this.queue.push(open);
+    this.enqueue(open);
     this.open = { ...emptyPiece(open.commitLsn, open.commitTime), isContinued: true };
   }
 
@@ -173,9 +173,12 @@ export class TransactionBuffer {
     this.received = endLsn;
     const isEmpty = open.changes.length === 0 && open.markers.length === 0 && !open.isContinued;
     open.endLsn = endLsn;
-    if (isEmpty) return;
-    this.queue.push(open);
-    if (open.markers.length > 0) this.markers += 1;
+    if (!isEmpty) this.enqueue(open);
+  }
+
+  private enqueue(piece: TransactionPiece): void {
+    this.queue.push(piece);
+    this.markers += piece.markers.length;
   }
 
   private remove(count: number): TransactionPiece[] {
@@ -183,7 +186,7 @@ export class TransactionBuffer {
     for (const piece of pieces) {
       this.changes -= piece.changes.length;
       this.bytes -= piece.bytes;
-      if (piece.endLsn !== undefined && piece.markers.length > 0) this.markers -= 1;
+      this.markers -= piece.markers.length;
     }
     if (count > 0) this.taken.ring();
     return pieces;

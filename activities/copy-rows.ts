@@ -1,5 +1,5 @@
 import type { Client } from 'pg';
-import type { Amounts, GroupStep, LargeObjectStep, PartStep, TableStep } from '../contract';
+import type { Amounts, GroupStep, LargeObjectStep, PartResult, PartStep, TableStep } from '../contract';
 import { checksumTable } from '../postgres/compare';
 import { copyGroupOnline, copyLargeObjects, copyPart } from '../postgres/copy';
 import { saveSourceChecksum, tableLoad, unfinishedTablesOfGroup, type TableLoad } from '../postgres/ledger';
@@ -7,16 +7,16 @@ import { runTableEntries } from '../postgres/schema';
 import type { Run } from './support/run';
 import { withAnySnapshot, withSnapshot, type SnapshotSessions } from './support/snapshot';
 
-export async function copyPartStep({ database, table, part }: PartStep, run: Run): Promise<Amounts> {
+export async function copyPartStep({ database, table, part }: PartStep, run: Run): Promise<PartResult> {
   const of = run.request.mode === 'Online' ? { tableOid: table.oid } : {};
   return await withSnapshot(run, database, of, async (sessions) => {
-    const { rows, bytes } = await copyOnePart(
+    const { rows, bytes, scope } = await copyOnePart(
       sessions,
       run,
       await tableLoad(sessions.target, table.oid),
       part,
     );
-    return { tables: 0, rows, bytes };
+    return { tables: 0, rows, bytes, scope };
   });
 }
 

@@ -22,7 +22,7 @@ export interface LargeTable {
   /** Quoted, schema-qualified; for people. */
   name: string;
   bytes: number;
-  /** Numbers of the parts that are not copied yet. */
+  /** Numbers of its parts: all of them where one is not copied yet, or none. */
   parts: number[];
   /** The source's checksum is still to be taken. */
   checksum: boolean;
@@ -48,7 +48,7 @@ export interface TableGroup {
 /** What is left to load, largest first. Empty lists: nothing. */
 export interface LoadPlan {
   planned: Amounts;
-  /** Committed on the target already. */
+  /** Of tables that are wholly copied. */
   copied: Amounts;
   largeTables: LargeTable[];
   groups: TableGroup[];
@@ -59,6 +59,11 @@ export interface LoadPlan {
 export interface PartStep extends DatabaseStep {
   table: { oid: number; name: string };
   part: number;
+}
+
+export interface PartResult extends Amounts {
+  /** The number of the scope under whose snapshot the part was copied; that of a later snapshot is greater. */
+  scope: number;
 }
 
 export interface TableStep extends DatabaseStep {

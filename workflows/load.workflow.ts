@@ -7,6 +7,7 @@ import {
   type LargeTable,
   type LoadPlan,
   type LoadProgress,
+  type PartResult,
   type TableGroup,
 } from '../contract';
 import { activityClasses, type ActivityClasses } from './activities';
@@ -80,9 +81,10 @@ class Loader {
    */
   private async largeTable(table: LargeTable): Promise<void> {
     const { oid, name } = table;
-    const parts = table.parts.map((part) => () => this.part({ oid, name }, part));
-    const checksum = table.checksum ? [() => this.sourceChecksum({ oid, name })] : [];
-    const copies = [...parts, ...checksum];
+    const copies = [
+      ...(table.parts.length > 0 ? [() => this.parts(table)] : []),
+      ...(table.checksum ? [() => this.sourceChecksum({ oid, name })] : []),
+    ];
     if (copies.length > 0) await this.underSnapshot({ oid, name }, () => runAll(copies));
     this.count({ tables: 1, rows: 0, bytes: 0 });
     const constraints = table.indexes.filter(({ locksTable }) => locksTable === true);
@@ -116,12 +118,31 @@ class Loader {
     );
   }
 
-  private async part(table: { oid: number; name: string }, part: number): Promise<void> {
+  /** Until all are of one snapshot: a keeper that dies takes along what was copied from its own. */
+  private async parts({ oid, name, parts }: LargeTable): Promise<void> {
+    const copied = new Map<number, PartResult>();
+    let left = parts;
+    while (left.length > 0) {
+      await runAll(
+        left.map((part) => async () => {
+          copied.set(part, await this.part({ oid, name }, part));
+        }),
+      );
+      const newest = Math.max(...[...copied.values()].map(({ scope }) => scope));
+      const lost = [...copied].filter(([, { scope }]) => scope < newest);
+      for (const [, { rows, bytes }] of lost) this.count({ tables: 0, rows: -rows, bytes: -bytes });
+      left = lost.map(([part]) => part);
+    }
+  }
+
+  private async part(table: { oid: number; name: string }, part: number): Promise<PartResult> {
     const summary = `${table.name} part ${part}`;
-    const { rows, bytes } = await this.copies.run(() =>
+    const result = await this.copies.run(() =>
       this.activities.bulk.copyPart.executeWithOptions({ summary }, [{ ...this.step, table, part }]),
     );
+    const { rows, bytes } = result;
     this.count({ tables: 0, rows, bytes });
+    return result;
   }
 
   private async sourceChecksum(table: { oid: number; name: string }): Promise<void> {

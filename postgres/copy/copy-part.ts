@@ -24,6 +24,8 @@ export interface CopyPartArguments {
 
 export interface CopiedPart extends CopiedAmount {
   seconds: number;
+  /** Whose snapshot it was copied from. */
+  scope: number;
   /** It had been copied before; the amounts are the ledger's. */
   alreadyDone: boolean;
 }
@@ -35,6 +37,7 @@ interface PartRow {
   range_to: string | null;
   copy_condition: string | null;
   copied: boolean;
+  scope: number | null;
   rows: string | null;
   bytes: string | null;
   seconds: number | null;
@@ -52,13 +55,13 @@ export async function copyPart(args: CopyPartArguments): Promise<CopiedPart> {
   const work = () =>
     withLedger(target, identity, async () => {
       const part = await lockPart(args);
-      if (part.copied) return { ...amountOf(part), alreadyDone: true };
+      if (part.copied) return { ...amountOf(part), scope: part.scope ?? 0, alreadyDone: true };
       const started = performance.now();
       const range = part.parts === 1 ? undefined : rangeOf(part);
       const copied = await copyRows({ ...args, range, condition: part.copy_condition });
       const seconds = (performance.now() - started) / 1000;
       await markCopied(args, copied, seconds);
-      return { ...copied, seconds, alreadyDone: false };
+      return { ...copied, seconds, scope: args.scope, alreadyDone: false };
     });
   return await atSide('target', target, work, object);
 }
@@ -75,7 +78,7 @@ async function lockPart({ target, table, part, scope }: CopyPartArguments): Prom
   if (open.rowCount === 0) throw snapshotLost('The snapshot this part is to be copied from was given up.');
   const { rows } = await target.query<PartRow>(
     `SELECT t.parts, t.range_column, p.range_from, p.range_to, t.copy_condition,
-            p.copied_at IS NOT NULL AS copied, p.rows, p.bytes, p.seconds
+            p.copied_at IS NOT NULL AS copied, p.scope, p.rows, p.bytes, p.seconds
        FROM flexlift.part p JOIN flexlift.table_load t USING (table_oid)
       WHERE p.table_oid = $1 AND p.part = $2
         FOR UPDATE OF p`,

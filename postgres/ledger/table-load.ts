@@ -45,7 +45,8 @@ const INDEX_ENTRIES = `
 
 const TABLES_LEFT = `
   WITH parts AS (
-    SELECT table_oid, pg_catalog.array_agg(part ORDER BY part) FILTER (WHERE copied_at IS NULL) AS parts_left
+    SELECT table_oid, CASE WHEN pg_catalog.bool_or(copied_at IS NULL)
+                           THEN pg_catalog.array_agg(part ORDER BY part) END AS parts_left
       FROM flexlift.part GROUP BY table_oid),
   indexes AS (
     SELECT table_oid, pg_catalog.jsonb_agg(pg_catalog.jsonb_build_object('dumpId', dump_id, 'name', object,
@@ -62,17 +63,22 @@ const TABLES_LEFT = `
    WHERE parts_left IS NOT NULL OR ($1 AND t.source_checksum IS NULL) OR indexes_left IS NOT NULL
    ORDER BY t.estimated_bytes DESC, t.table_oid`;
 
-/** What is left to load, as the ledger stands. */
+/**
+ * What is left to load, as the ledger stands. A table that is copied in part has all its parts left: they must be of one
+ * snapshot, and a part that is of the one which is still held is found done.
+ */
 export async function remainingLoad(client: Client, options: { checksums: boolean }): Promise<LoadPlan> {
   const totals = await client.query<
     Record<'planned_tables' | 'planned_bytes' | 'tables' | 'rows' | 'bytes', string>
   >(`
+    WITH copied AS (
+      SELECT pg_catalog.sum(rows) AS rows, pg_catalog.sum(bytes) AS bytes
+        FROM flexlift.part GROUP BY table_oid HAVING pg_catalog.bool_and(copied_at IS NOT NULL))
     SELECT (SELECT pg_catalog.count(*) FROM flexlift.table_load) AS planned_tables,
            (SELECT COALESCE(pg_catalog.sum(estimated_bytes), 0) FROM flexlift.table_load) AS planned_bytes,
-           (SELECT pg_catalog.count(*) FROM flexlift.table_load t WHERE NOT EXISTS
-              (SELECT FROM flexlift.part p WHERE p.table_oid = t.table_oid AND copied_at IS NULL)) AS tables,
-           (SELECT COALESCE(pg_catalog.sum(rows), 0) FROM flexlift.part WHERE copied_at IS NOT NULL) AS rows,
-           (SELECT COALESCE(pg_catalog.sum(bytes), 0) FROM flexlift.part WHERE copied_at IS NOT NULL) AS bytes`);
+           (SELECT pg_catalog.count(*) FROM copied) AS tables,
+           (SELECT COALESCE(pg_catalog.sum(rows), 0) FROM copied) AS rows,
+           (SELECT COALESCE(pg_catalog.sum(bytes), 0) FROM copied) AS bytes`);
   const { rows } = await client.query<LoadRow>(TABLES_LEFT, [options.checksums]);
   const batches = await client.query<{ batch: number }>(
     'SELECT batch FROM flexlift.large_object_batch WHERE copied_at IS NULL ORDER BY batch',

@@ -141,7 +141,7 @@ export async function untilReplication(handle: MigrationHandle, state: string): 
       if (status.endedAt !== undefined) throw new Error(`ended: ${endOf(status)}`);
       return last?.phase === 'Replicate' && last.replication?.state === state;
     },
-    { timeout: 120_000 },
+    { timeout: 120_000, seen: () => JSON.stringify(last) },
   );
   return last as DatabaseStatus;
 }

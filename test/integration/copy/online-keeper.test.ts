@@ -1,4 +1,4 @@
-import { withLedger } from '../../../postgres/ledger';
+import { remainingLoad, withLedger } from '../../../postgres/ledger';
 import { completeScope, currentScope } from '../../../postgres/copy';
 import { eventually } from '../../support/eventually';
 import { withSession } from '../../support/servers';
@@ -30,6 +30,14 @@ async function planned(): Promise<{ big: Table; other: Table }> {
 
 async function copyAll(table: Table): Promise<void> {
   for (let part = 1; part <= table.parts; part += 1) await online.copyPart(table, part);
+}
+
+/** How many parts of each table a plan would copy. */
+async function partsLeft(): Promise<Record<string, number>> {
+  const { largeTables } = await online.pair.session('target', (target) =>
+    remainingLoad(target, { checksums: false }),
+  );
+  return Object.fromEntries(largeTables.map(({ name, parts }) => [name, parts.length]));
 }
 
 test('each large table has a scope, a lock and an LSN of its own; nothing of a slot stays', async () => {
@@ -111,6 +119,7 @@ test('a keeper killed in the middle costs its table, and nothing of any other', 
   await online.copyPart(big, 2);
   await online.copyPart(other, 1);
   const before = await online.ledger();
+  expect(await partsLeft()).toEqual({ '"public"."big"': big.parts, '"public"."other"': other.parts });
   // a part of the other table is in flight
   const writing = online.pair.session(
     'target',

@@ -1,6 +1,6 @@
 import type { BeginCutoverStep, BegunCutover, CutoverStep, FenceStep, UndoneCutover } from '../contract';
 import { endPredecessors, migrationPrefix } from '../postgres/connect';
-import { copiedInAttempt, LARGE_OBJECTS } from '../postgres/copy';
+import { streamedTablesCopiedInAttempt } from '../postgres/copy';
 import { liftFence, raiseFence } from '../postgres/fence';
 import { beginCutover, isReplicaRoleAllowed, withCutover } from '../postgres/ledger';
 import { restoreTargetIdentities } from '../postgres/replicate/source';
@@ -72,14 +72,14 @@ export async function runLateStep({ database, attempt }: CutoverStep, run: Run):
 /** What was made for a cutover that was called off would act on the changes to come: triggers fire, rules rewrite. */
 export async function undoCutoverStep(step: CutoverStep, run: Run): Promise<UndoneCutover> {
   const { request, database, attempt } = step;
-  const copied = await run.session('target', database, async (client) => {
+  const doubtful = await run.session('target', database, async (client) => {
     // what a frozen worker has begun for the attempt would keep from calling it off
     await endPredecessors(client, migrationPrefix(request.migrationId));
     const foreignKeys = !(await isReplicaRoleAllowed(client));
     await undoLate({ client, attempt, foreignKeys, ...entryOptions(run) });
-    return await copiedInAttempt(client, attempt);
+    return await streamedTablesCopiedInAttempt(client, attempt);
   });
   // from now on nothing can raise it for this attempt; until now something late could have
   await liftFenceStep(step, run);
-  return { copiedAnew: copied.filter((name) => name !== LARGE_OBJECTS) };
+  return { doubtful };
 }

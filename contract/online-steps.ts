@@ -126,6 +126,9 @@ export interface TidyResult extends CleanUpResult {
 }
 
 export interface UndoneCutover {
-  /** Quoted names of the tables that were copied anew behind the fence. */
-  copiedAnew: string[];
+  /**
+   * Quoted names of tables that were copied anew behind the fence and have a stream, too: what was committed there in
+   * between is in the copy and would come once more.
+   */
+  doubtful: string[];
 }

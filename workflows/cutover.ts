@@ -61,11 +61,10 @@ export async function cutOver(cutover: Cutover): Promise<Outcome> {
       // writers first: nothing else is urgent. Of what they write the applier takes no change behind its marker
       if (attempt.isFenced) await activities.long.liftFence(calledOff);
       log.noteEndOfOutage();
-      const applied = await attempt.applier?.settled();
+      await attempt.applier?.settled();
       if (!attempt.endedReplication) return;
-      const { copiedAnew } = await activities.long.undoCutover(calledOff);
-      // whoever wrote behind the fence may be in such a copy and in the stream as well
-      if (failure.code === 'FenceBroken' || applied?.refused !== undefined) doubtful = copiedAnew;
+      // without the last look nobody knows whether the fence held until then
+      ({ doubtful } = await activities.long.undoCutover(calledOff));
     });
     await log.endCutover({ state: 'CalledOff', failure });
     return { released: false, endedReplication: attempt.endedReplication, doubtful };

@@ -8,7 +8,7 @@ export * from './keeper';
 export * from './large-object-batches';
 export * from './large-objects';
 export * from './large-objects-checksum';
-export { copiedInAttempt } from './late-step';
+export { streamedTablesCopiedInAttempt } from './late-step';
 export * from './lock-tables';
 export * from './online-keeper';
 export * from './plan-load';

@@ -38,6 +38,19 @@ export async function onceInAttempt(
   });
 }
 
+/** Quoted names of those tables that were copied in the attempt and whose inserted rows come in the stream. */
+export async function streamedTablesCopiedInAttempt(target: Client, attempt: number): Promise<string[]> {
+  const { rows } = await target.query<{ name: string }>(
+    `SELECT s.detail ->> 'copied' AS name
+       FROM flexlift.step s
+       JOIN flexlift.table_load t ON s.key = pg_catalog.format('%s/%s', $2::int, t.table_oid)
+      WHERE s.kind = $1 AND s.detail IS NOT NULL AND t.identity = 'append'
+      ORDER BY 1`,
+    [KIND, attempt],
+  );
+  return rows.map((row) => row.name);
+}
+
 /** The names of what was copied in the attempt, by this or an earlier run of it. */
 export async function copiedInAttempt(target: Client, attempt: number): Promise<string[]> {
   const { rows } = await target.query<{ name: string }>(

@@ -1,3 +1,4 @@
+import { ABORT_CUTOVER_UPDATE, STATUS_QUERY, type MigrationStatus } from '../../contract';
 import {
   cutOver,
   expectReleased,
@@ -14,12 +15,22 @@ import { Writers } from '../support/writers';
 const SOURCE = 14;
 const TARGET = 17;
 
-const { shop, startReady } = useOnlineMigrations(SOURCE, TARGET);
+const { shop, start, startReady } = useOnlineMigrations(SOURCE, TARGET);
 let intruder: Writers | undefined;
 
 afterEach(async () => {
   await intruder?.stop();
 });
+
+async function copiesOf(table: string): Promise<number | undefined> {
+  const { rows } = await withSession(TARGET, shop.database, (client) =>
+    client.query<{ copies: number }>(
+      'SELECT copies FROM flexlift.part JOIN flexlift.table_load USING (table_oid) WHERE table_name = $1',
+      [table],
+    ),
+  );
+  return rows[0]?.copies;
+}
 
 /** An application that asks for transactions that write, and connects again when it is thrown out. */
 function startIntruder(): Writers {
@@ -32,6 +43,37 @@ function startIntruder(): Writers {
       COMMIT`,
   });
 }
+
+describe('a cutover that is called off behind its fence', () => {
+  it('has what it copied there, and what the stream carries as well, copied once more', async () => {
+    const migration = await start();
+    const { handle } = migration;
+    await withSession(SOURCE, shop.database, (client) =>
+      client.query(`CREATE TABLE journal (entry text); INSERT INTO journal VALUES ('one'), ('two')`),
+    );
+    shop.startWorker(migration.request.pool);
+    await untilReplication(handle, 'ReadyForCutover');
+    await withSession(SOURCE, shop.database, (client) =>
+      client.query(`UPDATE journal SET entry = 'changed' WHERE entry = 'one'`),
+    );
+
+    await withSession(TARGET, shop.database, async (reader) => {
+      await reader.query('BEGIN; EXPLAIN SELECT FROM kinds');
+      const cutover = cutOver(handle);
+      await eventually('the refresh waits for the reader', async () => {
+        const { databases } = await handle.query<MigrationStatus>(STATUS_QUERY);
+        return databases[0]?.phase === 'MaterializedViews';
+      });
+      expect(await copiesOf('journal')).toBe(2);
+      await handle.executeUpdate(ABORT_CUTOVER_UPDATE, { args: [{}] });
+      expect((await cutover).cutover?.state).toBe('CalledOff');
+    });
+    expect(await isFenced(SOURCE, shop.database)).toBe(false);
+    await eventually('the copy after it', async () => (await copiesOf('journal')) === 3);
+    await untilCutOver(handle);
+    await expectReleased(shop, migration, [SOURCE, TARGET]);
+  });
+});
 
 describe('a fence that does not hold', () => {
   it('is noticed: the cutover is called off, and the next one succeeds when the intruder is gone', async () => {

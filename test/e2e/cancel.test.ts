@@ -1,6 +1,6 @@
 import { CANCEL_UPDATE, DEFAULT_LIMITS, type MigrationStatus } from '../../contract';
+import { untilActive } from '../support/active';
 import { useShopMigrations } from '../support/e2e';
-import { eventually } from '../support/eventually';
 import { testRequest } from '../support/migration';
 import { testAddress, withSession, type Major } from '../support/servers';
 import { SMALL_PARTS } from '../support/shop-like';
@@ -41,12 +41,9 @@ describe('cancel', () => {
     const handle = await shop.migrations.start(request);
     shop.startWorker(request.pool);
     const mine = `flexlift:${request.migrationId}:`;
-    await eventually(`a session of ${activity}`, async () => {
-      return (
-        (await sessions(TARGET, `${mine}${activity}:%`)) + (await sessions(SOURCE, `${mine}${activity}:%`)) >
-        0
-      );
-    });
+    // the dump needs nothing of the target
+    const side = activity === 'dumpSchema' ? SOURCE : TARGET;
+    await untilActive(side, request.migrationId, activity);
     const status = await handle.executeUpdate<MigrationStatus, [{ onCancel: typeof onCancel }]>(
       CANCEL_UPDATE,
       {

@@ -1,8 +1,8 @@
 import type { TableReport } from '../../contract';
 import { DEFAULT_LIMITS } from '../../contract';
+import { untilActive } from '../support/active';
 import { TEST_ALL } from '../support/all';
 import { useShopMigrations } from '../support/e2e';
-import { eventually } from '../support/eventually';
 import { testRequest, type MigrationHandle } from '../support/migration';
 import { replay } from '../support/replay';
 import { testAddress, withSession } from '../support/servers';
@@ -24,23 +24,6 @@ async function start(): Promise<{ handle: MigrationHandle; pool: string; migrati
     pool: request.pool,
     migrationId: request.migrationId,
   };
-}
-
-/** Waits until a session of that activity is seen on the target; asked often, for some last a few milliseconds. */
-async function untilActive(migrationId: string, activity: string): Promise<void> {
-  await withSession(TARGET, 'postgres', (client) =>
-    eventually(
-      `a session of ${activity}`,
-      async () => {
-        const { rowCount } = await client.query(
-          'SELECT FROM pg_stat_activity WHERE application_name LIKE $1',
-          [`flexlift:${migrationId}:${activity}:%`],
-        );
-        return rowCount !== 0;
-      },
-      { interval: 3 },
-    ),
-  );
 }
 
 async function expectEqual(handle: MigrationHandle): Promise<TableReport[]> {
@@ -72,7 +55,7 @@ describe('SIGKILL of the only worker', () => {
   ])('during %s: the next worker ends it, equal', async (activity) => {
     const { handle, pool, migrationId } = await start();
     const first = shop.startWorker(pool);
-    await untilActive(migrationId, activity);
+    await untilActive(TARGET, migrationId, activity);
     await first.kill();
     shop.startWorker(pool);
     await expectEqual(handle);
@@ -84,7 +67,7 @@ describe('one role dies alone', () => {
     const { handle, pool, migrationId } = await start();
     shop.startWorker(pool, ['control', 'stream']);
     const copier = shop.startWorker(pool, ['copy']);
-    await untilActive(migrationId, 'copyPart');
+    await untilActive(TARGET, migrationId, 'copyPart');
     await copier.kill();
     shop.startWorker(pool, ['copy']);
     const tables = await expectEqual(handle);
@@ -96,7 +79,7 @@ describe('one role dies alone', () => {
     const { handle, pool, migrationId } = await start();
     shop.startWorker(pool, ['control', 'copy']);
     const keeper = shop.startWorker(pool, ['stream']);
-    await untilActive(migrationId, 'copyPart');
+    await untilActive(TARGET, migrationId, 'copyPart');
     await keeper.kill();
     shop.startWorker(pool, ['stream']);
     await expectEqual(handle);

@@ -1,16 +1,8 @@
 import type { Client } from 'pg';
-import type { CompareResult, DatabaseStep, Difference } from '../contract';
+import type { Difference } from '../contract';
 import { LARGE_OBJECTS, largeObjectsChecksum } from '../postgres/copy';
-import type { Run } from './support/run';
 
 /** Counts and contents on both sides at this moment. */
-export async function compareLargeObjectsStep({ database }: DatabaseStep, run: Run): Promise<CompareResult> {
-  run.progress({ what: 'compare the large objects' });
-  return await run.sessions(database, async (source, target) => ({
-    differences: await compareLargeObjects(source, target, run.signal),
-  }));
-}
-
 export async function compareLargeObjects(
   source: Client,
   target: Client,

@@ -1,10 +1,10 @@
 import type { BeginCutoverStep, BegunCutover, CutoverStep, FenceStep, UndoneCutover } from '../contract';
 import { endPredecessors, migrationPrefix } from '../postgres/connect';
-import { streamedTablesCopiedInAttempt } from '../postgres/copy';
+import { lateTables, streamedTablesCopiedInAttempt } from '../postgres/copy';
 import { liftFence, raiseFence } from '../postgres/fence';
-import { beginCutover, isReplicaRoleAllowed, withCutover } from '../postgres/ledger';
+import { beginCutover, holdCutover, withCutover } from '../postgres/ledger';
 import { restoreTargetIdentities } from '../postgres/replicate/source';
-import { runLate, undoLate } from '../postgres/schema';
+import { runLate } from '../postgres/schema';
 import {
   refuseAlteredPublications,
   refuseDrift,
@@ -13,7 +13,9 @@ import {
   refuseUnfitTables,
 } from './cutover-refusals';
 import { entryOptions } from './run-entries';
+import { endReaders } from './support/readers';
 import type { Run } from './support/run';
+import { undoAttempt } from './support/undo-cutover';
 
 /** Counts the attempt, then refuses it where it could not succeed as things stand: nothing was fenced then. */
 export async function beginCutoverStep(
@@ -36,18 +38,23 @@ export async function beginCutoverStep(
 /** Under the attempt's hold: what is late of an attempt that was called off raises no fence. */
 export async function raiseFenceStep(step: FenceStep, run: Run): Promise<void> {
   const { request, database, fence, attempt } = step;
-  await run.session('target', database, (target) =>
-    withCutover(target, run.identity, attempt, () =>
+  await run.session('target', database, async (target) => {
+    await endReaders(target, request.migrationId);
+    const unseen = (await lateTables(target)).filter(({ identity }) => identity === 'append');
+    await withCutover(target, run.identity, attempt, () =>
       raiseFence({
         source: run.endpoint('source'),
         database,
         migrationId: request.migrationId,
         mode: fence,
+        unseen,
+        // a worker that stood still meanwhile may have lost the attempt
+        confirm: () => holdCutover(target, attempt),
         signal: run.signal,
         onProgress: (what) => run.progress({ what }),
       }),
-    ),
-  );
+    );
+  });
 }
 
 export async function liftFenceStep({ request, database }: CutoverStep, run: Run): Promise<void> {
@@ -57,6 +64,7 @@ export async function liftFenceStep({ request, database }: CutoverStep, run: Run
 export async function runLateStep({ database, attempt }: CutoverStep, run: Run): Promise<void> {
   const { identity, signal } = run;
   await run.session('target', database, async (client) => {
+    await endReaders(client, run.request.migrationId);
     // what the source has only while it is replicated came with its schema
     await restoreTargetIdentities({
       source: run.endpoint('source'),
@@ -69,14 +77,12 @@ export async function runLateStep({ database, attempt }: CutoverStep, run: Run):
   });
 }
 
-/** What was made for a cutover that was called off would act on the changes to come: triggers fire, rules rewrite. */
 export async function undoCutoverStep(step: CutoverStep, run: Run): Promise<UndoneCutover> {
   const { request, database, attempt } = step;
   const doubtful = await run.session('target', database, async (client) => {
     // what a frozen worker has begun for the attempt would keep from calling it off
     await endPredecessors(client, migrationPrefix(request.migrationId));
-    const foreignKeys = !(await isReplicaRoleAllowed(client));
-    await undoLate({ client, attempt, foreignKeys, ...entryOptions(run) });
+    await undoAttempt(client, attempt, run);
     return await streamedTablesCopiedInAttempt(client, attempt);
   });
   // from now on nothing can raise it for this attempt; until now something late could have

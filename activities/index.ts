@@ -18,8 +18,8 @@ import {
 import { prepareSourceStep, takeAwaySourceStep } from './source-objects';
 import { cleanUpStep } from './clean-up';
 import { compareCatalogStep, readSourceCatalogStep } from './compare-catalog';
-import { compareLargeObjectsStep } from './compare-large-objects';
 import { compareTablesStep, planCompareStep } from './compare-tables';
+import { compareUnpublishedStep } from './compare-unpublished';
 import { checksumSourceTableStep, copyGroupStep, copyLargeObjectsStep, copyPartStep } from './copy-rows';
 import { createTargetDatabaseStep } from './create-target-database';
 import { dumpSchemaStep } from './dump-schema';
@@ -79,7 +79,7 @@ export function createActivities({ secrets }: { secrets: Secrets }) {
     copyLateRows: durableStep(secrets, copyLateRowsStep),
     planFinalCompare: durableStep(secrets, planFinalCompareStep),
     finalCompare: durableStep(secrets, finalCompareStep),
-    compareLargeObjects: durableStep(secrets, compareLargeObjectsStep),
+    compareUnpublished: durableStep(secrets, compareUnpublishedStep),
     takeAwaySource: durableStep(secrets, takeAwaySourceStep),
   };
 }

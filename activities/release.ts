@@ -7,6 +7,8 @@ import {
 } from '../contract';
 import { releaseTargetDatabase } from '../postgres/database';
 import { readLedger, tableReports } from '../postgres/ledger';
+import { refuseUnfitTables } from './cutover-refusals';
+import { endReaders } from './support/readers';
 import type { Run } from './support/run';
 
 /**
@@ -17,13 +19,24 @@ export async function releaseStep({ database, differences }: ReleaseStep, run: R
   const { identity, signal, request } = run;
   const target = run.endpoint('target');
   const tables = await run.session('target', database, async (client) => {
+    await endReaders(client, request.migrationId);
     const ledger = await readLedger(client);
     const released = ledger?.state === 'released' && ledger.migration_id === identity.migrationId;
     return released ? (ledger.report?.tables ?? []) : await tableReports(client);
   });
   const { noOwner, noPrivileges } = request;
   const report = { tables, differences };
-  await releaseTargetDatabase({ target, database, identity, noOwner, noPrivileges, report, signal });
+  const lastCheck = refuseUnfitTables;
+  await releaseTargetDatabase({
+    target,
+    database,
+    identity,
+    noOwner,
+    noPrivileges,
+    report,
+    lastCheck,
+    signal,
+  });
   return { tables: reported(tables), tablesTotal: tables.length, copied: totals(tables) };
 }
 

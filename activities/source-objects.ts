@@ -19,6 +19,7 @@ import {
   takeAwaySourceObjects,
 } from '../postgres/replicate/source';
 import type { Run } from './support/run';
+import { undoLastCutover } from './support/undo-cutover';
 
 /** So often a source that does not answer is asked; then a person is told what to do there. */
 const SOURCE_ATTEMPTS = 5;
@@ -38,9 +39,10 @@ export async function prepareSourceStep(step: DatabaseStep, run: Run): Promise<P
 /** All tables are copied anew, and the stream begins at a new slot. */
 export async function startStreamAnew(step: DatabaseStep, run: Run): Promise<PreparedSource> {
   const { identity, signal } = run;
-  await withConnection(run.endpoint('target'), step.database, signal, (target) =>
-    resetAllForRecopy({ target, identity }),
-  );
+  await withConnection(run.endpoint('target'), step.database, signal, async (target) => {
+    await undoLastCutover(target, run);
+    await resetAllForRecopy({ target, identity });
+  });
   const { sourceObjects } = await newSlot(preparation(step, run));
   return { sourceObjects };
 }

@@ -1,4 +1,4 @@
-import { CancellationScope, condition, isCancellation } from '@temporalio/workflow';
+import { CancellationScope, CancelledFailure, condition, isCancellation } from '@temporalio/workflow';
 import type { CutoverRequest, CutoverStep, DatabaseStep, FailureFields } from '../contract';
 import type { ActivityClasses } from './activities';
 import { CutoverApplier } from './cutover-applier';
@@ -17,6 +17,8 @@ export interface Cutover {
   activities: ActivityClasses;
   /** Goes on until the source is about to be fenced. */
   replication: Replication;
+  /** Orders to copy tables anew that are not done yet. */
+  recopiesLeft: number;
 }
 
 interface Outcome {
@@ -53,8 +55,14 @@ export async function cutOver(cutover: Cutover): Promise<Outcome> {
       },
     );
   } catch (error) {
-    if (isCancellation(error) && CancellationScope.current().consideredCancelled) throw error;
-    const failure = isCancellation(error) ? CALLED_OFF_BY_REQUEST : failureFields(error);
+    // an activity whose worker is gone answers the cancellation with a timeout
+    const isCanceled = isCancellation(error) || scope.consideredCancelled;
+    if (isCanceled && CancellationScope.current().consideredCancelled) {
+      throw isCancellation(error)
+        ? error
+        : new CancelledFailure('the cutover was canceled', [], error as Error);
+    }
+    const failure = isCanceled ? CALLED_OFF_BY_REQUEST : failureFields(error);
     await CancellationScope.nonCancellable(async () => {
       const calledOff = { ...step, attempt: log.cutoverAttempt };
       attempt.applier?.cancel();
@@ -79,6 +87,7 @@ export async function cutOver(cutover: Cutover): Promise<Outcome> {
 async function handOver(cutover: Cutover, state: Progress): Promise<void> {
   const { step: database, request, log, activities, replication } = cutover;
   refuseHalted(log);
+  refuseRecopies(cutover);
   const { attempt } = await activities.short.beginCutover({ ...database, maxLagBytes: request.maxLagBytes });
   log.cutoverAttempt = attempt;
   const step: CutoverStep = { ...database, attempt };
@@ -109,25 +118,23 @@ async function fenceAndRelease(
 
   state.isFenced = fence !== 'none';
   await log.cutoverStep('Fence', () => long.raiseFence({ ...step, fence }));
-  const sequences = () => log.cutoverStep('Sequences', () => long.copySequences(step));
-  const drained = async () => {
-    await log.cutoverStep('Drain', () => applier.drain());
-    await runAll([
-      async () => {
-        await log.cutoverStep('LateRows', () => long.copyLateRows({ ...step, fence }));
-        comparison.hasLateRows = true;
-        await log.cutoverStep('MaterializedViews', () => long.refreshMaterializedViews(step));
-      },
-      ...(compare ? [() => log.cutoverStep('Compare', () => comparison.compareRows())] : []),
-    ]);
-  };
-  await runAll([sequences, drained]);
+  await log.cutoverStep('Drain', () => applier.drain());
+  await runAll([
+    // not before the marker: what was inserted until then came with the stream, and its numbers must not come again
+    () => log.cutoverStep('Sequences', () => long.copySequences(step)),
+    async () => {
+      await log.cutoverStep('LateRows', () => long.copyLateRows({ ...step, fence }));
+      comparison.hasLateRows = true;
+      await log.cutoverStep('MaterializedViews', () => long.refreshMaterializedViews(step));
+    },
+    ...(compare ? [() => log.cutoverStep('Compare', () => comparison.compareRows())] : []),
+  ]);
   // behind all rows: a trigger or a foreign key would act on them, a policy may hide them even from us
   await log.cutoverStep('PostData', () => long.runLate(step));
   if (compare) await log.cutoverStep('CompareCatalog', () => comparison.compareCatalog());
   await log.cutoverStep('LastLook', async () => {
     // rows last: as long as the applier is at work, none is written unseen
-    if (compare) await comparison.refuseLargeObjects();
+    if (compare) await comparison.refuseUnpublishedWrites(fence);
     await applier.lastLook();
   });
 
@@ -148,6 +155,16 @@ function refuseHalted({ isHalted, status: { database, replication } }: DatabaseL
     code: 'CutoverRefused',
     sentence: `Database ${database} cannot be cut over while no changes are applied. ${sentence}`,
     remedy,
+  });
+}
+
+/** The next one in the queue would empty its table in the middle of the cutover. */
+function refuseRecopies({ recopiesLeft, step: { database } }: Cutover): void {
+  if (recopiesLeft === 0) return;
+  throw failed({
+    code: 'CutoverRefused',
+    sentence: `Database ${database} cannot be cut over while tables are to be copied anew: ${recopiesLeft} are not done.`,
+    remedy: 'Cut over when they are; flexlift show says what is going on.',
   });
 }
 

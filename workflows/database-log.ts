@@ -18,6 +18,7 @@ import {
 } from '../contract';
 import { databaseDetails } from './details';
 import { failed, failureFields } from './failure';
+import { NO_FIGURES } from './halted';
 
 /** Keeps the status of one database and tells it to the query, the Web UI and the migration above. */
 export class DatabaseLog {
@@ -67,6 +68,11 @@ export class DatabaseLog {
     if (figures === undefined) return;
     this.status.replication = { ...figures, state, failure };
     this.tell().catch(() => undefined);
+  }
+
+  /** All begins anew: what was said of the replication holds no more. */
+  forgetReplication(): void {
+    this.status.replication = { ...NO_FIGURES, at: new Date().toISOString(), state: 'CatchingUp' };
   }
 
   /** What the applier said last; its state is told by {@link noteReplication}. */

@@ -1,5 +1,5 @@
 import { condition } from '@temporalio/workflow';
-import type { CutoverStep, Difference, FinalComparePlan } from '../contract';
+import type { CutoverStep, Difference, FenceMode, FinalComparePlan } from '../contract';
 import type { ActivityClasses } from './activities';
 import type { CutoverApplier } from './cutover-applier';
 import type { DatabaseLog } from './database-log';
@@ -54,16 +54,17 @@ export class FinalComparison {
     await this.refuse(differences);
   }
 
-  /** No marker tells of them: decoding does not carry them, and below 16 a read-only transaction may write them. */
-  async refuseLargeObjects(): Promise<void> {
-    const { request, database } = this.step;
-    const [difference] = (await this.activities.long.compareLargeObjects({ request, database })).differences;
+  /** Of what no marker tells. */
+  async refuseUnpublishedWrites(fence: FenceMode): Promise<void> {
+    const { database } = this.step;
+    const { differences } = await this.activities.long.compareUnpublished({ ...this.step, fence });
+    const [difference] = differences;
     if (difference === undefined) return;
     throw failed({
       code: 'FenceBroken',
-      sentence: `The source's large objects were written to after it was fenced. ${difference.message}`,
+      sentence: `The source's ${difference.object} were written to after it was fenced. ${difference.message}`,
       remedy:
-        'Stop what writes them, for below PostgreSQL 16 a read-only transaction may, or cut over with --fence revoke-connect.',
+        'Stop what writes there (below PostgreSQL 16 a read-only transaction may write large objects), or cut over with --fence revoke-connect.',
       side: 'source',
       database,
       object: difference.object,

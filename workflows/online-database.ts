@@ -69,6 +69,7 @@ async function replicateAndCutOver(migration: OnlineMigration): Promise<void> {
 
     const outcome = await replicateUntilReleased(migration);
     if (outcome === 'released') return;
+    log.forgetReplication();
     await log.phase('PrepareSource', () => long.resetForRecopy(step));
   }
 }
@@ -128,6 +129,7 @@ async function serveOrders(replicating: Replicating): Promise<'released' | 'reco
           ...migration,
           request: order.request,
           replication,
+          recopiesLeft: recopies.left,
         });
         if (released) return 'released';
         await log.enter('Replicate');
@@ -140,6 +142,8 @@ async function serveOrders(replicating: Replicating): Promise<'released' | 'reco
 
 /** Copies tables anew, one after the other, while the others' changes are applied. */
 class Recopies {
+  /** How many are not done. */
+  left = 0;
   private last: Promise<void> = Promise.resolve();
 
   constructor(private readonly migration: OnlineMigration) {}
@@ -148,13 +152,15 @@ class Recopies {
   add(table: string, order?: string): void {
     const { step, log, activities } = this.migration;
     const reset = () => activities.long.resetForRecopy({ ...step, table });
-    this.last = this.last.then(async () => {
+    const recopy = async () => {
       if (order !== undefined && !(await takeUp(order, reset))) return;
       await log.orReport(async () => {
         if (order === undefined) await reset();
         await loadRows(step);
       });
-    });
+    };
+    this.left += 1;
+    this.last = this.last.then(() => recopy().finally(() => (this.left -= 1)));
     // a cancellation ends it, maybe long before anybody settles it
     this.last.catch(() => undefined);
   }

@@ -6,21 +6,20 @@ import { CancellationScope, isCancellation } from '@temporalio/workflow';
  */
 export async function runAll(tasks: (() => Promise<unknown>)[]): Promise<void> {
   const scope = new CancellationScope({ cancellable: true });
-  const outcomes = await scope.run(() =>
-    Promise.allSettled(
+  // in the order they came: what is cancelled on a worker that is gone ends as a timeout
+  const failures: Error[] = [];
+  await scope.run(() =>
+    Promise.all(
       tasks.map(async (task) => {
         try {
           await task();
         } catch (error) {
+          failures.push(error as Error);
           scope.cancel();
-          throw error;
         }
       }),
     ),
   );
-  const failures = outcomes.flatMap((outcome) =>
-    outcome.status === 'rejected' ? [outcome.reason as Error] : [],
-  );
-  const first: Error | undefined = failures.find((error) => !isCancellation(error)) ?? failures[0];
+  const first = failures.find((error) => !isCancellation(error)) ?? failures[0];
   if (first !== undefined) throw first;
 }

@@ -8,6 +8,7 @@ export * from './keeper';
 export * from './large-object-batches';
 export * from './large-objects';
 export * from './large-objects-checksum';
+export { lateTables, type LateTable } from './late-tables';
 export { streamedTablesCopiedInAttempt } from './late-step';
 export * from './lock-tables';
 export * from './online-keeper';

@@ -20,6 +20,7 @@ export interface OwnershipOptions {
  * outside a database that is not released yet. Repeating it is harmless.
  *
  * @param report what the ledger's row keeps, as JSON.
+ * @param lastCheck throws what keeps from the release; nothing that writes under the ledger is under way then
  */
 export async function releaseTargetDatabase(
   args: OwnershipOptions & {
@@ -27,12 +28,16 @@ export async function releaseTargetDatabase(
     database: string;
     identity: LedgerIdentity;
     report: unknown;
+    lastCheck: (client: Client) => Promise<void>;
     signal: AbortSignal;
   },
 ): Promise<void> {
-  const { target, database, identity, report, signal } = args;
+  const { target, database, identity, report, lastCheck, signal } = args;
   await withConnection(target, database, signal, (client) =>
-    releaseLedger(client, identity, report, () => applyFinalProperties(client, args)),
+    releaseLedger(client, identity, report, async () => {
+      await lastCheck(client);
+      await applyFinalProperties(client, args);
+    }),
   );
 }
 

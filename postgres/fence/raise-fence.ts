@@ -1,6 +1,6 @@
 import type { Client } from 'pg';
 import { FlexliftError, type FenceMode } from '../../contract';
-import { quoteIdentifier, quoteLiteral, withConnection, type Endpoint } from '../connect';
+import { quoteIdentifier, quoteLiteral, quoteQualified, withConnection, type Endpoint } from '../connect';
 import { onThisDatabase, sqlStateOf } from '../database';
 import { inTransaction } from '../ledger';
 import { preparedTransactions } from '../replicate/source';
@@ -16,9 +16,16 @@ export interface RaiseFence {
   database: string;
   migrationId: string;
   mode: FenceMode;
+  /** Tables whose UPDATE and DELETE no marker would find, for they are not published. */
+  unseen: { schema: string; name: string }[];
+  /** Rejects where the fence is not wanted any more; asked while nobody else can raise or lift it. */
+  confirm: () => Promise<unknown>;
   signal: AbortSignal;
   onProgress: (what: string) => void;
 }
+
+/** How long a table that is being vacuumed or altered is waited for, milliseconds. */
+const LONGEST_WAIT = 10_000;
 
 export interface RaisedFence {
   /** ISO 8601, by the source's clock; with mode `none` by ours. */
@@ -28,8 +35,8 @@ export interface RaisedFence {
 
 /**
  * Keeps writers from the source. After it returns, no transaction of before is left, and whoever writes has asked for a
- * READ WRITE transaction or session explicitly, which nothing can prevent; the second marker finds it. `revoke-connect`
- * in addition leaves nobody in but the database's owner and superusers. A fence of ours that stands already is kept with
+ * READ WRITE transaction or session explicitly, which nothing can prevent; the second marker finds it, and in tables where
+ * it would not, UPDATE and DELETE are refused. `revoke-connect` in addition leaves nobody in but the database's owner and superusers. A fence of ours that stands already is kept with
  * all that it remembers, so that a second call goes on where the first one was cut off.
  *
  * @throws FlexliftError CutoverRefused, with the fence lifted again, where a prepared transaction, a session, role or
@@ -41,11 +48,7 @@ export async function raiseFence(args: RaiseFence): Promise<RaisedFence> {
   return await withConnection(source, database, signal, async (client) => {
     try {
       await refusePreparedTransactions(client);
-      const { raisedAt } = await inTransaction(
-        client,
-        () => putUp(client, migrationId, mode),
-        'BEGIN READ WRITE',
-      );
+      const { raisedAt } = await inTransaction(client, () => putUp(client, args, mode), 'BEGIN READ WRITE');
       const endedSessions = await endEarlierSessions({ ...args, client });
       await refusePreparedTransactions(client);
       return { raisedAt, endedSessions };
@@ -57,8 +60,10 @@ export async function raiseFence(args: RaiseFence): Promise<RaisedFence> {
   });
 }
 
-async function putUp(client: Client, migrationId: string, mode: Fence['mode']): Promise<Fence> {
+async function putUp(client: Client, args: RaiseFence, mode: Fence['mode']): Promise<Fence> {
+  const { migrationId, unseen, confirm } = args;
   await lockFence(client, migrationId);
+  await confirm();
   await refuseForeignFence(client, migrationId);
   const standing = await readFence(client, migrationId);
   if (standing?.mode === mode) return standing;
@@ -70,13 +75,31 @@ async function putUp(client: Client, migrationId: string, mode: Fence['mode']): 
     connect: mode === 'revoke-connect' ? await readConnectGrants(client) : [],
   };
   const name = quoteIdentifier(fenceName(migrationId));
-  await client.query(`CREATE PUBLICATION ${name}`);
+  await createPublication(client, name, unseen);
   await client.query(`COMMENT ON PUBLICATION ${name} IS ${quoteLiteral(JSON.stringify(fence))}`);
   await onThisDatabase(client, 'ALTER DATABASE ', ` SET ${READ_ONLY} = on`);
   for (const { role } of fence.roles) await fenceRole(client, role);
   for (const subscription of fence.subscriptions) await disableSubscription(client, subscription);
   await revokeConnect(client, fence.connect);
   return fence;
+}
+
+/** A table without a replica identity takes no UPDATE and no DELETE while a publication has it publish them. */
+async function createPublication(client: Client, name: string, unseen: RaiseFence['unseen']): Promise<void> {
+  if (unseen.length === 0) return void (await client.query(`CREATE PUBLICATION ${name}`));
+  const tables = unseen.map((table) => `ONLY ${quoteQualified(table.schema, table.name)}`).join(', ');
+  await client.query(`SET LOCAL lock_timeout = ${LONGEST_WAIT}`);
+  try {
+    await client.query(`CREATE PUBLICATION ${name} FOR TABLE ${tables} WITH (publish = 'update, delete')`);
+  } catch (error) {
+    if (sqlStateOf(error) !== '55P03') throw error;
+    throw fenceRefused(
+      client,
+      `One of the tables ${tables} is being vacuumed, altered or indexed.`,
+      'Wait for the end of that, or end it, and cut over again.',
+    );
+  }
+  await client.query('SET LOCAL lock_timeout = 0');
 }
 
 /** Lifted out of turn, either of two fences would take the other with it. */

@@ -1,4 +1,9 @@
-import { ABORT_CUTOVER_UPDATE, STATUS_QUERY, type MigrationStatus } from '../../contract';
+import {
+  ABORT_CUTOVER_UPDATE,
+  STATUS_QUERY,
+  type DatabaseStatus,
+  type MigrationStatus,
+} from '../../contract';
 import {
   cutOver,
   expectReleased,
@@ -6,6 +11,7 @@ import {
   untilCutOver,
   untilReplication,
   useOnlineMigrations,
+  type Online,
 } from '../support/online';
 import { itInAll } from '../support/all';
 import { eventually } from '../support/eventually';
@@ -21,6 +27,10 @@ let intruder: Writers | undefined;
 afterEach(async () => {
   await intruder?.stop();
 });
+
+async function onSource(sql: string): Promise<void> {
+  await withSession(SOURCE, shop.database, (client) => client.query(sql));
+}
 
 async function copiesOf(table: string): Promise<number | undefined> {
   const { rows } = await withSession(TARGET, shop.database, (client) =>
@@ -48,14 +58,10 @@ describe('a cutover that is called off behind its fence', () => {
   it('has what it copied there, and what the stream carries as well, copied once more', async () => {
     const migration = await start();
     const { handle } = migration;
-    await withSession(SOURCE, shop.database, (client) =>
-      client.query(`CREATE TABLE journal (entry text); INSERT INTO journal VALUES ('one'), ('two')`),
-    );
+    await onSource(`CREATE TABLE journal (entry text); INSERT INTO journal VALUES ('one'), ('two')`);
     shop.startWorker(migration.request.pool);
     await untilReplication(handle, 'ReadyForCutover');
-    await withSession(SOURCE, shop.database, (client) =>
-      client.query(`UPDATE journal SET entry = 'changed' WHERE entry = 'one'`),
-    );
+    await onSource(`UPDATE journal SET entry = 'changed' WHERE entry = 'one'`);
 
     await withSession(TARGET, shop.database, async (reader) => {
       await reader.query('BEGIN; EXPLAIN SELECT FROM kinds');
@@ -71,6 +77,56 @@ describe('a cutover that is called off behind its fence', () => {
     expect(await isFenced(SOURCE, shop.database)).toBe(false);
     await eventually('the copy after it', async () => (await copiesOf('journal')) === 3);
     await untilCutOver(handle);
+    await expectReleased(shop, migration, [SOURCE, TARGET]);
+  });
+});
+
+/** Runs `work` in a cutover that has compared all rows, and cannot go on: it waits to refresh a materialized view. */
+async function whenCompared({ handle }: Online, work: () => Promise<void>): Promise<DatabaseStatus> {
+  return await withSession(TARGET, shop.database, async (reader) => {
+    await reader.query('BEGIN; EXPLAIN SELECT FROM kinds');
+    const cutover = cutOver(handle);
+    await eventually('all rows are compared', async () => {
+      const { rowCount } = await reader.query(
+        'SELECT FROM flexlift.table_load HAVING bool_and(target_checksum IS NOT NULL)',
+      );
+      return rowCount === 1;
+    });
+    await work();
+    await reader.query('COMMIT');
+    return await cutover;
+  });
+}
+
+describe('what no marker tells of', () => {
+  it('cannot be written behind the fence, or is found before the release', async () => {
+    const migration = await start();
+    await onSource(`CREATE TABLE diary (entry text); INSERT INTO diary VALUES ('one');
+                    CREATE UNLOGGED TABLE cache (id int PRIMARY KEY, v text); INSERT INTO cache VALUES (1, 'one')`);
+    shop.startWorker(migration.request.pool);
+    await untilReplication(migration.handle, 'ReadyForCutover');
+    const { cutover } = await whenCompared(migration, async () => {
+      await expect(onSource(`BEGIN READ WRITE; UPDATE diary SET entry = 'lost'`)).rejects.toThrow(
+        'does not have a replica identity',
+      );
+      await onSource(`BEGIN READ WRITE; UPDATE cache SET v = 'late'; COMMIT`);
+    });
+    expect(cutover).toMatchObject({
+      state: 'CalledOff',
+      failure: { code: 'FenceBroken', object: '"public"."cache"' },
+    });
+    await onSource(`UPDATE diary SET entry = 'changed'`);
+    await untilReplication(migration.handle, 'ReadyForCutover');
+
+    // a worker that is cut off may still be at a proof, and would keep the ledger's tables from being dropped
+    await withSession(TARGET, shop.database, async (prover) => {
+      await prover.query(
+        `SET application_name = 'flexlift:${migration.request.migrationId}:proveTables:gone:1'`,
+      );
+      await prover.query('BEGIN; SELECT FROM flexlift.table_load; SELECT FROM big LIMIT 1');
+      await untilCutOver(migration.handle);
+      await expect(prover.query('SELECT 1')).rejects.toThrow();
+    });
     await expectReleased(shop, migration, [SOURCE, TARGET]);
   });
 });

@@ -1,3 +1,4 @@
+import { setTimeout as pause } from 'node:timers/promises';
 import { WorkflowUpdateFailedError } from '@temporalio/client';
 import {
   CUTOVER_UPDATE,
@@ -167,7 +168,8 @@ export async function untilCutOver(handle: MigrationHandle): Promise<void> {
     const { cutover } = await cutOver(handle);
     if (cutover?.state === 'Released') return;
     expect(cutover?.failure?.code).toBe('CutoverRefused');
-    expect(attempt).toBeLessThan(20);
+    expect(attempt).toBeLessThan(100);
+    await pause(250);
   }
 }
 

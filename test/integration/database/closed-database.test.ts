@@ -36,7 +36,13 @@ describe.each([11, 17] as const)('a target database of PostgreSQL %i', (target) 
       await expect(connect(target)).rejects.toThrow('permission denied for database');
       await applyDatabaseProperties(args);
       await expect(connect(target)).rejects.toThrow('permission denied for database');
-      await releaseTargetDatabase({ ...args, noOwner: false, noPrivileges, report: {} });
+      await releaseTargetDatabase({
+        ...args,
+        noOwner: false,
+        noPrivileges,
+        report: {},
+        lastCheck: () => Promise.resolve(),
+      });
       await connect(target);
     },
   );

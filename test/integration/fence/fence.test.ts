@@ -5,6 +5,8 @@ import { FencedSource, refusal } from './support';
 let source: FencedSource;
 afterEach(() => source.drop());
 
+// settings of a role are the whole server's, and from 16 on in the way of whoever may not alter it: no other test of the
+// fence uses 18
 describe.each([11, 14, 18] as const)('on %i', (major) => {
   test.each(['read-only', 'revoke-connect'] as const)(
     '%s is raised and lifted without a trace',

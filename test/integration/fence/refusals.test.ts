@@ -1,3 +1,4 @@
+import { quoteIdentifier } from '../../../postgres/connect';
 import { readFence } from '../../../postgres/fence';
 import { eventually } from '../../support/eventually';
 import { FencedSource, pidOf, refusal } from './support';
@@ -20,7 +21,7 @@ test('a prepared transaction is named and nothing is fenced', async () => {
 });
 
 test('a transaction that is prepared while the fence is raised is found as well', async () => {
-  source = await FencedSource.create(18);
+  source = await FencedSource.create(17);
   const before = await source.footprint();
   const late = await source.connect('postgres', { applicationName: 'late' });
   await late.query('BEGIN; INSERT INTO t (writer) VALUES (1)');
@@ -34,7 +35,7 @@ test('a transaction that is prepared while the fence is raised is found as well'
 });
 
 test("a superuser's session is waited for, then named, and nothing is fenced", async () => {
-  source = await FencedSource.create(18);
+  source = await FencedSource.create(17);
   const before = await source.footprint();
   const root = await source.connect('postgres', { applicationName: 'root tool' });
   const { message } = await refusal(source.raise());
@@ -49,7 +50,7 @@ test('a role that we may not alter, and the fence of another migration, are name
   source = await FencedSource.create(17);
   await source.admin(
     `CREATE ROLE flx_fence_alien LOGIN`,
-    `ALTER ROLE flx_fence_alien SET default_transaction_read_only = off`,
+    `ALTER ROLE flx_fence_alien IN DATABASE ${quoteIdentifier(source.database)} SET default_transaction_read_only = off`,
   );
   try {
     const before = await source.footprint();

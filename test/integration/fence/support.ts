@@ -94,6 +94,8 @@ export class FencedSource {
       database: this.database,
       migrationId: this.migrationId,
       mode: 'read-only',
+      unseen: [],
+      confirm: () => Promise.resolve(),
       signal: NEVER,
       onProgress: () => undefined,
       ...change,

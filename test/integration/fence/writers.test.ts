@@ -10,7 +10,9 @@ afterEach(() => source.drop());
 test('fifty writers that reconnect all the time write nothing once the fence stands', async () => {
   source = await FencedSource.create(17);
   const own = await source.createRole('writer');
-  await source.admin(`ALTER ROLE ${quoteIdentifier(own)} SET default_transaction_read_only = off`);
+  await source.admin(
+    `ALTER ROLE ${quoteIdentifier(own)} IN DATABASE ${quoteIdentifier(source.database)} SET default_transaction_read_only = off`,
+  );
   const stop = new AbortController();
   const writers = Array.from({ length: 50 }, (_, n) =>
     write(n % 5 === 0 ? own : source.owner, n, stop.signal),

@@ -49,6 +49,8 @@ describe.each([
       database: fixture.database,
       migrationId,
       mode: 'revoke-connect',
+      unseen: [],
+      confirm: () => Promise.resolve(),
       signal,
       onProgress: () => undefined,
     });

@@ -1,0 +1,13 @@
+import type { Client } from 'pg';
+import { endPredecessors, migrationPrefix } from '../../postgres/connect';
+
+/** Activities that read tables for as long as that takes, in a transaction, and write nothing. */
+const READERS = ['proveTables', 'finalCompare', 'compareTables'];
+
+/**
+ * Ends what a worker that is cut off or frozen left behind: whoever locks a table, or drops the ledger's, would wait for
+ * it, and with him the application. For steps beside which none of these is under way.
+ */
+export async function endReaders(target: Client, migrationId: string): Promise<void> {
+  for (const reader of READERS) await endPredecessors(target, `${migrationPrefix(migrationId)}${reader}:`);
+}

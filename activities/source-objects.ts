@@ -25,12 +25,14 @@ import { undoLastCutover } from './support/undo-cutover';
 const SOURCE_ATTEMPTS = 5;
 
 export async function prepareSourceStep(step: DatabaseStep, run: Run): Promise<PreparedSource> {
+  const isLaterRun = step.request.generation > 1;
+  // the run before may have ended in the middle of it
+  if (isLaterRun) await undoLastCutover(step.database, run);
   try {
     const { sourceObjects } = await prepareSource(preparation(step, run));
     return { sourceObjects };
   } catch (error) {
     // the run before has ended, and its end took the slot away
-    const isLaterRun = step.request.generation > 1;
     if (!(error instanceof FlexliftError && error.code === 'SlotLost' && isLaterRun)) throw error;
     return await startStreamAnew(step, run);
   }
@@ -39,10 +41,9 @@ export async function prepareSourceStep(step: DatabaseStep, run: Run): Promise<P
 /** All tables are copied anew, and the stream begins at a new slot. */
 export async function startStreamAnew(step: DatabaseStep, run: Run): Promise<PreparedSource> {
   const { identity, signal } = run;
-  await withConnection(run.endpoint('target'), step.database, signal, async (target) => {
-    await undoLastCutover(target, run);
-    await resetAllForRecopy({ target, identity });
-  });
+  await withConnection(run.endpoint('target'), step.database, signal, (target) =>
+    resetAllForRecopy({ target, identity }),
+  );
   const { sourceObjects } = await newSlot(preparation(step, run));
   return { sourceObjects };
 }

@@ -1,4 +1,5 @@
 import type { Client } from 'pg';
+import { liftFence } from '../../postgres/fence';
 import { cutoverAttempt, isReplicaRoleAllowed } from '../../postgres/ledger';
 import { undoLate } from '../../postgres/schema';
 import { entryOptions } from '../run-entries';
@@ -10,8 +11,13 @@ export async function undoAttempt(target: Client, attempt: number, run: Run): Pr
   await undoLate({ client: target, attempt, foreignKeys, ...entryOptions(run) });
 }
 
-/** Of a run that ended in the middle of its cutover. */
-export async function undoLastCutover(target: Client, run: Run): Promise<void> {
-  const attempt = await cutoverAttempt(target);
-  if (attempt > 0) await undoAttempt(target, attempt, run);
+/** Calls off the last attempt at the cutover, if there was one. */
+export async function undoLastCutover(database: string, run: Run): Promise<void> {
+  const attempt = await run.session('target', database, async (target) => {
+    const last = await cutoverAttempt(target);
+    if (last > 0) await undoAttempt(target, last, run);
+    return last;
+  });
+  if (attempt === 0) return;
+  await run.session('source', database, (source) => liftFence(source, run.request.migrationId));
 }

@@ -63,8 +63,13 @@ describe('a change that the target refuses', () => {
     expect(refused.cutover?.failure?.sentence).toMatch(/2 tables.*"Small 3".*"big"/);
     expect(refused.cutover?.fencedAt).toBeUndefined();
 
-    await recopy(migration, { table: 'big' });
-    await recopy(migration, { table: 'public."Small 3"' });
+    const recopied = recopy(migration, { table: 'big' });
+    const queued = recopy(migration, { table: 'public."Small 3"' });
+    await recopied;
+    expect((await cutOver(handle)).cutover?.failure?.sentence).toMatch(
+      /to be copied anew: [12] are not done/,
+    );
+    await queued;
     const caughtUp = await untilLive(
       handle,
       'none is stopped',
@@ -86,6 +91,11 @@ describe('a replication slot that somebody dropped', () => {
     await untilReplication(handle, 'Stopped');
 
     await recopy(migration, {});
+    // of the failure nothing is said any more while the tables are copied
+    await eventually('CatchingUp', async () => {
+      const status = await handle.query<MigrationStatus>(STATUS_QUERY).catch(() => undefined);
+      return status?.state === 'InProgress' && status.databases[0]?.replication?.state === 'CatchingUp';
+    });
     await untilReplication(handle, 'ReadyForCutover');
     await untilCutOver(handle);
     await expectReleased(shop, migration, [SOURCE, TARGET]);

@@ -17,7 +17,7 @@ export async function compareUnpublishedStep(step: FenceStep, run: Run): Promise
   return await run.sessions(step.database, async (source, target) => {
     run.progress({ what: 'compare the large objects' });
     const differences = await compareLargeObjects(source, target, signal);
-    for (const table of await unfencedTables(target, step)) {
+    for (const table of await unfencedTables(source, target, step)) {
       run.progress({ what: `compare ${quoteQualified(table.schema, table.name)}` });
       differences.push(...(await writtenSince(source, target, table, signal)));
     }
@@ -25,10 +25,21 @@ export async function compareUnpublishedStep(step: FenceStep, run: Run): Promise
   });
 }
 
-/** The fence keeps UPDATE and DELETE from keyless tables, and their INSERT comes in the stream. */
-async function unfencedTables(target: Client, { fence }: FenceStep): Promise<LateTable[]> {
+/**
+ * Of tables without a replica identity the fence keeps UPDATE and DELETE, and their INSERT comes in the stream. Some have
+ * one all the same, which tells no row.
+ */
+async function unfencedTables(source: Client, target: Client, { fence }: FenceStep): Promise<LateTable[]> {
   const tables = await lateTables(target);
-  return fence === 'none' ? tables : tables.filter(({ identity }) => identity === 'late');
+  if (fence === 'none') return tables;
+  const { rows } = await source.query<{ oid: number }>(
+    `SELECT oid FROM pg_catalog.pg_class c
+      WHERE oid = ANY ($1::pg_catalog.oid[]) AND (relreplident IN ('f', 'i') OR (relreplident = 'd' AND EXISTS (
+            SELECT FROM pg_catalog.pg_index i WHERE i.indrelid = c.oid AND i.indisprimary AND i.indimmediate)))`,
+    [tables.map(({ oid }) => oid)],
+  );
+  const identified = new Set(rows.map(({ oid }) => oid));
+  return tables.filter(({ identity, oid }) => identity === 'late' || identified.has(oid));
 }
 
 async function writtenSince(

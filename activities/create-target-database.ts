@@ -3,7 +3,7 @@ import { applyDatabaseProperties, createTargetDatabase } from '../postgres/datab
 import type { Run } from './support/run';
 
 export async function createTargetDatabaseStep({ database }: DatabaseStep, run: Run): Promise<void> {
-  const { overwrite, noOwner, noPrivileges } = run.request;
+  const { overwrite, noOwner, noPrivileges, compare } = run.request;
   const place = {
     source: run.endpoint('source'),
     target: run.endpoint('target'),
@@ -15,6 +15,6 @@ export async function createTargetDatabaseStep({ database }: DatabaseStep, run: 
   };
   // ends a predecessor that still holds the lock on the database's name
   await run.session('target', run.request.target.maintenanceDatabase, () => Promise.resolve());
-  await createTargetDatabase({ ...place, overwrite });
+  await createTargetDatabase({ ...place, overwrite, compare });
   await applyDatabaseProperties(place);
 }

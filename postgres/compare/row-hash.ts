@@ -98,7 +98,7 @@ function canonicalText(value: Value): string {
   const { sql, type } = value;
   if (type.kind === 'builtin') return builtinText(sql, type.name);
   if (type.kind === 'array' && hasBinaryItems(type.element)) {
-    return sha256(`pg_catalog.array_send(${oneNan(sql, type.element)})`);
+    return sha256(arrayBinary(oneNan(sql, type.element)));
   }
   if (textIsCanonical(type)) return outputText(sql);
   switch (type.kind) {
@@ -159,6 +159,11 @@ function oneNan(sql: string, element: TypeDescription): string {
   if (element.kind !== 'builtin' || !FLOATS.includes(element.name)) return sql;
   const nan = `'NaN'::pg_catalog.${element.name}`;
   return `pg_catalog.array_replace(${sql}, ${nan}, ${nan})`;
+}
+
+/** Its flag, the eighth byte, tells whether there is a bitmap of NULLs, and the bitmap outlives the last of them. */
+function arrayBinary(sql: string): string {
+  return `pg_catalog.set_byte(pg_catalog.array_send(${sql}), 7, 0)`;
 }
 
 /** The array's dimensions and the sum of its elements' hashes, each with its position. */

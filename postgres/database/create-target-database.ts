@@ -14,6 +14,8 @@ export interface CreateTargetDatabase {
   identity: LedgerIdentity;
   /** Replace a database that is not empty. */
   overwrite: boolean;
+  /** Rows will be compared, by the bytes of their texts. */
+  compare: boolean;
   signal: AbortSignal;
 }
 
@@ -74,19 +76,19 @@ async function useExisting(
 }
 
 /**
- * An empty database is used as it is, if what the source holds can be stored in its encoding: bytes of SQL_ASCII only as
- * they are.
+ * An empty database is used as it is, if it has the source's encoding; or, where rows are not compared, one that holds all
+ * that the source holds: bytes of SQL_ASCII only as they are.
  */
 async function useEmpty(
   client: Client,
   args: CreateTargetDatabase,
   ledger: LedgerRow | undefined,
 ): Promise<{ created: boolean } | 'replace'> {
-  const { source, database, identity, signal } = args;
+  const { source, database, identity, compare, signal } = args;
   const wanted = await withConnection(source, database, signal, databaseProperties);
   const { encoding } = await databaseProperties(client);
-  const holdsAll = encoding === 'UTF8' && wanted.encoding !== 'SQL_ASCII';
-  if (encoding !== wanted.encoding && !holdsAll) {
+  const isConverted = !compare && encoding === 'UTF8' && wanted.encoding !== 'SQL_ASCII';
+  if (encoding !== wanted.encoding && !isConverted) {
     return replaceOrRefuse(args, `its encoding is ${encoding} where the source's is ${wanted.encoding}`);
   }
   // another migration was released here, of a database without contents

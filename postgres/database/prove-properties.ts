@@ -5,7 +5,8 @@ import type { PropertiesDetail } from './early-properties';
 
 /**
  * Compares the connected database's own properties with what the source's were: the catalog's comparison, which comes
- * before the release, knows nothing of what the release gives.
+ * before the release, knows nothing of what the release gives. Encoding and locale are left out: nobody can alter them,
+ * and those of an empty database that stood there are taken as they are.
  *
  * @throws FlexliftError DifferenceFound naming the properties
  */
@@ -40,7 +41,6 @@ function comparable(
     JSON.stringify([grant.grantee ?? null, grant.privilege, grant.grantable]),
   );
   return {
-    encoding: properties.encoding,
     comment: properties.comment ?? '',
     'connection limit': String(properties.connectionLimit),
     settings: settings.sort().join('\n'),

@@ -1,4 +1,4 @@
-import { isPrivilege } from './entry-statement';
+import { isNotValid, isPrivilege } from './entry-statement';
 import type { ArchiveEntry, EntrySection } from './read-archive';
 
 /**
@@ -44,6 +44,8 @@ function phaseOf(
   if (section === 'pre-data') return 'pre-data';
   const table = before.tableOids.get(entry.dumpId);
   if (table === undefined || !OF_ONE_TABLE.includes(entry.description)) return 'post-data';
+  // rows that it would refuse may have to be copied once more, and it takes no time to build
+  if (isNotValid(entry.definition)) return 'post-data';
   // what needs a function or a materialized view that itself had to wait for post-data waits with it; the index of a
   // partition names that of its parent, but needs it only when it is attached
   const ready = entry.dependencies.every((dumpId) => {

@@ -26,6 +26,11 @@ export function entryStatement(entry: ArchiveEntry, options: { owner: boolean })
     .join('\n');
 }
 
+/** A constraint that only new rows have to meet, as pg_get_constraintdef ends it. */
+export function isNotValid(definition: string): boolean {
+  return /\bNOT VALID;\s*$/.test(definition);
+}
+
 const NAME = String.raw`(?:"(?:[^"]|"")*"|[^"\s;])+`;
 const COLUMN_OPTIONS = new RegExp(
   `^(ALTER [A-Z ]*ONLY ${NAME} ALTER COLUMN ${NAME} SET) \\((.*)\\);\n?`,

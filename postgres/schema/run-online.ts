@@ -52,10 +52,12 @@ export async function storedTimings(client: Client): Promise<Map<number, EntryTi
     dump_id: number;
     phase: EntryPhase;
     description: string;
+    statement: string;
     undo: string;
     dependencies: number[];
   }>(
-    `SELECT dump_id, phase, description, undo, dependencies
+    `SELECT dump_id, phase, description, undo, dependencies,
+            CASE WHEN description LIKE '%CONSTRAINT' THEN statement ELSE '' END AS statement
        FROM flexlift.archive_entry WHERE phase <> 'pre-data' AND skipped_by IS NULL ORDER BY position`,
   );
   const entries: TimedEntry[] = rows.map(({ dump_id: dumpId, ...entry }) => ({ dumpId, ...entry }));

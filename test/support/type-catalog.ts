@@ -40,6 +40,8 @@ export const KEY_TYPES: Record<string, string[]> = {
   'text[]': ['{"NULL",NULL,"a,b","\\""}', '{}', '{"\\\\"}'],
   'float8[]': ['{NaN,-0}', '{0.1}'],
   'varchar(3)[]': ['{abc,d}', '{NULL}'],
+  'char(3)[]': ['{abc,d}', '{NULL}'],
+  'bit(3)[]': ['{101,010}', '{NULL}'],
   tid: ['(0,1)', '(4294967295,65535)'],
   pg_lsn: ['16/B374D848', '0/0'],
   oidvector: ['1 2 3', ''],
@@ -50,6 +52,10 @@ export const KEY_TYPES: Record<string, string[]> = {
   's.posint[]': ['{7,8}', '{NULL}'],
   's.posints': ['{1,2}', '{3}'],
   's.deep': ['5', '6'],
+  's.code': ['DE', 'DK'],
+  's.code[]': ['{DE,DK}', '{D}'],
+  's.codes': ['{DE,DK}', '{D}'],
+  's.flags': ['10101', '10110'],
   's.mooddomain': ['ok', '"'],
   's.shout': ['A', 'b'],
   's.pair': ['(1,"a ""quoted"", b\\\\")', '(1,)'],
@@ -92,6 +98,9 @@ export const TYPES_DDL = `
   CREATE DOMAIN s.posint AS int CHECK (VALUE > 0);
   CREATE DOMAIN s.posints AS int[];
   CREATE DOMAIN s.deep AS s.posint CHECK (VALUE < 100);
+  CREATE DOMAIN s.code AS char(2);
+  CREATE DOMAIN s.codes AS char(2)[];
+  CREATE DOMAIN s.flags AS bit(5);
   CREATE DOMAIN s.mooddomain AS s.mood;
   CREATE DOMAIN s.shout AS e.citext;
   CREATE TYPE s.pair AS (n int, t text);

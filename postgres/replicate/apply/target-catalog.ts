@@ -64,11 +64,11 @@ const COLUMNS_QUERY = `
   SELECT a.attname AS name, a.atttypid AS type, a.atttypmod AS typmod,
          COALESCE(pg_catalog.to_jsonb(a) ->> 'attgenerated', '') <> '' AS "isGenerated",
          a.attidentity = 'a' AS "isAlwaysGenerated",
-         pg_catalog.format_type(t.oid, NULL) AS "typeName", t.typarray AS "arrayType", t.typdelim AS delimiter,
+         pg_catalog.format_type(t.oid, -1) AS "typeName", t.typarray AS "arrayType", t.typdelim AS delimiter,
          EXISTS (SELECT FROM pg_catalog.pg_type e WHERE e.oid = t.typelem AND e.typarray = t.oid) AS "isArray",
          EXISTS (SELECT FROM pg_catalog.pg_cast
                   WHERE castsource = 25::oid AND casttarget IN (t.oid, base.oid)) AS "hasTextCast",
-         base.oid AS "baseType", pg_catalog.format_type(base.oid, NULL) AS "baseTypeName",
+         base.oid AS "baseType", pg_catalog.format_type(base.oid, -1) AS "baseTypeName",
          base.typtype AS "baseKind",
          EXISTS (SELECT FROM pg_catalog.pg_type e WHERE e.oid = base.typelem AND e.typarray = base.oid)
            AS "baseIsArray"

@@ -153,6 +153,11 @@ function equalityOf(column: CatalogColumn, indexed: CatalogIndexColumn): ColumnE
 /** float4, float8, point, lseg, path, box, polygon, line, circle. */
 const MADE_OF_FLOATS = new Set([700, 701, 600, 601, 602, 603, 604, 628, 718]);
 
+/** Its receive function stores the operands in another order than its input function does. */
+const TSQUERY = 3615;
+
 function comparesAsText({ baseType, baseKind, baseIsArray }: CatalogColumn): boolean {
-  return MADE_OF_FLOATS.has(baseType) || baseIsArray || ['c', 'r', 'm'].includes(baseKind);
+  return (
+    MADE_OF_FLOATS.has(baseType) || baseType === TSQUERY || baseIsArray || ['c', 'r', 'm'].includes(baseKind)
+  );
 }

@@ -63,7 +63,8 @@ function classify(row: Row, major: number, keylessTables: KeylessTables): Classi
   const takesFull = !row.hasGenerated || major < FIRST_MAJOR_REFUSING_GENERATED;
   if (row.replicaIdentity === 'f') return as(takesFull ? 'full' : 'append');
   if (row.usable) return as('key');
-  if (keylessTables === 'append') return as('append');
+  // an index that was chosen and tells no row could not be chosen again when the migration ends
+  if (keylessTables === 'append' || replicaIdentity === 'i') return as('append');
   if (row.candidate !== null) return as('key', { identityIndex: row.candidate });
   return takesFull ? as('full', {}) : as('append');
 }
@@ -73,10 +74,11 @@ function tablesSql(major: number): string {
   const isGenerated = major >= 12 ? `a.attgenerated <> ''` : 'false';
   return `
     WITH ${SOURCE_TABLES},
-    -- a generated column is not sent: a key with one tells no row
+    -- a generated column is not sent: a key with one tells no row. Nor is there equality in an index that excludes,
+    -- as that of a key WITHOUT OVERLAPS
     keys AS (
       SELECT i.indrelid, i.indisprimary, i.indisreplident, i.indnkeyatts, i.indexrelid, x.relname AS index,
-             i.indexprs IS NULL AND NOT i.indisexclusion AND pg_catalog.bool_and(
+             i.indexprs IS NULL AND pg_catalog.bool_and(
                COALESCE(a.attnotnull, false) AND NOT EXISTS (
                  SELECT FROM pg_catalog.pg_constraint o
                   WHERE o.conrelid = i.indrelid AND o.contype = 'n' AND NOT o.convalidated
@@ -87,9 +89,9 @@ function tablesSql(major: number): string {
        CROSS JOIN LATERAL pg_catalog.unnest(i.indkey::pg_catalog.int2[]) WITH ORDINALITY AS k(attnum, position)
         LEFT JOIN pg_catalog.pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = k.attnum
        WHERE i.indisunique AND i.indimmediate AND i.indisvalid AND i.indislive AND i.indpred IS NULL
-         AND k.position <= i.indnkeyatts
+         AND NOT i.indisexclusion AND k.position <= i.indnkeyatts
        GROUP BY i.indexrelid, i.indrelid, i.indisprimary, i.indisreplident, i.indnkeyatts, x.relname,
-                i.indexprs IS NULL, i.indisexclusion
+                i.indexprs IS NULL
       HAVING NOT pg_catalog.bool_or(COALESCE(${isGenerated}, false)))
     SELECT t.oid, t.schema, t.name,
            c.relpersistence = 'u' OR t.condition IS NOT NULL AS late,

@@ -1,3 +1,4 @@
+import type { MigrationRequest } from '../../../contract';
 import { databaseProperties, type DatabaseProperties } from '../../catalog';
 import { hasIcu, hasLibcLocale } from '../probe-locale';
 import { failed, succeeded, warning, type DatabaseContext, type Rule, type Verdict } from '../rule';
@@ -6,9 +7,9 @@ export const encoding: Rule<DatabaseContext> = {
   id: 'encoding',
   holds: "The target can store the source's encoding.",
   async check(context) {
-    const { properties, target } = context;
+    const { properties, request, target } = context;
     const existing = await usedAsItIs(context);
-    if (existing !== undefined) return compareEncodings(properties.encoding, existing.encoding);
+    if (existing !== undefined) return compareEncodings(properties.encoding, existing.encoding, request);
     const { rows } = await target.client.query<{ known: boolean }>(
       'SELECT pg_catalog.pg_char_to_encoding($1) >= 0 AS known',
       [properties.encoding],
@@ -17,15 +18,23 @@ export const encoding: Rule<DatabaseContext> = {
     return [
       failed(
         `The target does not know the source's encoding ${properties.encoding}.`,
-        'Create the empty target database with encoding UTF8 yourself; it is used as it is.',
+        'Create the empty target database with encoding UTF8 yourself, and start the migration with --no-compare.',
       ),
     ];
   },
 };
 
-function compareEncodings(source: string, target: string): Verdict[] {
+function compareEncodings(source: string, target: string, { compare }: MigrationRequest): Verdict[] {
   if (source === target) return [];
   if (target === 'UTF8' && source !== 'SQL_ASCII') {
+    if (compare) {
+      return [
+        failed(
+          `The target database exists with encoding UTF8, the source has ${source}: rows are compared by the bytes of one encoding.`,
+          'Drop the empty target database, so that it is made with the encoding of the source, or start the migration with --no-compare: texts are converted then.',
+        ),
+      ];
+    }
     return [
       warning(
         `The target database exists with encoding UTF8, the source has ${source}: texts are converted.`,

@@ -6,6 +6,7 @@ import { connections } from './connections';
 import { databasesExist } from './databases-exist';
 import { encoding, locale } from './encoding-and-locale';
 import { extensions } from './extensions';
+import { hashPartitions } from './hash-partitions';
 import { largeObjects } from './large-objects';
 import { replicaRole, replicationRight, sourcePrimary, walLevel } from './logical-decoding';
 import { preparedTransactions } from './prepared-transactions';
@@ -56,6 +57,7 @@ export const DATABASE_RULES: Rule<DatabaseContext>[] = [
   languages,
   superuserObjects,
   removedFeatures,
+  hashPartitions,
   settings,
   preparedTransactions,
   activeSessions,

@@ -64,7 +64,7 @@ export const replicaIdentities: Rule<DatabaseContext> = {
           `Tables without a usable replica identity: ${enumerate(appended)}; where their rows are updated or deleted meanwhile, they are copied anew at the cutover, while the application waits.`,
           keylessTables === 'append'
             ? 'Give them a primary key, or start the migration with --keyless-tables full.'
-            : 'Give them a primary key that has no generated column.',
+            : 'Give them a primary key without generated columns and without WITHOUT OVERLAPS.',
         ),
       );
     }

@@ -72,6 +72,21 @@ describe.each([11, 18] as const)('checksum of a table, PostgreSQL %i', (major) =
       expect(await of('parent', 'id > 5')).toEqual({ rows: '0', checksum: '0' });
     }));
 
+  test('takes arrays whose items are NULL no more for those that never were', () =>
+    inDatabase(async (client) => {
+      await client.query(`
+        CREATE TABLE public.filled (n int, a int[], t text[], f float8[], d bool[]);
+        INSERT INTO public.filled VALUES (1, '{1,NULL,3}', '{a,NULL}', '{NULL}', '{{NULL,t},{f,t}}');
+        UPDATE public.filled SET a[2] = 2, t[2] = 'b', f[1] = 1, d[1][1] = true;
+        CREATE TABLE public.full_ever (LIKE public.filled);
+        INSERT INTO public.full_ever VALUES (1, '{1,2,3}', '{a,b}', '{1}', '{{t,t},{f,t}}')`);
+      const of = (name: string) => checksumTable({ client, table: { schema: 'public', name }, signal });
+      expect(await of('filled')).toEqual(await of('full_ever'));
+      const first = await of('filled');
+      await client.query('UPDATE public.filled SET a[2] = NULL');
+      expect(await of('filled')).not.toEqual(first);
+    }));
+
   test('takes every NaN for one value, as a copy in text does', () =>
     inDatabase(async (client) => {
       const infinity = `'Infinity'::pg_catalog.float8`;

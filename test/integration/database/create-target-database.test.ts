@@ -83,6 +83,19 @@ describe('a target with an empty database', () => {
     expect(await ledgerOf(TARGET, database)).toBeUndefined();
   });
 
+  it('uses one of UTF8 for a source of another encoding only where rows are not compared', async () => {
+    await dropTestDatabase(SOURCE, database);
+    await createNamed(SOURCE, database, `ENCODING 'LATIN1' LC_COLLATE 'C' LC_CTYPE 'C'`);
+    await createNamed(TARGET, database, `ENCODING 'UTF8' LC_COLLATE 'C' LC_CTYPE 'C'`);
+    const args = createArguments(SOURCE, TARGET, database);
+    await expect(createTargetDatabase(args)).rejects.toMatchObject({
+      code: 'TargetNotEmpty',
+      fields: { sentence: expect.stringMatching(/UTF8.*LATIN1/) as string },
+    });
+    expect(await ledgerOf(TARGET, database)).toBeUndefined();
+    await expect(createTargetDatabase({ ...args, compare: false })).resolves.toEqual({ created: false });
+  });
+
   it('refuses one in which another migration works', async () => {
     await createTargetDatabase(createArguments(SOURCE, TARGET, database));
     await expect(createTargetDatabase(createArguments(SOURCE, TARGET, database))).rejects.toMatchObject({

@@ -22,6 +22,7 @@ export function createArguments(
     database,
     identity: { migrationId: newMigrationId(), generation: 1 },
     overwrite: false,
+    compare: true,
     signal: new AbortController().signal,
     ...change,
   };

@@ -39,18 +39,29 @@ const GENERATED = `
   CREATE TABLE generated_key (v text, g int GENERATED ALWAYS AS (length(v)) STORED PRIMARY KEY);
   CREATE TABLE generated_keyless (v text, g int GENERATED ALWAYS AS (length(v)) STORED)`;
 
+const TEMPORAL = `
+  CREATE TABLE temporal (id int4range DEFAULT '[1,1]', r daterange DEFAULT '[2024-01-01,)', v text,
+                         PRIMARY KEY (id, r WITHOUT OVERLAPS));
+  CREATE TABLE temporal_chosen (id int4range NOT NULL DEFAULT '[1,1]', r daterange NOT NULL DEFAULT '(,)', v text);
+  ALTER TABLE temporal_chosen ADD CONSTRAINT chosen_temporal UNIQUE (id, r WITHOUT OVERLAPS);
+  ALTER TABLE temporal_chosen REPLICA IDENTITY USING INDEX chosen_temporal`;
+
 describe.each(PAIRS)('a source of %d', (source, target) => {
   let pair: PreparedPair;
   const hasGenerated = source >= 12;
+  const hasTemporal = source >= 18;
 
   beforeEach(async () => {
-    pair = await PreparedPair.create(source, target, TABLES, ...(hasGenerated ? [GENERATED] : []));
+    const ddl = [TABLES, ...(hasGenerated ? [GENERATED] : []), ...(hasTemporal ? [TEMPORAL] : [])];
+    pair = await PreparedPair.create(source, target, ...ddl);
   });
   afterEach(() => pair.drop());
 
   const KEYED = ['Q"uo\'te 🐘\n.x', 'chosen', 'composite', 'leaf', 'single'];
   const CONSENTED = ['by_unique', 'lost', 'nothing'];
   const KEYLESS = ['by_nullable', 'by_partial', 'deferred', 'keyless', 'no columns'];
+  if (hasTemporal) KEYLESS.push('temporal');
+  const UNALTERABLE = hasTemporal ? ['temporal_chosen'] : [];
 
   it('tells how the changes of each table come', async () => {
     const classify = async (keylessTables: 'append' | 'full') => {
@@ -60,7 +71,12 @@ describe.each(PAIRS)('a source of %d', (source, target) => {
       );
     };
     const all = (names: string[], how: string) => Object.fromEntries(names.map((name) => [name, how]));
-    const same = { ...all(KEYED, 'key'), whole: 'full', unlogged: 'late' };
+    const same = {
+      ...all(KEYED, 'key'),
+      ...all(UNALTERABLE, 'append'),
+      whole: 'full',
+      unlogged: 'late',
+    };
     const generated = (how: string, whole: string) =>
       hasGenerated ? { generated_whole: whole, generated_key: how, generated_keyless: how } : {};
     const refused = source >= 18;
@@ -114,7 +130,9 @@ describe.each(PAIRS)('a source of %d', (source, target) => {
     expect(
       published.filter((line) => line.startsWith('keyed') && !line.includes('generated')).sort(),
     ).toEqual([...KEYED, 'whole'].map((name) => `keyed ${name}`).sort());
-    expect(published).toEqual(expect.arrayContaining(KEYLESS.map((name) => `append ${name}`)));
+    expect(published).toEqual(
+      expect.arrayContaining([...KEYLESS, ...UNALTERABLE].map((name) => `append ${name}`)),
+    );
     expect(published.join()).not.toContain('unlogged');
     const rows = await withSession(target, pair.database, async (client) => {
       const result = await client.query(
@@ -177,7 +195,10 @@ describe.each(PAIRS)('a source of %d', (source, target) => {
   it('gives the target the replica identities that the source had', async () => {
     await pair.prepare({ keylessTables: 'full' });
     await withSession(target, pair.database, (client) =>
-      client.query(`${TABLES}; ${hasGenerated ? GENERATED : ''}; ALTER TABLE keyless REPLICA IDENTITY FULL`),
+      client.query(
+        `${TABLES}; ${hasGenerated ? GENERATED : ''}; ${hasTemporal ? 'CREATE TABLE temporal ()' : ''};
+         ALTER TABLE keyless REPLICA IDENTITY FULL`,
+      ),
     );
     await restoreTargetIdentities({
       source: pair.endpoint('source'),
@@ -245,7 +266,7 @@ async function changeEverything(pair: PreparedPair): Promise<void> {
   const tables = await pair.sql<{ table: string; key: string }>(
     `SELECT c.oid::regclass::text AS "table",
             (SELECT string_agg(quote_ident(attname), ', ') FROM pg_attribute
-              WHERE attrelid = c.oid AND attnum > 0 AND attnotnull AND attname <> 'g') AS key
+              WHERE attrelid = c.oid AND attnum > 0 AND attnotnull AND NOT atthasdef) AS key
        FROM pg_class c WHERE relkind IN ('r', 'p') AND relnamespace = 'public'::regnamespace`,
   );
   await withSession(pair.majors.source, pair.database, async (client) => {

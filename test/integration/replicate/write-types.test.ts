@@ -1,7 +1,9 @@
+import { relayCopy, sourceTable, targetTable } from '../../../postgres/copy';
+import { copyStatements } from '../../../postgres/copy/copy-sql';
 import { TEST_ALL } from '../../support/all';
 import type { Major } from '../../support/servers';
 import { KEY_TYPES, KEYLESS_TYPES, TYPES_DDL } from '../../support/type-catalog';
-import { WritePair } from './write-fixture';
+import { never, WritePair } from './write-fixture';
 
 /** A cast from text that is not the input function. */
 const CAST = `
@@ -34,19 +36,27 @@ test.each(PAIRS)('every type is written as it is and found again, %i to %i', asy
         ),
       ].join(';'),
     );
+    const constants = (values: readonly string[], type: string) =>
+      values.map((value, at) => `(${at}, '${value.replaceAll("'", "''")}'::${type})`).join(', ');
+    const full = all.map(([type, values], at) => ({ name: `f${at}`, rows: constants(values, type) }));
+    await pair.source.query(full.map(({ name, rows }) => `INSERT INTO ${name} VALUES ${rows}`).join(';'));
     await pair.begin();
+    await copyTables(
+      pair,
+      full.map(({ name }) => name),
+    );
     const run = async (statements: string[]) => {
       await pair.source.query(`SET search_path TO public; ${statements.join(';')}`);
       const written = await pair.catchUp();
       expect(written.map((each) => each.replayedStrictly)).toEqual([false]);
       await pair.expectEqual();
     };
-    const constants = (values: readonly string[], type: string) =>
-      values.map((value, at) => `(${at}, '${value.replaceAll("'", "''")}'::${type})`).join(', ');
     await run([
       ...keys.map(([type, values], at) => `INSERT INTO k${at} VALUES ${constants(values, type)}`),
       ...all.map(([type, values], at) => `INSERT INTO v${at} VALUES ${constants(values, type)}, (100, NULL)`),
-      ...all.map(([type, values], at) => `INSERT INTO f${at} VALUES ${constants(values, type)}, (100, NULL)`),
+      // beside those that were copied, which in binary need not have the image of what was applied
+      ...full.map(({ name, rows }) => `INSERT INTO ${name} SELECT n + 50, v FROM (VALUES ${rows}) r (n, v)`),
+      ...full.map(({ name }) => `INSERT INTO ${name} VALUES (100, NULL)`),
     ]);
     await run([
       ...keys.map((_, at) => `UPDATE k${at} SET n = n + 1000`),
@@ -65,3 +75,16 @@ test.each(PAIRS)('every type is written as it is and found again, %i to %i', asy
     await run([...keys.map((_, at) => `DELETE FROM k${at}`), ...all.map((_, at) => `DELETE FROM f${at}`)]);
   });
 });
+
+/** As the load does. */
+async function copyTables(pair: WritePair, names: string[]): Promise<void> {
+  const { source, target } = pair;
+  await pair.inTransaction(async () => {
+    for (const name of names) {
+      const { rows } = await source.query<{ oid: number }>('SELECT $1::regclass::oid AS oid', [name]);
+      const from = await sourceTable(source, rows[0]?.oid ?? 0);
+      const statements = copyStatements(from, await targetTable(target, from), undefined, false);
+      await relayCopy({ source, target, ...statements, object: name, signal: never });
+    }
+  });
+}

@@ -8,6 +8,7 @@ import {
   runForeignKeys,
   runLate,
   runPreData,
+  runTableEntries,
   undoLate,
 } from '../../../postgres/schema';
 import { createTestDatabase, dropTestDatabase, withSession, type Major } from '../../support/servers';
@@ -107,6 +108,10 @@ const LATE = [
   `COMMENT ON POLICY p ON always.plain IS 'a policy'`,
   `ALTER TABLE always.plain ENABLE ROW LEVEL SECURITY`,
   `ALTER TABLE always.plain FORCE ROW LEVEL SECURITY`,
+  `CREATE DOMAIN always.positive AS int`,
+  `ALTER DOMAIN always.positive ADD CONSTRAINT "is; 1" CHECK (VALUE > 0) NOT VALID`,
+  `ALTER TABLE always.on_partitions ADD CONSTRAINT "not; 13" CHECK (b <> 13) NOT VALID`,
+  `COMMENT ON CONSTRAINT "not; 13" ON always.on_partitions IS 'since ''24'''`,
   `CREATE PUBLICATION flexlift_abc123abc123 FOR TABLE always.plain`,
   `CREATE PUBLICATION "user's" FOR TABLE always.plain, always.leaf`,
 ];
@@ -205,6 +210,46 @@ const SMALL = [
   `CREATE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END'`,
   'CREATE TRIGGER t BEFORE INSERT ON child FOR EACH ROW EXECUTE PROCEDURE f()',
 ];
+
+test('rows older than a constraint NOT VALID can be copied until the cutover, and after one that was called off', async () => {
+  const statements = [
+    'CREATE TABLE checked (a int PRIMARY KEY, CHECK (a < 100))',
+    'INSERT INTO checked VALUES (13)',
+    'ALTER TABLE checked ADD CONSTRAINT since CHECK (a <> 13) NOT VALID',
+    'CREATE DOMAIN d AS int',
+    'CREATE TABLE of_domain (v d)',
+    'INSERT INTO of_domain VALUES (-1)',
+    'ALTER DOMAIN d ADD CONSTRAINT since CHECK (VALUE > 0) NOT VALID',
+  ];
+  await moved([15, 17], statements, async (move) => {
+    const oldRows = ['public.checked VALUES (13)', 'public.of_domain VALUES (-1)'];
+    const copied = async () => {
+      const states = oldRows.map((row) =>
+        withTarget(move, (client) => client.query(`BEGIN; INSERT INTO ${row}; ROLLBACK`)).then(
+          () => 'copied',
+          (error: unknown) => (error as { code: string }).code,
+        ),
+      );
+      return await Promise.all(states);
+    };
+    const { rows } = await withSession(15, move.source.database, (client) =>
+      client.query<{ oid: number }>(`SELECT oid FROM pg_class WHERE relnamespace = 'public'::regnamespace`),
+    );
+    await withTarget(move, async (client) => {
+      await runTableEntries({ ...task(client, move), tableOids: rows.map(({ oid }) => oid) });
+      await runForeignKeys(task(client, move));
+      for (const again of [true, false]) {
+        expect(await copied()).toEqual(['copied', 'copied']);
+        const attempt = await beginCutover(client, move.identity);
+        await runLate({ ...task(client, move), attempt });
+        expect(await pendingEntries(client)).toEqual([]);
+        expect(await copied()).toEqual(['DataRejected', 'DataRejected']);
+        expect(await listing(move.target)).toEqual(await listing(move.source));
+        if (again) await undoLate({ ...task(client, move), attempt, foreignKeys: false });
+      }
+    });
+  });
+});
 
 test('late work of a cutover that was called off is refused, and so is a late undo of it', async () => {
   await moved([15, 17], SMALL, async (move) => {

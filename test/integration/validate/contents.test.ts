@@ -73,18 +73,22 @@ describe('target-empty', () => {
 
 describe('encoding and locale', () => {
   it.each([
-    [`ENCODING 'UTF8' LC_COLLATE 'C.UTF-8' LC_CTYPE 'C'`, 'Warning', 'Warning'],
-    [`ENCODING 'LATIN2' LC_COLLATE 'C' LC_CTYPE 'C'`, 'Failed', 'Succeeded'],
-  ])('compares with a target that stands there: %s', async (options, encodingState, localeState) => {
-    const database = await databases.create(14, `ENCODING 'LATIN1' LC_COLLATE 'C' LC_CTYPE 'C'`);
-    databases.adopt(17, database);
-    const scenario: Scenario = { source: 14, target: 17, databases: [database] };
-    expect(complaints(await runValidation(scenario))).toEqual([]);
-    await createNamed(17, database, options);
-    const validation = await runValidation(scenario);
-    expect(of(validation, 'encoding')).toMatchObject([{ state: encodingState }]);
-    expect(of(validation, 'locale')).toMatchObject([{ state: localeState }]);
-  });
+    [`ENCODING 'UTF8' LC_COLLATE 'C.UTF-8' LC_CTYPE 'C'`, true, 'Failed', 'Warning'],
+    [`ENCODING 'UTF8' LC_COLLATE 'C.UTF-8' LC_CTYPE 'C'`, false, 'Warning', 'Warning'],
+    [`ENCODING 'LATIN2' LC_COLLATE 'C' LC_CTYPE 'C'`, false, 'Failed', 'Succeeded'],
+  ])(
+    'looks at a target that stands there: %s, compare %s',
+    async (options, compare, encodingState, localeState) => {
+      const database = await databases.create(14, `ENCODING 'LATIN1' LC_COLLATE 'C' LC_CTYPE 'C'`);
+      databases.adopt(17, database);
+      const scenario: Scenario = { source: 14, target: 17, databases: [database], change: { compare } };
+      expect(complaints(await runValidation(scenario))).toEqual([]);
+      await createNamed(17, database, options);
+      const validation = await runValidation(scenario);
+      expect(of(validation, 'encoding')).toMatchObject([{ state: encodingState }]);
+      expect(of(validation, 'locale')).toMatchObject([{ state: localeState }]);
+    },
+  );
 
   it('asks the target for the locale of a collation', async () => {
     const scenario = await databases.scenario(

@@ -57,6 +57,72 @@ it('names untrusted languages', async () => {
   ]);
 });
 
+it.each([[11], [18]] as const)(
+  'names tables partitioned by the hash of what has another OID on the target, from %i',
+  async (major) => {
+    const partitioned = (name: string, type: string, by: string) => {
+      const values = by.startsWith('HASH') ? 'FOR VALUES WITH (MODULUS 2, REMAINDER 0)' : 'DEFAULT';
+      return [
+        `CREATE TABLE "${name}" (n int, v ${type}) PARTITION BY ${by}`,
+        `CREATE TABLE "${name}_0" PARTITION OF "${name}" ${values}`,
+      ];
+    };
+    const types = [
+      `CREATE TYPE color AS ENUM ('red', 'green')`,
+      'CREATE DOMAIN shade AS color',
+      'CREATE TYPE colors AS RANGE (subtype = color)',
+      'CREATE TYPE priced AS (price int, color color)',
+      `CREATE FUNCTION by_text(color, bigint) RETURNS bigint IMMUTABLE LANGUAGE sql
+         AS 'SELECT hashtextextended(enum_out($1)::text, $2)'`,
+      `CREATE OPERATOR CLASS by_text FOR TYPE color USING hash AS FUNCTION 2 by_text(color, bigint)`,
+    ];
+    const found = async (...statements: string[]) =>
+      of(
+        await runValidation(await databases.scenario(major, 18, ...types, ...statements)),
+        'hash-partitions',
+      );
+    expect(
+      await found(
+        ...partitioned('list', 'color', 'LIST (v)'),
+        ...partitioned('range', 'color', 'RANGE (v)'),
+        ...partitioned('own class', 'color', 'HASH (v by_text)'),
+        ...partitioned('beside', 'color', 'HASH (n)'),
+        'CREATE TABLE "no rows" (v color) PARTITION BY HASH (v)',
+      ),
+    ).toMatchObject([{ state: 'Succeeded' }]);
+    expect(
+      await found(
+        ...partitioned('a "direct"', 'color', 'HASH (n, v)').map((each) =>
+          each.replaceAll('"direct"', '""direct""'),
+        ),
+        ...partitioned('b array', 'shade[]', 'HASH (v)'),
+        ...partitioned('c range', 'colors', 'HASH (v)'),
+        ...partitioned('d expression', 'color', 'HASH (enum_larger(v, v))'),
+        ...partitioned('e regclass', 'regclass', 'HASH (v)'),
+      ),
+    ).toMatchObject([
+      {
+        state: 'Failed',
+        message: expect.stringMatching(
+          /: "public"\."a ""direct""", "public"\."b array", "public"\."c range", "public"\."d expression", "public"\."e regclass"\.$/,
+        ) as string,
+      },
+    ]);
+    if (major < 14) return;
+    expect(
+      await found(
+        ...partitioned('composite', 'priced', 'HASH (v)'),
+        ...partitioned('multirange', 'colors_multirange', 'HASH (v)'),
+      ),
+    ).toMatchObject([
+      {
+        state: 'Failed',
+        message: expect.stringMatching(/: "public"\."composite", "public"\."multirange"\.$/) as string,
+      },
+    ]);
+  },
+);
+
 it('names what the newer version has not any more', async () => {
   const scenario = await databases.scenario(
     11,

@@ -67,6 +67,20 @@ test('indexes and constraints of a known table are its own; foreign keys are not
   ).toEqual(['pre-data', 'table', 'table', 'table', 'post-data', 'post-data', 'post-data']);
 });
 
+test('constraints NOT VALID come after all data', () => {
+  const notValid = { ...post, definition: 'ALTER TABLE t\n    ADD CONSTRAINT c CHECK (true) NOT VALID;\n' };
+  expect(
+    phases(
+      [
+        { ...notValid, description: 'CHECK CONSTRAINT' },
+        { ...notValid, description: 'CONSTRAINT' },
+        { ...notValid, definition: "… CHECK (v <> ' NOT VALID;')", description: 'CHECK CONSTRAINT' },
+      ],
+      { 1: 7, 2: 7, 3: 7 },
+    ),
+  ).toEqual(['post-data', 'post-data', 'table']);
+});
+
 test("a partition's index does not wait for that of its parent", () => {
   const entries = [
     { ...post, description: 'INDEX' },

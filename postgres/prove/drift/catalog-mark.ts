@@ -37,7 +37,6 @@ const CATALOGS: [name: string, relation?: string][] = [
   ['pg_ts_parser'],
   ['pg_ts_template'],
   ['pg_default_acl'],
-  ['pg_shdescription'],
   ['pg_seclabel'],
 ];
 
@@ -45,7 +44,7 @@ const CATALOGS: [name: string, relation?: string][] = [
  * Changes with every change of the database's schema, and costs a fraction of reading its catalog: a row is told by the
  * transaction that wrote it. Where something else than DDL writes rows too (TRUNCATE gives pg_class one for a new file,
  * CREATE INDEX CONCURRENTLY sets flags of pg_index in place), the values that count are taken. Temporary tables come and
- * go and don't count, nor do publications of ours, and with them the fence.
+ * go and don't count, nor do publications of ours, and with them the fence, nor other databases.
  */
 export async function catalogMark(source: Client): Promise<string> {
   const { major } = await serverVersion(source);
@@ -100,6 +99,19 @@ const VALUES = [
   fingerprintOf(['xmin'], `pg_catalog.pg_namespace WHERE nspname !~ '^pg_(toast_)?temp_'`),
   // who may not read their options sees that they exist
   fingerprintOf(['umid, umoptions'], 'pg_catalog.pg_user_mappings'),
-  // owners stand in a catalog by their names
-  fingerprintOf(['oid, rolname'], 'pg_catalog.pg_roles'),
+  // of the whole server what concerns this database: its own comment, and the roles of its objects, by their names
+  fingerprintOf(
+    ['s.xmin'],
+    `pg_catalog.pg_shdescription s
+       JOIN pg_catalog.pg_database d ON d.oid = s.objoid AND d.datname = pg_catalog.current_database()
+      WHERE s.classoid = 'pg_catalog.pg_database'::pg_catalog.regclass`,
+  ),
+  fingerprintOf(
+    ['r.oid, r.rolname'],
+    `pg_catalog.pg_roles r
+      WHERE r.oid IN (SELECT s.refobjid FROM pg_catalog.pg_shdepend s
+                        JOIN pg_catalog.pg_database d ON d.datname = pg_catalog.current_database()
+                         AND (s.dbid = d.oid OR (s.dbid = 0 AND s.objid = d.oid))
+                       WHERE s.refclassid = 'pg_catalog.pg_authid'::pg_catalog.regclass)`,
+  ),
 ];

@@ -166,6 +166,9 @@ describe.each([
       await writer.query('TRUNCATE public.t');
       await writer.query(`SELECT nextval('public.numbers')`);
       await writer.query(
+        `CREATE ROLE "${name}"; COMMENT ON ROLE "${name}" IS 'of others'; DROP ROLE "${name}"`,
+      );
+      await writer.query(
         'CREATE TEMPORARY TABLE passing (id serial PRIMARY KEY, body text CHECK (body > $$a$$))',
       );
       await writer.query(

@@ -1,23 +1,37 @@
 import type { Client } from 'pg';
 import type { Amounts, GroupStep, LargeObjectStep, PartResult, PartStep, TableStep } from '../contract';
 import { checksumTable } from '../postgres/compare';
-import { copyGroupOnline, copyLargeObjects, copyPart } from '../postgres/copy';
+import {
+  copyGroupOnline,
+  copyLargeObjects,
+  copyPart,
+  partOfCompleteScope,
+  type CopiedPart,
+} from '../postgres/copy';
 import { saveSourceChecksum, tableLoad, unfinishedTablesOfGroup, type TableLoad } from '../postgres/ledger';
 import { runTableEntries } from '../postgres/schema';
 import type { Run } from './support/run';
-import { withAnySnapshot, withSnapshot, type SnapshotSessions } from './support/snapshot';
+import {
+  withAnySnapshot,
+  withSnapshot,
+  type SnapshotSessions,
+  type SnapshotWanted,
+} from './support/snapshot';
 
 export async function copyPartStep({ database, table, part }: PartStep, run: Run): Promise<PartResult> {
-  const of = run.request.mode === 'Online' ? { tableOid: table.oid } : {};
-  return await withSnapshot(run, database, of, async (sessions) => {
-    const { rows, bytes, scope } = await copyOnePart(
-      sessions,
-      run,
-      await tableLoad(sessions.target, table.oid),
-      part,
-    );
-    return { tables: 0, rows, bytes, scope };
-  });
+  const { rows, bytes, scope } = await withSnapshot(
+    run,
+    database,
+    ofPart(table.oid, part, run),
+    async (sessions) => copyOnePart(sessions, run, await tableLoad(sessions.target, table.oid), part),
+  );
+  return { tables: 0, rows, bytes, scope };
+}
+
+/** Online the keeper leaves once its table is wholly copied, whether or not each attempt could report that. */
+function ofPart(tableOid: number, part: number, run: Run): SnapshotWanted<CopiedPart> {
+  if (run.request.mode === 'Offline') return {};
+  return { tableOid, settled: (target) => partOfCompleteScope(target, run.identity, { tableOid, part }) };
 }
 
 export async function checksumSourceTableStep({ database, table }: TableStep, run: Run): Promise<void> {

@@ -41,7 +41,8 @@ export async function resetTableForRecopy(args: {
 }
 
 /**
- * Makes the load copy all tables and large objects anew, for a stream that starts at a new slot.
+ * Makes the load copy all tables and large objects anew, for a stream that starts at a new slot. Until then it stands
+ * nowhere: an applier that was cut off finds the ledger moved on, and writes nothing into the emptied tables.
  *
  * @throws FlexliftError LedgerForeign, LedgerReleased
  */
@@ -50,6 +51,7 @@ export async function resetAllForRecopy(args: { target: Client; identity: Ledger
   await withLedger(target, identity, async () => {
     // every batch holds this row until it is committed, and reads the tables' states under it
     await lockStream(target, 'UPDATE');
+    await target.query(`UPDATE flexlift.stream SET lsn = '0/0'`);
     await target.query(
       'TRUNCATE flexlift.spool, flexlift.changed_rows, flexlift.proof, flexlift.proof_request',
     );

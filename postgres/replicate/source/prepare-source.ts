@@ -91,7 +91,10 @@ async function withTarget<T>(args: PrepareSource, work: (target: Client) => Prom
 }
 
 async function readStream(target: Client): Promise<{ slot: string; lsn: string } | undefined> {
-  const { rows } = await target.query<{ slot: string; lsn: string }>('SELECT slot, lsn FROM flexlift.stream');
+  // at 0/0 it was set to start anew, and its slot was not made yet
+  const { rows } = await target.query<{ slot: string; lsn: string }>(
+    `SELECT slot, lsn FROM flexlift.stream WHERE lsn <> '0/0'`,
+  );
   return rows[0];
 }
 

@@ -1,6 +1,7 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { DatabaseError, type Client } from 'pg';
 import { FlexliftError } from '../../../contract';
+import { resetAllForRecopy } from '../../../postgres/copy';
 import { eventually } from '../../support/eventually';
 import { ReplicationFixture } from './applier-fixture';
 
@@ -132,6 +133,16 @@ it('notices a ledger that was moved on behind its back', async () => {
   await fixture.source.query(`UPDATE acc SET n = 8`);
   await expect(applier.result).rejects.toMatchObject({ code: 'Contention' });
   expect((await fixture.target.query('SELECT FROM acc WHERE n = 8')).rowCount).toBe(0);
+});
+
+it('writes nothing into tables that are all set to be copied anew', async () => {
+  const applier = fixture.run();
+  await fixture.caughtUp();
+  const { target, identity } = fixture;
+  await resetAllForRecopy({ target, identity });
+  await fixture.source.query(`INSERT INTO acc VALUES (4711, 1, 'for the copy to bring')`);
+  await expect(applier.result).rejects.toMatchObject({ code: 'Contention' });
+  expect((await target.query('SELECT FROM acc')).rowCount).toBe(0);
 });
 
 it('notices a target that was restored to an earlier state', async () => {

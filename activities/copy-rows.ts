@@ -41,13 +41,11 @@ export async function checksumSourceTableStep({ database, table }: TableStep, ru
 }
 
 /** Table by table its rows and the source's checksum, then the indexes of all. What an earlier attempt finished is not touched again. */
-export async function copyGroupStep({ database, group }: GroupStep, run: Run): Promise<Amounts> {
-  return run.request.mode === 'Online'
-    ? await copyOnlineGroup(database, group, run)
-    : await copyOfflineGroup(database, group, run);
+export async function copyGroupStep(step: GroupStep, run: Run): Promise<Amounts> {
+  return run.request.mode === 'Online' ? await copyOnlineGroup(step, run) : await copyOfflineGroup(step, run);
 }
 
-async function copyOfflineGroup(database: string, group: number, run: Run): Promise<Amounts> {
+async function copyOfflineGroup({ database, group }: GroupStep, run: Run): Promise<Amounts> {
   return await withSnapshot(run, database, {}, async (sessions) => {
     const total: Amounts = { tables: 0, rows: 0, bytes: 0 };
     const tables = await unfinishedTablesOfGroup(sessions.target, group, { checksums: run.request.compare });
@@ -67,20 +65,21 @@ async function copyOfflineGroup(database: string, group: number, run: Run): Prom
 }
 
 /** Under a snapshot of the group's own. */
-async function copyOnlineGroup(database: string, group: number, run: Run): Promise<Amounts> {
+async function copyOnlineGroup({ database, group, tableOid }: GroupStep, run: Run): Promise<Amounts> {
   const total = await copyGroupOnline({
     source: run.endpoint('source'),
     target: run.endpoint('target'),
     database,
     identity: run.identity,
     group,
+    tableOid,
     predecessorPrefix: run.workPrefix,
     lockTimeout: run.request.timeouts.lock,
     signal: run.signal,
     onProgress: (progress) => run.progress(progress),
   });
   await run.session('target', database, async (target) =>
-    buildIndexes(target, await unfinishedTablesOfGroup(target, group, { checksums: false }), run),
+    buildIndexes(target, await unfinishedTablesOfGroup(target, group, { checksums: false, tableOid }), run),
   );
   return total;
 }

@@ -138,7 +138,10 @@ async function serveOrders(replicating: Replicating): Promise<'released' | 'reco
   }
 }
 
-/** Copies tables anew, one after the other, while the others' changes are applied. */
+/**
+ * Copies tables anew, one after the other, while the others' changes are applied. Each is loaded alone: one that cannot be
+ * copied keeps no other from it.
+ */
 class Recopies {
   private last: Promise<void> = Promise.resolve();
 
@@ -147,12 +150,15 @@ class Recopies {
   /** @param order whose answer somebody waits for */
   add(table: string, order?: string): void {
     const { step, log, activities } = this.migration;
-    const reset = () => activities.long.resetForRecopy({ ...step, table });
+    let tableOid: number | undefined;
+    const reset = async () => {
+      tableOid = (await activities.long.resetForRecopy({ ...step, table }))?.tableOid;
+    };
     this.last = this.last.then(async () => {
       if (order !== undefined && !(await takeUp(order, reset))) return;
       await log.orReport(async () => {
         if (order === undefined) await reset();
-        await loadRows(step);
+        await loadRows({ ...step, tableOid });
       });
     });
     // a cancellation ends it, maybe long before anybody settles it

@@ -163,6 +163,22 @@ test('a table that is not replicated has nothing to catch up with: it is done wi
   expect(await refusal()).toBeUndefined();
 });
 
+test('a table of a group is copied alone where another of it cannot be', async () => {
+  await copied();
+  await reset('tree');
+  await reset('orders');
+  await online.pair.sql('source', 'DROP TABLE tree');
+  await expect(online.copyGroup(1)).rejects.toMatchObject({ code: 'SchemaDrift' });
+  const { oid: tableOid } = await online.table('orders');
+  const planned = () =>
+    online.pair.session('target', (client) => remainingLoad(client, { checksums: false, tableOid }));
+  expect(await planned()).toMatchObject({ largeTables: [], groups: [{ number: 1, tables: 1 }] });
+  expect(await online.copyGroup(1, { tableOid })).toMatchObject({ tables: 1 });
+  expect(await planned()).toMatchObject({ largeTables: [], groups: [] });
+  await online.expectEqual('public.orders');
+  expect(await left()).toEqual({ large: [], groups: [1] });
+});
+
 test('a group that is being copied loses its scope to a table that is to be copied anew', async () => {
   await copied();
   await reset('orders');

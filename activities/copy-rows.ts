@@ -1,23 +1,37 @@
 import type { Client } from 'pg';
 import type { Amounts, GroupStep, LargeObjectStep, PartResult, PartStep, TableStep } from '../contract';
 import { checksumTable } from '../postgres/compare';
-import { copyGroupOnline, copyLargeObjects, copyPart } from '../postgres/copy';
+import {
+  copyGroupOnline,
+  copyLargeObjects,
+  copyPart,
+  partOfCompleteScope,
+  type CopiedPart,
+} from '../postgres/copy';
 import { saveSourceChecksum, tableLoad, unfinishedTablesOfGroup, type TableLoad } from '../postgres/ledger';
 import { runTableEntries } from '../postgres/schema';
 import type { Run } from './support/run';
-import { withAnySnapshot, withSnapshot, type SnapshotSessions } from './support/snapshot';
+import {
+  withAnySnapshot,
+  withSnapshot,
+  type SnapshotSessions,
+  type SnapshotWanted,
+} from './support/snapshot';
 
 export async function copyPartStep({ database, table, part }: PartStep, run: Run): Promise<PartResult> {
-  const of = run.request.mode === 'Online' ? { tableOid: table.oid } : {};
-  return await withSnapshot(run, database, of, async (sessions) => {
-    const { rows, bytes, scope } = await copyOnePart(
-      sessions,
-      run,
-      await tableLoad(sessions.target, table.oid),
-      part,
-    );
-    return { tables: 0, rows, bytes, scope };
-  });
+  const { rows, bytes, scope } = await withSnapshot(
+    run,
+    database,
+    ofPart(table.oid, part, run),
+    async (sessions) => copyOnePart(sessions, run, await tableLoad(sessions.target, table.oid), part),
+  );
+  return { tables: 0, rows, bytes, scope };
+}
+
+/** Online the keeper leaves once its table is wholly copied, whether or not each attempt could report that. */
+function ofPart(tableOid: number, part: number, run: Run): SnapshotWanted<CopiedPart> {
+  if (run.request.mode === 'Offline') return {};
+  return { tableOid, settled: (target) => partOfCompleteScope(target, run.identity, { tableOid, part }) };
 }
 
 export async function checksumSourceTableStep({ database, table }: TableStep, run: Run): Promise<void> {
@@ -27,13 +41,11 @@ export async function checksumSourceTableStep({ database, table }: TableStep, ru
 }
 
 /** Table by table its rows and the source's checksum, then the indexes of all. What an earlier attempt finished is not touched again. */
-export async function copyGroupStep({ database, group }: GroupStep, run: Run): Promise<Amounts> {
-  return run.request.mode === 'Online'
-    ? await copyOnlineGroup(database, group, run)
-    : await copyOfflineGroup(database, group, run);
+export async function copyGroupStep(step: GroupStep, run: Run): Promise<Amounts> {
+  return run.request.mode === 'Online' ? await copyOnlineGroup(step, run) : await copyOfflineGroup(step, run);
 }
 
-async function copyOfflineGroup(database: string, group: number, run: Run): Promise<Amounts> {
+async function copyOfflineGroup({ database, group }: GroupStep, run: Run): Promise<Amounts> {
   return await withSnapshot(run, database, {}, async (sessions) => {
     const total: Amounts = { tables: 0, rows: 0, bytes: 0 };
     const tables = await unfinishedTablesOfGroup(sessions.target, group, { checksums: run.request.compare });
@@ -53,20 +65,21 @@ async function copyOfflineGroup(database: string, group: number, run: Run): Prom
 }
 
 /** Under a snapshot of the group's own. */
-async function copyOnlineGroup(database: string, group: number, run: Run): Promise<Amounts> {
+async function copyOnlineGroup({ database, group, tableOid }: GroupStep, run: Run): Promise<Amounts> {
   const total = await copyGroupOnline({
     source: run.endpoint('source'),
     target: run.endpoint('target'),
     database,
     identity: run.identity,
     group,
+    tableOid,
     predecessorPrefix: run.workPrefix,
     lockTimeout: run.request.timeouts.lock,
     signal: run.signal,
     onProgress: (progress) => run.progress(progress),
   });
   await run.session('target', database, async (target) =>
-    buildIndexes(target, await unfinishedTablesOfGroup(target, group, { checksums: false }), run),
+    buildIndexes(target, await unfinishedTablesOfGroup(target, group, { checksums: false, tableOid }), run),
   );
   return total;
 }

@@ -2,6 +2,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import type { Client } from 'pg';
 import { FlexliftError, type Difference, type MigrationRequest } from '../contract';
 import { quoteQualified } from '../postgres/connect';
+import { IS_UNCOPIED } from '../postgres/ledger';
 import { catalogAtDump, driftSince, unpublishedTables, type DriftOptions } from '../postgres/prove';
 import { preparedTransactions } from '../postgres/replicate/source';
 
@@ -21,19 +22,28 @@ export async function refuseUnfit(source: Client, target: Client, request: Migra
 }
 
 export async function refuseUnfitTables(target: Client): Promise<void> {
-  const { rows } = await target.query<{ schema_name: string; table_name: string; stream_state: string }>(
-    `SELECT schema_name, table_name, stream_state FROM flexlift.table_load
-      WHERE stream_state <> 'applied' ORDER BY 1, 2`,
+  const { rows } = await target.query<{ schema_name: string; table_name: string; state: string }>(
+    `SELECT schema_name, table_name, state
+       FROM (SELECT schema_name, table_name,
+                    CASE WHEN stream_state = 'applied' AND ${IS_UNCOPIED} THEN 'uncopied' ELSE stream_state END AS state
+               FROM flexlift.table_load t) tables
+      WHERE state <> 'applied' ORDER BY state <> 'uncopied', 1, 2`,
   );
   const [first] = rows;
   if (first === undefined) return;
   const names = rows.slice(0, 5).map((row) => quoteQualified(row.schema_name, row.table_name));
   throw refused(
-    first.stream_state === 'stopped'
-      ? `The changes of ${rows.length} tables are stopped or still to be caught up with: ${names.join(', ')}.`
-      : `${rows.length} tables are being copied anew: ${names.join(', ')}.`,
-    'Copy stopped tables anew with flexlift recopy, and cut over when all are caught up.',
+    `${unfitness(first.state, rows.length)}: ${names.join(', ')}.`,
+    first.state === 'uncopied'
+      ? 'Copy them with flexlift recopy, or wait for one that is under way, and cut over when all are caught up.'
+      : 'Copy stopped tables anew with flexlift recopy, and cut over when all are caught up.',
   );
+}
+
+function unfitness(state: string, tables: number): string {
+  if (state === 'uncopied') return `${tables} tables are not copied or still to be caught up with`;
+  if (state === 'stopped') return `The changes of ${tables} tables are stopped or still to be caught up with`;
+  return `${tables} tables are being copied anew`;
 }
 
 /** A quiet database hears of the others' WAL now and then only: it is given a moment. */

@@ -1,5 +1,5 @@
 import type { Client } from 'pg';
-import type { DatabaseStep, FenceStep, LoadPlan, RecopyStep, TableSnapshotStep } from '../contract';
+import type { FenceStep, LoadPlan, LoadStep, RecopyReset, RecopyStep, TableSnapshotStep } from '../contract';
 import { checksumTable } from '../postgres/compare';
 import { migrationPrefix } from '../postgres/connect';
 import {
@@ -19,10 +19,10 @@ import type { Run } from './support/run';
 const WRITERS = 'copyPart';
 
 /** Divides the load, once; then says what is left of it. */
-export async function planOnlineLoadStep({ database }: DatabaseStep, run: Run): Promise<LoadPlan> {
+export async function planOnlineLoadStep({ database, tableOid }: LoadStep, run: Run): Promise<LoadPlan> {
   return await run.session('target', database, async (target) => {
     if (!(await isPlanned(target))) await planOnce(database, run, target);
-    return await remainingLoad(target, { checksums: false });
+    return await remainingLoad(target, { checksums: false, tableOid });
   });
 }
 
@@ -56,13 +56,17 @@ export async function holdTableSnapshotStep({ database, table }: TableSnapshotSt
 }
 
 /** Makes the load copy a table anew; without one all of them, from a new slot on. */
-export async function resetForRecopyStep(step: RecopyStep, run: Run): Promise<void> {
+export async function resetForRecopyStep(step: RecopyStep, run: Run): Promise<RecopyReset | undefined> {
   const { database, table } = step;
   const { identity } = run;
-  if (table === undefined) return void (await startStreamAnew(step, run));
-  await run.session('target', database, async (target) => {
+  if (table === undefined) {
+    await startStreamAnew(step, run);
+    return undefined;
+  }
+  return await run.session('target', database, async (target) => {
     const { oid } = await findTable(target, table);
     await resetTableForRecopy({ target, identity, tableOid: oid });
+    return { tableOid: oid };
   });
 }
 

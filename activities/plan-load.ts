@@ -1,5 +1,5 @@
 import type { Client } from 'pg';
-import type { DatabaseStep, LoadPlan } from '../contract';
+import type { LoadPlan, LoadStep } from '../contract';
 import { completeScope } from '../postgres/copy';
 import { isLoadComplete, remainingLoad } from '../postgres/ledger';
 import { planOnlineLoadStep } from './online-load';
@@ -10,7 +10,7 @@ import { withSnapshot } from './support/snapshot';
  * Says what of the keeper's plan is left. Where nothing is, the snapshot has served: its scope is completed, and a
  * keeper that dies from then on costs nothing.
  */
-export async function planLoadStep(step: DatabaseStep, run: Run): Promise<LoadPlan> {
+export async function planLoadStep(step: LoadStep, run: Run): Promise<LoadPlan> {
   const { database } = step;
   const { identity, request } = run;
   if (request.mode === 'Online') return await planOnlineLoadStep(step, run);

@@ -63,6 +63,8 @@ export const FAILURE_CLASSES = {
   TargetRewound: 'permanent',
   /** The source is another server, or ends before the ledger's position: it lost commits the target has. */
   SourceRewound: 'permanent',
+  /** The load was ended before all tables were copied: there is nothing to apply changes to. */
+  LoadIncomplete: 'permanent',
   /** A change cannot be applied: a row it expects is missing, or the target refuses it. Stops its table. */
   ChangeRejected: 'permanent',
   /** The cutover cannot begin as things stand; says why. */

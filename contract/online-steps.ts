@@ -115,6 +115,12 @@ export interface RecopyStep extends DatabaseStep {
   table?: string;
 }
 
+/** Of one table; nothing where it was all of them, and in histories of earlier versions. */
+export interface RecopyReset {
+  /** On the source. */
+  tableOid: number;
+}
+
 export interface TidyStep extends DatabaseStep {
   /** `objects`: all but the fence. */
   what: 'fence' | 'objects' | 'all';

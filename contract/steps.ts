@@ -9,6 +9,12 @@ export interface DatabaseStep {
   database: string;
 }
 
+/** The argument of the workflow `load`, of its plan and of its groups. */
+export interface LoadStep extends DatabaseStep {
+  /** On the source: this table alone, for it is copied anew. Absent: all that is left. */
+  tableOid?: number;
+}
+
 export interface ValidationResult {
   findings: Finding[];
   /** The databases to migrate, resolved from the request or from the source. */
@@ -70,7 +76,7 @@ export interface TableStep extends DatabaseStep {
   table: { oid: number; name: string };
 }
 
-export interface GroupStep extends DatabaseStep {
+export interface GroupStep extends LoadStep {
   group: number;
 }
 

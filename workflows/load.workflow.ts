@@ -2,11 +2,11 @@ import { defineQuery, setCurrentDetails, setHandler } from '@temporalio/workflow
 import {
   LOAD_QUERY,
   type Amounts,
-  type DatabaseStep,
   type IndexEntry,
   type LargeTable,
   type LoadPlan,
   type LoadProgress,
+  type LoadStep,
   type PartResult,
   type TableGroup,
 } from '../contract';
@@ -22,7 +22,7 @@ export const loadQuery = defineQuery<LoadProgress>(LOAD_QUERY);
  * Copies the rows of one database and builds its indexes. The ledger says what is left: a plan is made, worked
  * through and made again until it is empty, so that whatever a lost snapshot undid is simply planned once more.
  */
-export async function load(step: DatabaseStep): Promise<Amounts> {
+export async function load(step: LoadStep): Promise<Amounts> {
   const loader = new Loader(step, activityClasses(step.request));
   setHandler(loadQuery, () => loader.progress, { description: 'Rows, bytes and indexes, planned and done' });
 
@@ -46,7 +46,7 @@ class Loader {
   private readonly snapshots: Limiter;
 
   constructor(
-    private readonly step: DatabaseStep,
+    private readonly step: LoadStep,
     private readonly activities: ActivityClasses,
   ) {
     this.copies = new Limiter(step.request.limits.copiesAtOnce);

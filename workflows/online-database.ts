@@ -140,7 +140,10 @@ async function serveOrders(replicating: Replicating): Promise<'released' | 'reco
   }
 }
 
-/** Copies tables anew, one after the other, while the others' changes are applied. */
+/**
+ * Copies tables anew, one after the other, while the others' changes are applied. Each is loaded alone: one that cannot be
+ * copied keeps no other from it.
+ */
 class Recopies {
   /** How many are not done. */
   left = 0;
@@ -151,12 +154,15 @@ class Recopies {
   /** @param order whose answer somebody waits for */
   add(table: string, order?: string): void {
     const { step, log, activities } = this.migration;
-    const reset = () => activities.long.resetForRecopy({ ...step, table });
+    let tableOid: number | undefined;
+    const reset = async () => {
+      tableOid = (await activities.long.resetForRecopy({ ...step, table }))?.tableOid;
+    };
     const recopy = async () => {
       if (order !== undefined && !(await takeUp(order, reset))) return;
       await log.orReport(async () => {
         if (order === undefined) await reset();
-        await loadRows(step);
+        await loadRows({ ...step, tableOid });
       });
     };
     this.left += 1;

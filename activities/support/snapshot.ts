@@ -18,6 +18,12 @@ export interface SnapshotSessions {
   scope: Scope;
 }
 
+/** What of the source work needs a snapshot of, and when it needs none any more. */
+export interface SnapshotWanted<T> extends ScopeOf {
+  /** Asked before each look for a keeper, who may be gone for good: what it finds is the work's result. */
+  settled?: (target: Client) => Promise<T | undefined>;
+}
+
 /**
  * Runs `work` with a session on the source that stands in the keeper's snapshot and one on the target. Waits for a
  * keeper: at the start, and after one died, it takes a while until the next has its snapshot.
@@ -25,12 +31,19 @@ export interface SnapshotSessions {
 export async function withSnapshot<T>(
   run: Run,
   database: string,
-  of: ScopeOf,
+  { settled, ...of }: SnapshotWanted<T>,
   work: (sessions: SnapshotSessions) => Promise<T>,
 ): Promise<T> {
   return await run.session('target', database, async (target) => {
     for (;;) {
-      const scope = await openScope(run, target, of);
+      const result = await settled?.(target);
+      if (result !== undefined) return result;
+      const scope = await currentScope(target, run.identity, of);
+      if (scope === undefined) {
+        run.progress({ what: 'waiting for a snapshot of the source' });
+        await pause(POLL_INTERVAL, undefined, { signal: run.signal });
+        continue;
+      }
       try {
         return await run.session('source', database, async (source) => {
           await importSnapshot(source, scope.snapshot);
@@ -42,15 +55,6 @@ export async function withSnapshot<T>(
       }
     }
   });
-}
-
-async function openScope(run: Run, target: Client, of: ScopeOf): Promise<Scope> {
-  for (;;) {
-    const scope = await currentScope(target, run.identity, of);
-    if (scope !== undefined) return scope;
-    run.progress({ what: 'waiting for a snapshot of the source' });
-    await pause(POLL_INTERVAL, undefined, { signal: run.signal });
-  }
 }
 
 /** Runs `work` with a session on each side; all that the source's shows is of one moment, whichever that is. */

@@ -114,8 +114,8 @@ function named(lines: string[]): string[] {
 function driftRemedy(name: string, database: string): string {
   const option = `--database ${shellWord(formatName(database))}`;
   return (
-    'the drift stops the cutover. Undo it; or make it on the target too, then flexlift resume ' +
-    `${name} --accept-drift; or copy all anew: flexlift recopy ${name} ${option}.`
+    'the drift stops the cutover. Undo it; or make it on the target too, then: ' +
+    `flexlift resume ${name} ${option} --accept-drift.`
   );
 }
 

@@ -5,3 +5,4 @@ export * from './staging-database';
 export * from './user-databases';
 export * from './user-objects';
 export * from './replica-role';
+export * from './system-identifier';

@@ -17,6 +17,8 @@ export interface CopyGroupOnlineArguments {
   identity: LedgerIdentity;
   /** Its number in the plan. */
   group: number;
+  /** This one of its tables alone: what keeps another from being copied is not to keep it. */
+  tableOid?: number;
   /** What the application names of earlier attempts at this group begin with; they are ended on both sides. */
   predecessorPrefix: string;
   /** How long one table is waited for before the next attempt at all of them, milliseconds. */
@@ -47,7 +49,8 @@ async function copyGroup(args: CopyGroupOnlineArguments, source: Client, target:
   const of = { group };
   await endPredecessors(target, predecessorPrefix);
   await retireScope(target, identity, { prefix: predecessorPrefix }, of);
-  const tables = await tablesToCopy(target, of);
+  const left = await tablesToCopy(target, of);
+  const tables = args.tableOid === undefined ? left : left.filter(({ oid }) => oid === args.tableOid);
   if (tables.length === 0) return total;
   const say = (what: string) => onProgress?.({ what, rows: total.rows, bytes: total.bytes });
   const scope = await openGroupScope(args, source, target, tables, say);

@@ -67,6 +67,29 @@ export async function copyPart(args: CopyPartArguments): Promise<CopiedPart> {
 }
 
 /**
+ * A part of a large table whose scope is complete: nobody holds its snapshot any more, and nobody will. An attempt that
+ * was cut off between its commit and its report had copied it, or the keeper itself.
+ *
+ * @returns `undefined` where the part is still to be copied under a snapshot, or will be copied anew
+ */
+export async function partOfCompleteScope(
+  target: Client,
+  identity: LedgerIdentity,
+  { tableOid, part }: { tableOid: number; part: number },
+): Promise<CopiedPart | undefined> {
+  const { rows } = await withLedger(target, identity, () =>
+    target.query<Pick<PartRow, 'rows' | 'bytes' | 'seconds'> & { scope: number }>(
+      `SELECT p.scope, p.rows, p.bytes, p.seconds
+         FROM flexlift.part p JOIN flexlift.scope s ON s.scope = p.scope AND s.table_oid = p.table_oid
+        WHERE p.table_oid = $1 AND p.part = $2 AND s.state = 'complete'`,
+      [tableOid, part],
+    ),
+  );
+  const [row] = rows;
+  return row && { ...amountOf(row), scope: row.scope, alreadyDone: true };
+}
+
+/**
  * The scope's row is held too: as long as this transaction runs, the scope cannot be declared dead and its tables
  * reset.
  */
@@ -97,7 +120,7 @@ function rangeOf(part: PartRow): RowRange {
   };
 }
 
-function amountOf(part: PartRow): CopiedAmount & { seconds: number } {
+function amountOf(part: Pick<PartRow, 'rows' | 'bytes' | 'seconds'>): CopiedAmount & { seconds: number } {
   return { rows: Number(part.rows), bytes: Number(part.bytes), seconds: part.seconds ?? 0 };
 }
 

@@ -3,7 +3,8 @@ import { lockStream, withLedger, type LedgerIdentity } from '../ledger';
 import { resetLargeObjects, resetTables } from './reset-tables';
 
 /**
- * Makes the load copy one table anew while the others go on: from here on the applier puts its changes aside. Waits for
+ * Makes the load copy one table anew while the others go on: from here on the applier puts its changes aside. One that is
+ * not replicated has none: with its copy it is done. Waits for
  * the applier's batch and for parts in flight. A group that is being copied loses its scope with it.
  *
  * @throws FlexliftError LedgerForeign, LedgerReleased
@@ -31,7 +32,8 @@ export async function resetTableForRecopy(args: {
     await resetTables(target, [{ oid: tableOid }]);
     await target.query(
       `UPDATE flexlift.table_load
-          SET stream_state = 'recopying', stopped_by = NULL, copy_lsn = NULL, source_counters = NULL
+          SET stream_state = CASE WHEN identity = 'late' THEN 'applied' ELSE 'recopying' END,
+              stopped_by = NULL, copy_lsn = NULL, source_counters = NULL
         WHERE table_oid = $1`,
       [tableOid],
     );
@@ -39,7 +41,8 @@ export async function resetTableForRecopy(args: {
 }
 
 /**
- * Makes the load copy all tables and large objects anew, for a stream that starts at a new slot.
+ * Makes the load copy all tables and large objects anew, for a stream that starts at a new slot. Until then it stands
+ * nowhere: an applier that was cut off finds the ledger moved on, and writes nothing into the emptied tables.
  *
  * @throws FlexliftError LedgerForeign, LedgerReleased
  */
@@ -48,6 +51,7 @@ export async function resetAllForRecopy(args: { target: Client; identity: Ledger
   await withLedger(target, identity, async () => {
     // every batch holds this row until it is committed, and reads the tables' states under it
     await lockStream(target, 'UPDATE');
+    await target.query(`UPDATE flexlift.stream SET lsn = '0/0'`);
     await target.query(
       'TRUNCATE flexlift.spool, flexlift.changed_rows, flexlift.proof, flexlift.proof_request',
     );

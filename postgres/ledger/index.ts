@@ -6,3 +6,4 @@ export * from './ledger-schema';
 export * from './table-load';
 export * from './stream';
 export * from './prover';
+export * from './uncopied';

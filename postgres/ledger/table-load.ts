@@ -63,11 +63,18 @@ const TABLES_LEFT = `
    WHERE parts_left IS NOT NULL OR ($1 AND t.source_checksum IS NULL) OR indexes_left IS NOT NULL
    ORDER BY t.estimated_bytes DESC, t.table_oid`;
 
+export interface LeftOptions {
+  /** The source's checksums are wanted, too. */
+  checksums: boolean;
+  /** This table alone. */
+  tableOid?: number;
+}
+
 /**
  * What is left to load, as the ledger stands. A table that is copied in part has all its parts left: they must be of one
  * snapshot, and a part that is of the one which is still held is found done.
  */
-export async function remainingLoad(client: Client, options: { checksums: boolean }): Promise<LoadPlan> {
+export async function remainingLoad(client: Client, options: LeftOptions): Promise<LoadPlan> {
   const totals = await client.query<
     Record<'planned_tables' | 'planned_bytes' | 'tables' | 'rows' | 'bytes', string>
   >(`
@@ -79,9 +86,10 @@ export async function remainingLoad(client: Client, options: { checksums: boolea
            (SELECT pg_catalog.count(*) FROM copied) AS tables,
            (SELECT COALESCE(pg_catalog.sum(rows), 0) FROM copied) AS rows,
            (SELECT COALESCE(pg_catalog.sum(bytes), 0) FROM copied) AS bytes`);
-  const { rows } = await client.query<LoadRow>(TABLES_LEFT, [options.checksums]);
+  const rows = await tablesLeft(client, options);
   const batches = await client.query<{ batch: number }>(
-    'SELECT batch FROM flexlift.large_object_batch WHERE copied_at IS NULL ORDER BY batch',
+    'SELECT batch FROM flexlift.large_object_batch WHERE copied_at IS NULL AND $1 ORDER BY batch',
+    [options.tableOid === undefined],
   );
   const [total] = totals.rows;
   return {
@@ -91,6 +99,11 @@ export async function remainingLoad(client: Client, options: { checksums: boolea
     groups: groupsOf(rows),
     largeObjectBatches: batches.rows.map((row) => row.batch),
   };
+}
+
+async function tablesLeft(client: Client, { checksums, tableOid }: LeftOptions): Promise<LoadRow[]> {
+  const { rows } = await client.query<LoadRow>(TABLES_LEFT, [checksums]);
+  return tableOid === undefined ? rows : rows.filter((row) => row.table_oid === tableOid);
 }
 
 /** Offline: everything was copied under one snapshot, which is needed no more. */
@@ -128,9 +141,9 @@ function groupsOf(rows: LoadRow[]): LoadPlan['groups'] {
 export async function unfinishedTablesOfGroup(
   client: Client,
   group: number,
-  options: { checksums: boolean },
+  options: LeftOptions,
 ): Promise<(TableLoad & { copied: boolean; checksum: boolean; indexes: number[] })[]> {
-  const { rows } = await client.query<LoadRow>(TABLES_LEFT, [options.checksums]);
+  const rows = await tablesLeft(client, options);
   return rows
     .filter((row) => row.group_number === group)
     .map((row) => ({

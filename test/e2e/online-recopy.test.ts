@@ -37,6 +37,18 @@ async function untilPhase(handle: Online['handle'], phase: Phase): Promise<void>
   });
 }
 
+async function isCopiedAnew(table: string): Promise<boolean> {
+  return await withSession(TARGET, shop.database, async (client) => {
+    const { rows } = await client.query<{ anew: boolean }>(
+      `SELECT t.stream_state = 'applied' AND pg_catalog.min(p.copies) > 1 AS anew
+         FROM flexlift.table_load t JOIN flexlift.part p USING (table_oid)
+        WHERE t.table_name = $1 AND p.copied_at IS NOT NULL GROUP BY t.table_oid`,
+      [table.replaceAll('"', '')],
+    );
+    return rows[0]?.anew === true;
+  });
+}
+
 /** A row that is on the target already, put there by hand, comes from the source as well. */
 async function insertConflict(table: string, row: string): Promise<void> {
   const sql = `INSERT INTO ${table} VALUES ${row}`;
@@ -76,6 +88,24 @@ describe('a change that the target refuses', () => {
       (live) => live.stoppedTables.length === 0 && live.changes.inserts > inserts,
     );
     expect(caughtUp.state).toBe('ReadyForCutover');
+    await untilCutOver(handle);
+    await expectReleased(shop, migration, [SOURCE, TARGET]);
+  });
+});
+
+describe('a table that cannot be copied anew', () => {
+  it('keeps no other from it, in its group or elsewhere', async () => {
+    const migration = await startReady();
+    const { handle } = migration;
+    const onSource = (sql: string) => withSession(SOURCE, shop.database, (client) => client.query(sql));
+    await onSource('ALTER TABLE "Small 12" RENAME TO elsewhere');
+    await recopy(migration, { table: '"Small 12"' });
+    for (const table of ['"Small 11"', 'big']) {
+      await recopy(migration, { table });
+      await eventually(`${table} is copied anew`, () => isCopiedAnew(table), { timeout: 60_000 });
+    }
+    await onSource('ALTER TABLE elsewhere RENAME TO "Small 12"');
+    await recopy(migration, { table: '"Small 12"' });
     await untilCutOver(handle);
     await expectReleased(shop, migration, [SOURCE, TARGET]);
   });

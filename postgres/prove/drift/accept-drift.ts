@@ -79,7 +79,7 @@ async function uncopiedTables(target: Client, tables: SourceTable[]): Promise<Di
       object: `table ${quoteQualified(schema, name)}`,
       message:
         'The table was made on the source since its schema was dumped: its rows are neither copied nor replicated. ' +
-        'Drop it on the source, or copy all tables anew (flexlift recopy).',
+        'Drop it on the source, or cancel the migration (flexlift cancel) and start it again.',
     }));
 }
 

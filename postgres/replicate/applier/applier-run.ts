@@ -7,6 +7,7 @@ import { relationsIn, type ChangeStream } from '../pgoutput';
 import type { Applied, ApplyArguments, RefusedChange } from './apply-changes';
 import { applyBatch, type BatchEnd, type BatchWriter } from './batch';
 import { advanceStream, NO_CHANGES, readStream, type StreamRow } from './ledger-position';
+import { refuseUnloadedTables } from './loaded-tables';
 import { isMarkerMet, isQuiet } from './met-markers';
 import { endProofRequests, ProofHold } from './proof-hold';
 import { ReplicationMeter } from './replication-meter';
@@ -84,6 +85,7 @@ export class ApplierRun {
   private async applyAll(source: ChangeStream, buffer: TransactionBuffer): Promise<Applied> {
     const { args, hold } = this;
     const { until } = args;
+    await refuseUnloadedTables(this.target);
     this.meter.oldestCommitTime = () => this.writing?.commitTime ?? buffer.oldestCommitTime;
     args.stop.addEventListener('abort', buffer.wake);
     try {

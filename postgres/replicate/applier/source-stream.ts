@@ -1,11 +1,12 @@
 import type { Client } from 'pg';
-import { FlexliftError, type Difference } from '../../../contract';
+import type { Difference } from '../../../contract';
 import { withConnection, type Endpoint } from '../../connect';
 import type { LedgerIdentity } from '../../ledger';
 import { openChangeStream, type ChangeStream } from '../pgoutput';
 import type { StreamRow } from './ledger-position';
 import { MarkerTable } from './marker';
 import type { ReplicationMeter } from './replication-meter';
+import { checkSystem } from './same-system';
 import { startSource } from './source-start';
 import { watchSource } from './source-watch';
 import type { StreamTable } from './table-states';
@@ -95,7 +96,7 @@ async function watch(args: SourceStreamArguments, signal: AbortSignal): Promise<
   await watchSource({
     endpoint: args.source,
     database: args.database,
-    slot: args.stream.slot,
+    stream: args.stream,
     interval: args.watchInterval,
     onWatch: args.onWatch,
     isIdle: args.isIdle,
@@ -103,17 +104,5 @@ async function watch(args: SourceStreamArguments, signal: AbortSignal): Promise<
     onSlot: (slot) => meter.slotSeen(slot),
     onDrift: (drift) => (meter.drift = drift),
     signal,
-  });
-}
-
-/** The names are the same, the server is not: nothing that the ledger says of positions holds there. */
-function checkSystem(stream: StreamRow, systemIdentifier: string): void {
-  if (systemIdentifier === stream.systemIdentifier) return;
-  throw new FlexliftError({
-    code: 'SourceRewound',
-    sentence: 'The source is another server than the one this migration was started from.',
-    remedy:
-      'Point the source at that server, or run flexlift recopy to copy the tables anew with a new slot.',
-    side: 'source',
   });
 }

@@ -1,12 +1,14 @@
 import type { Client } from 'pg';
 import { FlexliftError, type Difference } from '../../../contract';
-import { serverVersion } from '../../catalog';
+import { serverVersion, systemIdentifier } from '../../catalog';
 import { withConnection, type Endpoint } from '../../connect';
 import { inTransaction } from '../../ledger';
 import { parseLsn, type Lsn } from '../lsn';
 import { FIRST_MAJOR_WITH_MESSAGES } from '../pgoutput';
 import { Bell } from './bell';
+import type { StreamRow } from './ledger-position';
 import { HEARTBEAT_SQL } from './marker';
+import { checkSystem } from './same-system';
 import { readSlot, type SlotState } from './watched-slot';
 
 /** Milliseconds. */
@@ -16,7 +18,7 @@ const BETWEEN_HEARTBEATS = 10_000;
 export interface SourceWatchArguments {
   endpoint: Endpoint;
   database: string;
-  slot: string;
+  stream: Pick<StreamRow, 'slot' | 'systemIdentifier'>;
   /** Between two looks at the slot; milliseconds. */
   interval: number;
   onWatch?: (source: Client) => Promise<Difference[]>;
@@ -33,7 +35,7 @@ export interface SourceWatchArguments {
  * Looks at the source on a session of its own until the signal fires. Where that fails, the applying goes on and the
  * session is opened again.
  *
- * @throws FlexliftError SlotLost
+ * @throws FlexliftError SlotLost, SourceRewound
  */
 export async function watchSource(args: SourceWatchArguments): Promise<void> {
   const bell = new Bell();
@@ -44,13 +46,15 @@ export async function watchSource(args: SourceWatchArguments): Promise<void> {
         watchOn(source, args, bell),
       );
     } catch (error) {
-      if (error instanceof FlexliftError && error.code === 'SlotLost') throw error;
+      if (error instanceof FlexliftError && ['SlotLost', 'SourceRewound'].includes(error.code)) throw error;
     }
     if (!args.signal.aborted) await bell.heard(BETWEEN_POSITIONS);
   }
 }
 
 async function watchOn(source: Client, args: SourceWatchArguments, bell: Bell): Promise<void> {
+  // on another server there is no slot, and that it is lost would be said of the right one
+  checkSystem(args.stream, await systemIdentifier(source));
   let nextSlot = 0;
   let nextHeartbeat = performance.now() + BETWEEN_HEARTBEATS;
   const { major } = await serverVersion(source);
@@ -60,7 +64,7 @@ async function watchOn(source: Client, args: SourceWatchArguments, bell: Bell): 
     await reportPosition(source, args);
     if (now >= nextSlot) {
       nextSlot = now + args.interval;
-      args.onSlot(await readSlot(source, args.slot));
+      args.onSlot(await readSlot(source, args.stream.slot));
       if (args.onWatch !== undefined) args.onDrift(await args.onWatch(source));
     }
     if (hasMessages && now >= nextHeartbeat) {

@@ -1,6 +1,6 @@
 import type { Client } from 'pg';
 import type { ChangeCounts } from '../../../contract';
-import { remainingLoad, unfinishedTablesOfGroup, withLedger } from '../../ledger';
+import { IS_UNCOPIED, remainingLoad, unfinishedTablesOfGroup, withLedger } from '../../ledger';
 import { writeChanges } from '../apply';
 import { formatLsn, parseLsn, type Lsn } from '../lsn';
 import { PgoutputDecoder, type Change, type Relation } from '../pgoutput';
@@ -54,12 +54,20 @@ export async function tablesCopiedAnew(target: Client): Promise<number[]> {
   return rows.map((row) => row.table_oid).filter((oid) => !unfinished.has(oid));
 }
 
+async function isCopied(target: Client, oid: number): Promise<boolean> {
+  const { rowCount } = await target.query(
+    `SELECT FROM flexlift.table_load t WHERE table_oid = $1 AND copy_lsn IS NOT NULL AND NOT ${IS_UNCOPIED}`,
+    [oid],
+  );
+  return rowCount === 1;
+}
+
 /**
  * Applies the oldest spooled changes of a table in one transaction that deletes them too; where none is left, the table
  * is one like the others again.
  *
  * @param lsn where the ledger stands; it stays there
- * @returns what was applied; `undefined` where the table has caught up
+ * @returns what was applied; `undefined` where the table has caught up, or its copy is gone again
  */
 export async function applySpooled(
   writer: BatchWriter,
@@ -72,6 +80,8 @@ export async function applySpooled(
     const states = await lockTableStates(target, [oid]);
     const state = states.get(oid);
     if (state?.streamState !== 'recopying') return undefined;
+    // it may have been set to be copied anew once more since it was found complete
+    if (!(await isCopied(target, oid))) return undefined;
     const chunk = await takeChunk(target, oid);
     if (chunk === undefined) {
       await endRecopy(target, oid);

@@ -33,7 +33,7 @@ export interface WatchArguments {
  * Watches the source while nothing is applied, until it is told to stop: how far the target is behind, what the source
  * keeps for it, and whether it still does. The target may be away meanwhile: that may be why nothing is applied.
  *
- * @throws FlexliftError SlotLost, and what the source or, where nothing is known yet, the target throws at the beginning
+ * @throws FlexliftError SlotLost, SourceRewound, and what the source or, where nothing is known yet, the target throws at the beginning
  */
 export async function watchStream(args: WatchArguments): Promise<ReplicationProgress> {
   const { source, database, known, stop } = args;
@@ -52,7 +52,7 @@ export async function watchStream(args: WatchArguments): Promise<ReplicationProg
     await watchSource({
       endpoint: source,
       database,
-      slot: stream.slot,
+      stream,
       interval: args.watchInterval,
       onWatch: args.onWatch,
       // a sign of life would only add to what the source keeps

@@ -1,6 +1,6 @@
 import type { Client } from 'pg';
 import { FlexliftError, type KeylessTables } from '../../../contract';
-import { mayBeReplica, serverVersion } from '../../catalog';
+import { mayBeReplica, serverVersion, systemIdentifier } from '../../catalog';
 import { withConnection, type Endpoint } from '../../connect';
 import { withLedger, type LedgerIdentity } from '../../ledger';
 import { slotName } from './names';
@@ -91,7 +91,10 @@ async function withTarget<T>(args: PrepareSource, work: (target: Client) => Prom
 }
 
 async function readStream(target: Client): Promise<{ slot: string; lsn: string } | undefined> {
-  const { rows } = await target.query<{ slot: string; lsn: string }>('SELECT slot, lsn FROM flexlift.stream');
+  // at 0/0 it was set to start anew, and its slot was not made yet
+  const { rows } = await target.query<{ slot: string; lsn: string }>(
+    `SELECT slot, lsn FROM flexlift.stream WHERE lsn <> '0/0'`,
+  );
   return rows[0];
 }
 
@@ -107,13 +110,6 @@ async function saveStream(
             replica_role = EXCLUDED.replica_role`,
     [stream.slot, stream.systemIdentifier, stream.lsn, replicaRole],
   );
-}
-
-async function systemIdentifier(client: Client): Promise<string> {
-  const { rows } = await client.query<{ system_identifier: string }>(
-    'SELECT system_identifier::pg_catalog.text FROM pg_catalog.pg_control_system()',
-  );
-  return rows[0]?.system_identifier ?? '';
 }
 
 async function checkStanding(client: Client, args: PrepareSource, slot: string): Promise<void> {

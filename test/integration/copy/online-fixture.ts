@@ -9,9 +9,13 @@ import {
   type LoadLimits,
   type Scope,
 } from '../../../postgres/copy';
+import { copyPartStep } from '../../../activities/copy-rows';
+import type { PartResult } from '../../../contract';
+import { withConnection, type Side } from '../../../postgres/connect';
 import type { StreamIdentity } from '../../../postgres/ledger';
 import { eventually } from '../../support/eventually';
-import { testEndpoint, type Major } from '../../support/servers';
+import { testRequest } from '../../support/migration';
+import { testAddress, testEndpoint, type Major } from '../../support/servers';
 import { identity, LIMITS, never, Pair } from './fixture';
 
 export const PREFIX = 'flexlift:0123456789ab:';
@@ -157,6 +161,30 @@ export class OnlinePair {
         );
       },
       `${PREFIX}copyPart:${table.oid}:1`,
+    );
+  }
+
+  /** As the activity does it, which waits for a keeper. */
+  async retryPart(table: Table, part: number): Promise<PartResult> {
+    const { majors, databases } = this.pair;
+    const request = testRequest(testAddress(majors.source), testAddress(majors.target), { mode: 'Online' });
+    const prefix = `${PREFIX}copyPart:retry:`;
+    const signal = AbortSignal.timeout(30_000);
+    const endpoint = (side: Side) => testEndpoint(majors[side], side, `${prefix}1`);
+    return await copyPartStep(
+      { request, database: databases.source, table, part },
+      {
+        request,
+        identity,
+        signal,
+        attempt: 2,
+        workPrefix: prefix,
+        activityPrefix: prefix,
+        endpoint,
+        session: (side, database, work) => withConnection(endpoint(side), database, signal, work),
+        sessions: () => Promise.reject(new Error('no part is copied by these')),
+        progress: () => undefined,
+      },
     );
   }
 

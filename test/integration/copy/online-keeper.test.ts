@@ -185,6 +185,29 @@ test('a keeper killed after the last part costs nothing', async () => {
   expect(await online.scopes()).toEqual([{ of: 'big', state: 'complete' }]);
 });
 
+test('a part whose completion went unreported is found done where its keeper has left', async () => {
+  const { big, other } = await planned();
+  const keeper = online.keep(big);
+  await keeper.held;
+  await copyAll(big);
+  await online.killKeeper(keeper);
+  expect(await online.keep(big).ended).toBe('returned');
+  const [copied] = await online.pair.sql(
+    'target',
+    `SELECT 0 AS tables, rows::int, bytes::int, scope FROM flexlift.part WHERE table_oid = ${big.oid} AND part = 2`,
+  );
+  expect(await online.retryPart(big, 2)).toEqual(copied);
+
+  // what was copied under a dead scope will be reset: the next keeper is waited for
+  const lost = online.keep(other);
+  await lost.held;
+  await online.copyPart(other, 2);
+  await online.killKeeper(lost);
+  const retried = online.retryPart(other, 2);
+  const { scope } = await online.keep(other).held;
+  expect(await retried).toMatchObject({ scope });
+});
+
 test('what is left of a table that somebody waits to lock exclusively is copied by its keeper', async () => {
   const { big } = await planned();
   const keeper = online.keep(big);

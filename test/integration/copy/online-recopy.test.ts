@@ -1,5 +1,6 @@
 import { resetAllForRecopy, resetTableForRecopy } from '../../../postgres/copy';
-import { remainingLoad } from '../../../postgres/ledger';
+import { refuseUnfitTables } from '../../../activities/cutover-refusals';
+import { remainingLoad, type StreamIdentity } from '../../../postgres/ledger';
 import { eventually } from '../../support/eventually';
 import { withSession } from '../../support/servers';
 import { identity } from './fixture';
@@ -16,7 +17,7 @@ afterEach(async () => {
 });
 
 /** A large table, a small one it is referenced by, and one that references itself; all of them copied. */
-async function copied(): Promise<void> {
+async function copied(identities: Record<string, StreamIdentity> = {}): Promise<void> {
   await online.pair.both(
     `CREATE TABLE customer (id int PRIMARY KEY, v text); CREATE TABLE orders (id int PRIMARY KEY, v text);
      CREATE TABLE tree (id int PRIMARY KEY, v text, parent int)`,
@@ -25,7 +26,7 @@ async function copied(): Promise<void> {
   await fill(online.pair, 'orders', 100);
   await fill(online.pair, 'tree', 10);
   await online.pair.sql('source', `UPDATE tree SET parent = 11 - id`);
-  await online.plan();
+  await online.plan(identities);
   await online.stream({ replicaRole: true });
   await copyCustomers();
   await online.copyGroup(1);
@@ -147,6 +148,35 @@ test('a small table is copied anew alone in its group, referenced or referencing
     expect({ ...after, [name]: 0 }).toEqual({ ...before, [name]: 0 });
   }
   await online.expectEqual('public.tree', 'public.orders', 'public.customer');
+});
+
+test('a table that is not replicated has nothing to catch up with: it is done with its copy', async () => {
+  await copied({ tree: 'late' });
+  const refusal = () => online.pair.session('target', refuseUnfitTables).catch((error: unknown) => error);
+  await reset('tree');
+  expect(await refusal()).toMatchObject({
+    code: 'CutoverRefused',
+    message: expect.stringMatching(/1 tables are not copied.*"tree"/) as string,
+  });
+  expect(await online.copyGroup(1)).toMatchObject({ tables: 1 });
+  expect((await online.ledger())['tree']).toMatchObject({ copied: 1, copies: 2, state: 'applied' });
+  expect(await refusal()).toBeUndefined();
+});
+
+test('a table of a group is copied alone where another of it cannot be', async () => {
+  await copied();
+  await reset('tree');
+  await reset('orders');
+  await online.pair.sql('source', 'DROP TABLE tree');
+  await expect(online.copyGroup(1)).rejects.toMatchObject({ code: 'SchemaDrift' });
+  const { oid: tableOid } = await online.table('orders');
+  const planned = () =>
+    online.pair.session('target', (client) => remainingLoad(client, { checksums: false, tableOid }));
+  expect(await planned()).toMatchObject({ largeTables: [], groups: [{ number: 1, tables: 1 }] });
+  expect(await online.copyGroup(1, { tableOid })).toMatchObject({ tables: 1 });
+  expect(await planned()).toMatchObject({ largeTables: [], groups: [] });
+  await online.expectEqual('public.orders');
+  expect(await left()).toEqual({ large: [], groups: [1] });
 });
 
 test('a group that is being copied loses its scope to a table that is to be copied anew', async () => {

@@ -1,7 +1,10 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { DatabaseError, type Client } from 'pg';
 import { FlexliftError } from '../../../contract';
+import { resetAllForRecopy } from '../../../postgres/copy';
+import { watchSource } from '../../../postgres/replicate/applier/source-watch';
 import { eventually } from '../../support/eventually';
+import { testEndpoint } from '../../support/servers';
 import { ReplicationFixture } from './applier-fixture';
 
 const DEADLOCK = '40P01';
@@ -134,6 +137,16 @@ it('notices a ledger that was moved on behind its back', async () => {
   expect((await fixture.target.query('SELECT FROM acc WHERE n = 8')).rowCount).toBe(0);
 });
 
+it('writes nothing into tables that are all set to be copied anew', async () => {
+  const applier = fixture.run();
+  await fixture.caughtUp();
+  const { target, identity } = fixture;
+  await resetAllForRecopy({ target, identity });
+  await fixture.source.query(`INSERT INTO acc VALUES (4711, 1, 'for the copy to bring')`);
+  await expect(applier.result).rejects.toMatchObject({ code: 'Contention' });
+  expect((await target.query('SELECT FROM acc')).rowCount).toBe(0);
+});
+
 it('notices a target that was restored to an earlier state', async () => {
   const { rows } = await fixture.target.query<{ lsn: string }>('SELECT lsn FROM flexlift.stream');
   const applier = fixture.run();
@@ -155,6 +168,44 @@ it('notices a source that is behind the ledger, and another source', async () =>
     `UPDATE flexlift.stream SET lsn = (SELECT copy_lsn FROM flexlift.table_load LIMIT 1), system_identifier = '1'`,
   );
   await expect(fixture.run().result).rejects.toMatchObject({ code: 'SourceRewound' });
+});
+
+it('tells a lost slot from a source that is another server for a while', async () => {
+  const watch = (change: { slot?: string; system?: string }) =>
+    watchSource({
+      endpoint: testEndpoint(15, 'source'),
+      database: fixture.database,
+      stream: { slot: change.slot ?? fixture.slot, systemIdentifier: change.system ?? '' },
+      interval: 50,
+      isIdle: () => false,
+      onPosition: () => undefined,
+      onSlot: () => undefined,
+      onDrift: () => undefined,
+      signal: AbortSignal.timeout(5_000),
+    });
+  await expect(watch({ slot: 'gone', system: '1' })).rejects.toMatchObject({ code: 'SourceRewound' });
+  await expect(watch({ slot: 'gone' })).rejects.toMatchObject({ code: 'SlotLost' });
+});
+
+it('applies nothing where the load was ended before its end', async () => {
+  const { target } = fixture;
+  const [log, acc] = [await fixture.oidOf('log'), await fixture.oidOf('acc')];
+  await target.query(`UPDATE flexlift.part SET copied_at = NULL WHERE table_oid IN (${log}, ${acc})`);
+  // this one waits for its own copy
+  await target.query(`UPDATE flexlift.table_load SET stream_state = 'recopying' WHERE table_oid = ${acc}`);
+  await fixture.source.query(`INSERT INTO log VALUES (1, 1, 'x')`);
+  await expect(fixture.run().result).rejects.toMatchObject({
+    code: 'LoadIncomplete',
+    fields: { object: '"public"."log"' },
+  });
+  expect((await target.query('SELECT FROM log')).rowCount).toBe(0);
+  await target.query(`DELETE FROM flexlift.step WHERE key = 'plan-load'`);
+  await expect(fixture.run().result).rejects.toMatchObject({ code: 'LoadIncomplete' });
+  await target.query(`INSERT INTO flexlift.step (kind, key) VALUES ('phase', 'plan-load')`);
+  await target.query(`UPDATE flexlift.part SET copied_at = now() WHERE table_oid = ${log}`);
+  const applier = fixture.run();
+  await fixture.caughtUp();
+  await applier.stop();
 });
 
 it('says within seconds that its slot is gone', async () => {

@@ -154,6 +154,30 @@ it('spools the changes of a table that is copied anew, and follows up when it is
   await confirmation.stop();
 });
 
+it('does not take a table for caught up that was found complete, and set to be copied anew once more', async () => {
+  const { target } = fixture;
+  const oid = await fixture.oidOf('a');
+  const applier = fixture.run();
+  await fixture.caughtUp();
+  const reset = await fixture.session('target');
+  await reset.query('BEGIN; SELECT FROM flexlift.stream FOR UPDATE');
+  await target.query(`UPDATE flexlift.table_load SET stream_state = 'recopying' WHERE table_oid = ${oid}`);
+  await eventually('the applier to have found it complete', async () => {
+    const waiting = await target.query(
+      `SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND starts_with(application_name, $1)`,
+      [fixture.workPrefix],
+    );
+    return waiting.rowCount === 1;
+  });
+  await reset.query(`TRUNCATE a; UPDATE flexlift.part SET copied_at = NULL WHERE table_oid = ${oid}; COMMIT`);
+  await reset.end();
+  await fixture.source.query(`UPDATE b SET v = 'goes on'`);
+  await fixture.caughtUp();
+  expect(await valuesOf('b')).toEqual(['goes on']);
+  expect(await fixture.stateOf('a')).toMatchObject({ stream_state: 'recopying' });
+  await applier.stop();
+});
+
 it('stops a table whose spool cannot be applied', async () => {
   const oid = await fixture.oidOf('a');
   await fixture.target.query(

@@ -148,6 +148,14 @@ describe('a source in use', () => {
     await expect(pair.prepare()).rejects.toMatchObject({ code: 'SlotLost' });
   });
 
+  it('begins with the slot of an attempt at a new one that could not note it', async () => {
+    await pair.prepare();
+    await withSession(17, pair.database, (client) => client.query(`UPDATE flexlift.stream SET lsn = '0/0'`));
+    const { lsn } = await pair.prepare();
+    expect(lsn).not.toBe('0/0');
+    expect((await pair.prepare()).lsn).toBe(lsn);
+  });
+
   it('gets another slot where the publications had to be made after it', async () => {
     const first = await pair.prepare();
     await withSession(17, pair.database, (client) => client.query('DELETE FROM flexlift.stream'));

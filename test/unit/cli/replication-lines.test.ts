@@ -90,7 +90,9 @@ describe('what a person should look at', () => {
     const drift = [{ kind: 'catalog' as const, object: '"t"', message: 'The source has a column more.' }];
     expect(told({ database: "o'shop", replication: replication({ drift }) })).toEqual([
       `o'shop: schema drift in "t": The source has a column more.`,
-      expect.stringMatching(/resume m --accept-drift.*recopy m --database 'o'\\''shop'\.$/),
+      expect.stringMatching(
+        /Undo it; or make it .*flexlift resume m --database 'o'\\''shop' --accept-drift\.$/,
+      ),
     ]);
   });
 

@@ -2,7 +2,7 @@ import type { BeginCutoverStep, BegunCutover, CutoverStep, FenceStep, UndoneCuto
 import { endPredecessors, migrationPrefix } from '../postgres/connect';
 import { streamedTablesCopiedInAttempt } from '../postgres/copy';
 import { liftFence, raiseFence } from '../postgres/fence';
-import { beginCutover, isReplicaRoleAllowed, withCutover } from '../postgres/ledger';
+import { beginCutover, withCutover } from '../postgres/ledger';
 import { restoreTargetIdentities } from '../postgres/replicate/source';
 import { runLate, undoLate } from '../postgres/schema';
 import {
@@ -75,8 +75,7 @@ export async function undoCutoverStep(step: CutoverStep, run: Run): Promise<Undo
   const doubtful = await run.session('target', database, async (client) => {
     // what a frozen worker has begun for the attempt would keep from calling it off
     await endPredecessors(client, migrationPrefix(request.migrationId));
-    const foreignKeys = !(await isReplicaRoleAllowed(client));
-    await undoLate({ client, attempt, foreignKeys, ...entryOptions(run) });
+    await undoLate({ client, attempt, ...entryOptions(run) });
     return await streamedTablesCopiedInAttempt(client, attempt);
   });
   // from now on nothing can raise it for this attempt; until now something late could have

@@ -30,8 +30,8 @@ export const LEDGER_DDL = [
      detail      jsonb,
      PRIMARY KEY (kind, key))`,
 
-  // the schema as pg_dump gave it, in the archive's own order; step kind 'entry' says which are executed. A statement
-  // that a rule leaves out is not kept.
+  // the schema as pg_dump gave it, in the archive's own order; step kind 'entry' says which are executed, and for
+  // which cutover, if for one. A statement that a rule leaves out is not kept.
   `CREATE TABLE flexlift.archive_entry (
      dump_id       integer PRIMARY KEY,
      position      integer NOT NULL UNIQUE,

@@ -61,7 +61,7 @@ export const FAILURE_CLASSES = {
   SlotLost: 'permanent',
   /** The ledger's position is behind the slot's: the target lost commits it had confirmed (a restore, a failover). */
   TargetRewound: 'permanent',
-  /** The source is another server, or ends before the ledger's position: it lost commits the target has. */
+  /** The source is another server, or its WAL ends, or left the timeline we know, before the ledger's position. */
   SourceRewound: 'permanent',
   /** A change cannot be applied: a row it expects is missing, or the target refuses it. Stops its table. */
   ChangeRejected: 'permanent',

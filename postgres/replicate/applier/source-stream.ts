@@ -1,5 +1,5 @@
 import type { Client } from 'pg';
-import { FlexliftError, type Difference } from '../../../contract';
+import type { Difference } from '../../../contract';
 import { withConnection, type Endpoint } from '../../connect';
 import type { LedgerIdentity } from '../../ledger';
 import { openChangeStream, type ChangeStream } from '../pgoutput';
@@ -52,6 +52,7 @@ export async function withSourceStream<T>(
     slot: args.stream.slot,
     publications: start.publications,
     from: args.stream.lsn,
+    known: args.stream,
     predecessorPrefix,
     silence: source.silence,
     signal: args.signal,
@@ -61,7 +62,6 @@ export async function withSourceStream<T>(
   const signal = AbortSignal.any([args.signal, ending.signal]);
   const background: Promise<void>[] = [];
   try {
-    checkSystem(args.stream, stream.systemIdentifier);
     const watching = watch(args, signal);
     background.push(
       fill(buffer, stream, signal),
@@ -103,17 +103,5 @@ async function watch(args: SourceStreamArguments, signal: AbortSignal): Promise<
     onSlot: (slot) => meter.slotSeen(slot),
     onDrift: (drift) => (meter.drift = drift),
     signal,
-  });
-}
-
-/** The names are the same, the server is not: nothing that the ledger says of positions holds there. */
-function checkSystem(stream: StreamRow, systemIdentifier: string): void {
-  if (systemIdentifier === stream.systemIdentifier) return;
-  throw new FlexliftError({
-    code: 'SourceRewound',
-    sentence: 'The source is another server than the one this migration was started from.',
-    remedy:
-      'Point the source at that server, or run flexlift recopy to copy the tables anew with a new slot.',
-    side: 'source',
   });
 }

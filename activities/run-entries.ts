@@ -31,7 +31,8 @@ export async function runBeforeReplicationStep({ database }: DatabaseStep, run: 
 
 /**
  * Where the applier may act as a replica it fires no foreign key, so that they can be there from now on; elsewhere they
- * would refuse changes that come in another order than on the source, and wait for the cutover.
+ * would refuse changes that come in another order than on the source, and wait for the cutover. So does one that does
+ * not hold yet.
  */
 export async function buildForeignKeysStep({ database }: DatabaseStep, run: Run): Promise<void> {
   await run.session('target', database, async (client) => {

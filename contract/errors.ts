@@ -61,7 +61,7 @@ export const FAILURE_CLASSES = {
   SlotLost: 'permanent',
   /** The ledger's position is behind the slot's: the target lost commits it had confirmed (a restore, a failover). */
   TargetRewound: 'permanent',
-  /** The source is another server, or ends before the ledger's position: it lost commits the target has. */
+  /** The source is another server, or its WAL ends, or left the timeline we know, before the ledger's position. */
   SourceRewound: 'permanent',
   /** The load was ended before all tables were copied: there is nothing to apply changes to. */
   LoadIncomplete: 'permanent',

@@ -139,13 +139,16 @@ class Replicator {
     else if (this.failure !== failure) await condition(isToldOtherwise, BETWEEN_WATCHES);
   }
 
-  /** A foreign key holds as soon as both of its tables stand at one and the same commit of the source. */
+  /**
+   * A foreign key holds as soon as both of its tables stand at one and the same commit of the source; one whose tables
+   * do not come to stand there is left to the cutover.
+   */
   async buildForeignKeys(): Promise<void> {
     while (!this.hasForeignKeys) {
       await condition(() => this.isLeaving || (this.isCaughtUp && !this.isHalted));
       if (this.isLeaving) return;
       await this.orStop(async () => {
-        await this.activities.long.buildForeignKeys(this.step);
+        await this.interruptibly(() => this.activities.long.buildForeignKeys(this.step));
         this.hasForeignKeys = true;
       });
       await this.tell();

@@ -1,14 +1,13 @@
 import type { Client } from 'pg';
 import { liftFence } from '../../postgres/fence';
-import { cutoverAttempt, isReplicaRoleAllowed } from '../../postgres/ledger';
+import { cutoverAttempt } from '../../postgres/ledger';
 import { undoLate } from '../../postgres/schema';
 import { entryOptions } from '../run-entries';
 import type { Run } from './run';
 
 /** What was made for a cutover that was called off would act on the changes to come: triggers fire, rules rewrite. */
 export async function undoAttempt(target: Client, attempt: number, run: Run): Promise<void> {
-  const foreignKeys = !(await isReplicaRoleAllowed(target));
-  await undoLate({ client: target, attempt, foreignKeys, ...entryOptions(run) });
+  await undoLate({ client: target, attempt, ...entryOptions(run) });
 }
 
 /** Calls off the last attempt at the cutover, if there was one. */

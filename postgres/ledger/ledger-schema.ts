@@ -30,8 +30,8 @@ export const LEDGER_DDL = [
      detail      jsonb,
      PRIMARY KEY (kind, key))`,
 
-  // the schema as pg_dump gave it, in the archive's own order; step kind 'entry' says which are executed. A statement
-  // that a rule leaves out is not kept.
+  // the schema as pg_dump gave it, in the archive's own order; step kind 'entry' says which are executed, and for
+  // which cutover, if for one. A statement that a rule leaves out is not kept.
   `CREATE TABLE flexlift.archive_entry (
      dump_id       integer PRIMARY KEY,
      position      integer NOT NULL UNIQUE,
@@ -120,11 +120,13 @@ export const LEDGER_DDL = [
 
   // one row, online only: how far the source's changes are applied. Every commit that ends at or before lsn is on the
   // target, none after it. Every batch holds this row and reads the tables' states under it; whoever changes a
-  // state locks it first. cutover counts the attempts; drift is what the source's schema changed since its dump
+  // state locks it first. timeline is that of the source up to lsn; null before the first start. cutover counts the
+  // attempts; drift is what the source's schema changed since its dump
   `CREATE TABLE flexlift.stream (
      singleton         boolean PRIMARY KEY DEFAULT true CHECK (singleton),
      slot              text NOT NULL,
      system_identifier text NOT NULL,
+     timeline          integer,
      lsn               pg_lsn NOT NULL,
      commit_time       timestamptz,
      transactions      bigint NOT NULL DEFAULT 0,

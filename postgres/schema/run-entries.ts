@@ -94,7 +94,7 @@ export async function runEntries(
   for (const batch of batches(entries, options.together)) {
     task.signal.throwIfAborted();
     await withCutover(task.client, task.identity, task.attempt, async () => {
-      for (const entry of await takeEntries(task.client, batch)) {
+      for (const entry of await takeEntries(task, batch)) {
         task.signal.throwIfAborted();
         task.onProgress?.({ done, total, object: entry.object });
         await executeStatement(task.client, entry);
@@ -126,11 +126,11 @@ interface TakenEntry {
 }
 
 /** Writes the rows, and with them takes the locks, of those that nobody has executed. */
-async function takeEntries(client: Client, batch: StoredEntry[]): Promise<TakenEntry[]> {
+async function takeEntries({ client, attempt }: RunTask, batch: StoredEntry[]): Promise<TakenEntry[]> {
   const { rows } = await client.query<TakenEntry>(
     `WITH taken AS (
-       INSERT INTO flexlift.step (kind, key)
-       SELECT 'entry', dump_id::pg_catalog.text
+       INSERT INTO flexlift.step (kind, key, detail)
+       SELECT 'entry', dump_id::pg_catalog.text, $2::pg_catalog.jsonb
          FROM pg_catalog.unnest($1::pg_catalog.int4[]) WITH ORDINALITY AS b(dump_id, place) ORDER BY place
            ON CONFLICT DO NOTHING
        RETURNING key)
@@ -139,7 +139,7 @@ async function takeEntries(client: Client, batch: StoredEntry[]): Promise<TakenE
        JOIN taken ON taken.key = b.dump_id::pg_catalog.text
        JOIN flexlift.archive_entry e ON e.dump_id = b.dump_id
       ORDER BY b.place`,
-    [batch.map(({ dumpId }) => dumpId)],
+    [batch.map(({ dumpId }) => dumpId), attempt === undefined ? null : JSON.stringify({ cutover: attempt })],
   );
   return rows;
 }

@@ -2,6 +2,7 @@ import type { Client } from 'pg';
 import { FlexliftError } from '../../contract';
 import type { EntryPhase } from './entry-phase';
 import { entryTimings, type EntryTiming, type TimedEntry } from './entry-timing';
+import { foreignKeyViolated, isForeignKeyViolation } from './foreign-key-violation';
 import { pendingEntries, runEntries, type RunTask, type StoredEntry } from './run-entries';
 
 /** How long a lock is waited for while the applier and its readers wait behind us, milliseconds. */
@@ -20,29 +21,21 @@ export async function runBeforeReplication(task: RunTask): Promise<void> {
 }
 
 /**
- * Executes the foreign keys, each in a transaction of its own, while changes may be applied to their tables.
- *
- * @throws FlexliftError Contention where a lock is not to be had; what is done stays done
- */
-export async function runForeignKeys(task: RunTask): Promise<void> {
-  await withLockTimeout(task.client, async () => {
-    for (const entry of await pendingOf(task.client, 'foreign-key')) {
-      await retryContention(task, () => runEntries(task, [entry]));
-    }
-  });
-}
-
-/**
  * Executes all that remains: foreign keys that had to wait, triggers, rules, policies, row security, publications, then
  * privileges, then event triggers. Afterwards `pendingEntries` is empty.
  *
  * @param task.attempt the cutover that it is done for
- * @throws FlexliftError CutoverRefused where that one is called off meanwhile; StatementRejected… naming the object
+ * @throws FlexliftError CutoverRefused where that one is called off meanwhile; DataRejected where a foreign key does not
+ * hold; StatementRejected… naming the object
  */
 export async function runLate(task: RunTask & { attempt: number }): Promise<void> {
   await withLockTimeout(task.client, async () => {
     const entries = await pendingEntries(task.client);
-    await retryContention(task, () => runEntries(task, entries));
+    try {
+      await retryContention(task, () => runEntries(task, entries));
+    } catch (error) {
+      throw isForeignKeyViolation(error) ? foreignKeyViolated(error) : error;
+    }
   });
 }
 
@@ -64,7 +57,7 @@ export async function storedTimings(client: Client): Promise<Map<number, EntryTi
   return entryTimings(entries);
 }
 
-async function pendingOf(client: Client, wanted: EntryTiming): Promise<StoredEntry[]> {
+export async function pendingOf(client: Client, wanted: EntryTiming): Promise<StoredEntry[]> {
   const timings = await storedTimings(client);
   const pending = await pendingEntries(client);
   return pending.filter(({ dumpId }) => (timings.get(dumpId) ?? 'before') === wanted);

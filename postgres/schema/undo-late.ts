@@ -6,8 +6,6 @@ import { retryContention, storedTimings, withLockTimeout } from './run-online';
 export interface UndoLate extends RunTask {
   /** The cutover that is called off. */
   attempt: number;
-  /** Undo foreign keys as well: they would refuse changes where the target allows no session_replication_role. */
-  foreignKeys: boolean;
 }
 
 /** Undone in one transaction. */
@@ -41,21 +39,24 @@ export async function undoLate(task: UndoLate): Promise<void> {
   onProgress?.({ done: dumpIds.length, total: dumpIds.length });
 }
 
-/** In the reverse of the order in which they were executed. */
-async function executedLate({ client, foreignKeys }: UndoLate): Promise<number[]> {
+/**
+ * In the reverse of the order in which they were executed. Of the foreign keys only those that a cutover has executed:
+ * where the target allows no session_replication_role that is all of them, and they would refuse changes.
+ */
+async function executedLate({ client }: UndoLate): Promise<number[]> {
   const timings = await storedTimings(client);
-  const { rows } = await client.query<{ dump_id: number }>(
-    `SELECT e.dump_id
+  const { rows } = await client.query<{ dump_id: number; in_cutover: boolean }>(
+    `SELECT e.dump_id, d.detail IS NOT NULL AS in_cutover
        FROM flexlift.archive_entry e
        JOIN flexlift.step d ON d.kind = 'entry' AND d.key = e.dump_id::pg_catalog.text
       ORDER BY CASE e.phase WHEN 'acl' THEN 1 WHEN 'post-acl' THEN 2 ELSE 0 END DESC, e.position DESC`,
   );
   return rows
-    .map((row) => row.dump_id)
-    .filter((dumpId) => {
-      const timing = timings.get(dumpId);
-      return timing === 'late' || (foreignKeys && timing === 'foreign-key');
-    });
+    .filter((row) => {
+      const timing = timings.get(row.dump_id);
+      return timing === 'late' || (row.in_cutover && timing === 'foreign-key');
+    })
+    .map((row) => row.dump_id);
 }
 
 /** Deletes the rows, and with them takes the locks, of those that nobody has undone. */

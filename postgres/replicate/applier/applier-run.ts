@@ -6,7 +6,7 @@ import { formatLsn, type Lsn } from '../lsn';
 import { relationsIn, type ChangeStream } from '../pgoutput';
 import type { Applied, ApplyArguments, RefusedChange } from './apply-changes';
 import { applyBatch, type BatchEnd, type BatchWriter } from './batch';
-import { advanceStream, NO_CHANGES, readStream, type StreamRow } from './ledger-position';
+import { advanceStream, followTimeline, NO_CHANGES, readStream, type StreamRow } from './ledger-position';
 import { refuseUnloadedTables } from './loaded-tables';
 import { isMarkerMet, isQuiet } from './met-markers';
 import { endProofRequests, ProofHold } from './proof-hold';
@@ -83,9 +83,10 @@ export class ApplierRun {
   }
 
   private async applyAll(source: ChangeStream, buffer: TransactionBuffer): Promise<Applied> {
-    const { args, hold } = this;
+    const { args, hold, stream } = this;
     const { until } = args;
     await refuseUnloadedTables(this.target);
+    await followTimeline(this.target, args.identity, { stream, timeline: source.timeline });
     this.meter.oldestCommitTime = () => this.writing?.commitTime ?? buffer.oldestCommitTime;
     args.stop.addEventListener('abort', buffer.wake);
     try {

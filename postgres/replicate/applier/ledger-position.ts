@@ -1,11 +1,14 @@
 import type { Client } from 'pg';
 import { FlexliftError, type ChangeCounts, type Difference } from '../../../contract';
+import { withLedger, type LedgerIdentity } from '../../ledger';
 import { formatLsn, parseLsn, type Lsn } from '../lsn';
 
 /** Where the ledger says the stream stands. */
 export interface StreamRow {
   slot: string;
   systemIdentifier: string;
+  /** Of the source; absent before the first start. */
+  timeline?: number;
   lsn: Lsn;
   /** Of the last transaction that was applied, before that of the ledger's own making; milliseconds since 1970. */
   commitTime: number;
@@ -20,18 +23,20 @@ export const NO_CHANGES: ChangeCounts = { transactions: 0, inserts: 0, updates: 
 export async function readStream(client: Client): Promise<StreamRow> {
   const { rows } = await client.query<
     Record<'slot' | 'system_identifier' | 'lsn' | keyof ChangeCounts, string> & {
+      timeline: number | null;
       commit_time: Date;
       replica_role: boolean;
       drift: Difference[];
     }
-  >(`SELECT s.slot, s.system_identifier, s.lsn, s.replica_role, s.drift, COALESCE(s.commit_time, m.created_at) AS commit_time,
-            s.transactions, s.inserts, s.updates, s.deletes, s.truncates
+  >(`SELECT s.slot, s.system_identifier, s.timeline, s.lsn, s.replica_role, s.drift,
+            COALESCE(s.commit_time, m.created_at) AS commit_time, s.transactions, s.inserts, s.updates, s.deletes, s.truncates
        FROM flexlift.stream s, flexlift.migration m`);
   const [row] = rows;
   if (row === undefined) throw new Error('the ledger holds no stream: the source was not prepared');
   return {
     slot: row.slot,
     systemIdentifier: row.system_identifier,
+    timeline: row.timeline ?? undefined,
     lsn: parseLsn(row.lsn),
     commitTime: row.commit_time.getTime(),
     counts: {
@@ -55,6 +60,23 @@ export async function readStream(client: Client): Promise<StreamRow> {
 export async function lockStream(client: Client, expected: Lsn): Promise<void> {
   const { rows } = await client.query<{ lsn: string }>('SELECT lsn FROM flexlift.stream FOR NO KEY UPDATE');
   if (rows[0] === undefined || parseLsn(rows[0].lsn) !== expected) throw anotherApplier();
+}
+
+/**
+ * Keeps the source's timeline, before anything of it is applied: what is applied would else count as lost.
+ *
+ * @throws FlexliftError Contention where the ledger has moved on without us
+ */
+export async function followTimeline(
+  client: Client,
+  identity: LedgerIdentity,
+  { stream, timeline }: { stream: StreamRow; timeline: number },
+): Promise<void> {
+  if (timeline === stream.timeline) return;
+  await withLedger(client, identity, async () => {
+    await lockStream(client, stream.lsn);
+    await client.query('UPDATE flexlift.stream SET timeline = $1', [timeline]);
+  });
 }
 
 export interface Advance {

@@ -6,7 +6,6 @@ import { openChangeStream, type ChangeStream } from '../pgoutput';
 import type { StreamRow } from './ledger-position';
 import { MarkerTable } from './marker';
 import type { ReplicationMeter } from './replication-meter';
-import { checkSystem } from './same-system';
 import { startSource } from './source-start';
 import { watchSource } from './source-watch';
 import type { StreamTable } from './table-states';
@@ -53,6 +52,7 @@ export async function withSourceStream<T>(
     slot: args.stream.slot,
     publications: start.publications,
     from: args.stream.lsn,
+    known: args.stream,
     predecessorPrefix,
     silence: source.silence,
     signal: args.signal,
@@ -62,7 +62,6 @@ export async function withSourceStream<T>(
   const signal = AbortSignal.any([args.signal, ending.signal]);
   const background: Promise<void>[] = [];
   try {
-    checkSystem(args.stream, stream.systemIdentifier);
     const watching = watch(args, signal);
     background.push(
       fill(buffer, stream, signal),

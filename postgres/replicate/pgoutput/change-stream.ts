@@ -18,8 +18,8 @@ export interface ChangeStream {
   confirm(lsn: Lsn): void;
   /** Asks the server how far it has sent, so that a `position` comes soon; none comes in the middle of a transaction. */
   askPosition(): void;
-  /** From IDENTIFY_SYSTEM: tells the server from all others; a copy of its files has the same. */
-  readonly systemIdentifier: string;
+  /** The server's, see `KnownSource`; the same as long as the session lasts. */
+  readonly timeline: number;
   /** Sends what was confirmed, ends the session and with it the hold on the slot; to be called after a failure too. */
   close(): Promise<void>;
 }

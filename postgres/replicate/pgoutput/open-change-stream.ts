@@ -1,5 +1,5 @@
 import type { Client } from 'pg';
-import { FlexliftError, type FailurePlace } from '../../../contract';
+import type { FailurePlace } from '../../../contract';
 import {
   applySessionSettings,
   open,
@@ -9,8 +9,9 @@ import {
   withConnection,
   type Endpoint,
 } from '../../connect';
-import { formatLsn, parseLsn, type Lsn } from '../lsn';
+import { formatLsn, type Lsn } from '../lsn';
 import type { ChangeStream } from './change-stream';
+import { identifySource, type KnownSource } from './identify-source';
 import { isDecoding, makeSlotReady } from './slot-state';
 import { SlotStream } from './slot-stream';
 import { streamFailure } from './stream-failure';
@@ -31,6 +32,8 @@ export interface ChangeStreamArguments {
   publications: string[];
   /** The ledger's position: events of transactions whose commit record begins before it are not sent. */
   from: Lsn;
+  /** Whose position that is. Absent: of whatever server answers. */
+  known?: KnownSource;
   signal: AbortSignal;
   /** A session that holds the slot and whose application name begins so is ended first; see `workPrefix`. */
   predecessorPrefix?: string;
@@ -76,13 +79,11 @@ async function start(
 ): Promise<ChangeStream> {
   const { endpoint, database, from, signal } = args;
   const { version, timeout, pid } = await prepareSession(client, endpoint);
-  const { rows } = await client.query<{ systemid: string; xlogpos: string }>('IDENTIFY_SYSTEM');
-  const { systemid = '', xlogpos = '0/0' } = rows[0] ?? {};
-  if (from > parseLsn(xlogpos)) throw sourceRewound(from, xlogpos, place);
+  const timeline = await identifySource(client, args, place);
   const stream = new SlotStream({
     command: startCommand(args, version),
     from,
-    systemIdentifier: systemid,
+    timeline,
     place,
     signal,
     bufferBytes: args.bufferBytes ?? MOST_BYTES_WAITING,
@@ -131,13 +132,4 @@ function startCommand({ slot, publications, from }: ChangeStreamArguments, versi
 /** The grammar of replication commands knows no E'' strings; a backslash in it means itself. */
 function replicationLiteral(text: string): string {
   return `'${text.replaceAll("'", "''")}'`;
-}
-
-function sourceRewound(from: Lsn, end: string, place: FailurePlace): FlexliftError {
-  return new FlexliftError({
-    code: 'SourceRewound',
-    sentence: `The source's WAL ends at ${end}, before ${formatLsn(from)}, which the target has.`,
-    remedy: 'Run flexlift recopy to copy the tables anew with a new slot.',
-    ...place,
-  });
 }

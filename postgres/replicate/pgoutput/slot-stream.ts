@@ -33,7 +33,7 @@ export interface StreamOptions extends Pick<StatusSenderOptions, 'interval' | 's
   /** `START_REPLICATION …` */
   command: string;
   from: Lsn;
-  systemIdentifier: string;
+  timeline: number;
   place: FailurePlace;
   signal: AbortSignal;
   /** The socket stands still while more bytes than these wait to be read. */
@@ -42,7 +42,7 @@ export interface StreamOptions extends Pick<StatusSenderOptions, 'interval' | 's
 
 /** A START_REPLICATION that runs on a `pg` Client; from there on the socket is its own and pg's parser sees nothing. */
 export class SlotStream implements ChangeStream, Submittable {
-  readonly systemIdentifier: string;
+  readonly timeline: number;
 
   private socket: Socket | undefined;
   private received: ReceivedBytes | undefined;
@@ -61,7 +61,7 @@ export class SlotStream implements ChangeStream, Submittable {
   private wake: () => void = () => undefined;
 
   constructor(private readonly options: StreamOptions) {
-    this.systemIdentifier = options.systemIdentifier;
+    this.timeline = options.timeline;
     this.reached = options.from;
     this.status = new StatusSender({
       ...options,

@@ -107,7 +107,7 @@ async function saveStream(
     `INSERT INTO flexlift.stream (slot, system_identifier, lsn, replica_role) VALUES ($1, $2, $3, $4)
      ON CONFLICT (singleton) DO UPDATE
         SET slot = EXCLUDED.slot, system_identifier = EXCLUDED.system_identifier, lsn = EXCLUDED.lsn,
-            replica_role = EXCLUDED.replica_role`,
+            timeline = NULL, replica_role = EXCLUDED.replica_role`,
     [stream.slot, stream.systemIdentifier, stream.lsn, replicaRole],
   );
 }

@@ -136,28 +136,30 @@ describe.each<[Major, Major]>([
         source.filter((line) => /^index /.test(line)),
       );
 
-      await withTarget(move, (client) => runForeignKeys(task(client, move)));
-      const withForeignKeys = await acting(move.target);
-      expect(withForeignKeys.filter((line) => /FOREIGN KEY/.test(line))).toEqual(
-        source.filter((line) => /FOREIGN KEY/.test(line)),
-      );
-      expect(withForeignKeys.filter((line) => !/account_fk|_fk|fkey/.test(line))).toEqual(before);
-
-      for (const foreignKeys of [false, true]) {
+      const calledOff = async (): Promise<string[]> =>
         await withTarget(move, async (client) => {
           const attempt = await beginCutover(client, move.identity);
           await runLate({ ...task(client, move), attempt });
           expect(await pendingEntries(client)).toEqual([]);
           expect(await listing(move.target)).toEqual(source);
 
-          const undo = { ...task(client, move), attempt, foreignKeys };
+          const undo = { ...task(client, move), attempt };
           await undoLate(undo);
-          expect(await acting(move.target)).toEqual(foreignKeys ? before : withForeignKeys);
           const left = await pendingEntries(client);
           await undoLate(undo);
           expect(await pendingEntries(client)).toEqual(left);
+          return await acting(move.target);
         });
-      }
+      expect(await calledOff()).toEqual(before);
+
+      await withTarget(move, (client) => runForeignKeys(task(client, move)));
+      const withForeignKeys = await acting(move.target);
+      expect(withForeignKeys.filter((line) => /FOREIGN KEY/.test(line))).toEqual(
+        source.filter((line) => /FOREIGN KEY/.test(line)),
+      );
+      expect(withForeignKeys.filter((line) => !/account_fk|_fk|fkey/.test(line))).toEqual(before);
+      expect(await calledOff()).toEqual(withForeignKeys);
+
       await withTarget(move, async (client) => {
         await runLate({ ...task(client, move), attempt: await beginCutover(client, move.identity) });
         expect(await pendingEntries(client)).toEqual([]);
@@ -195,7 +197,7 @@ test('a user without superuser can write again after the undo, even where the ow
           await runLate({ ...task(client, move), attempt });
           await expect(write(0)).rejects.toMatchObject({ code: 'PermissionDenied' });
           expect(await listing(move.target)).toEqual(await listing(move.source));
-          await undoLate({ ...task(client, move), attempt, foreignKeys: true });
+          await undoLate({ ...task(client, move), attempt });
         });
         await write(round);
       }
@@ -245,7 +247,7 @@ test('rows older than a constraint NOT VALID can be copied until the cutover, an
         expect(await pendingEntries(client)).toEqual([]);
         expect(await copied()).toEqual(['DataRejected', 'DataRejected']);
         expect(await listing(move.target)).toEqual(await listing(move.source));
-        if (again) await undoLate({ ...task(client, move), attempt, foreignKeys: false });
+        if (again) await undoLate({ ...task(client, move), attempt });
       }
     });
   });
@@ -259,10 +261,10 @@ test('late work of a cutover that was called off is refused, and so is a late un
       await callOffCutover(client, move.identity, 1);
       const refused = { code: 'CutoverRefused' };
       await expect(runLate({ ...task(client, move), attempt: 1 })).rejects.toMatchObject(refused);
-      await undoLate({ ...task(client, move), attempt: 1, foreignKeys: true });
+      await undoLate({ ...task(client, move), attempt: 1 });
       expect(await beginCutover(client, move.identity)).toBe(2);
       await runLate({ ...task(client, move), attempt: 2 });
-      const undo = undoLate({ ...task(client, move), attempt: 1, foreignKeys: true });
+      const undo = undoLate({ ...task(client, move), attempt: 1 });
       await expect(undo).rejects.toMatchObject(refused);
       expect(await listing(move.target)).toEqual(await listing(move.source));
     });
@@ -276,9 +278,7 @@ test('calling off waits for what is under way, and the applier waits for neither
       await withTarget(move, async (blocker) => {
         await blocker.query('BEGIN; LOCK TABLE public.child');
         const running = runLate({ ...task(client, move), attempt });
-        const calledOff = withTarget(move, (other) =>
-          undoLate({ ...task(other, move), attempt, foreignKeys: true }),
-        );
+        const calledOff = withTarget(move, (other) => undoLate({ ...task(other, move), attempt }));
         await withTarget(move, async (applier) => {
           for (let n = 0; n < 10; n++) await applier.query(`UPDATE flexlift.stream SET lsn = '0/2'`);
         });
@@ -302,6 +302,45 @@ test('a foreign key waits for a table that the applier holds, and not without en
         await built;
       });
       expect((await acting(move.target)).filter((line) => /FOREIGN/.test(line))).toHaveLength(1);
+    });
+  });
+});
+
+test('a foreign key that does not hold is left to the cutover, the others are not, and is undone with it', async () => {
+  const statements = [
+    ...SMALL,
+    `COMMENT ON CONSTRAINT child_id_fkey ON child IS 'a comment'`,
+    'CREATE TABLE sound (id int REFERENCES parent)',
+  ];
+  await moved([15, 17], statements, async (move) => {
+    const foreignKeys = async () => [
+      ...new Set((await acting(move.target)).flatMap((line) => /\w+_id_fkey/.exec(line)?.[0] ?? [])),
+    ];
+    await withTarget(move, async (client) => {
+      await client.query('INSERT INTO public.child VALUES (1)');
+      await runForeignKeys(task(client, move));
+      expect(await foreignKeys()).toEqual(['sound_id_fkey']);
+
+      const attempt = await beginCutover(client, move.identity);
+      await expect(runLate({ ...task(client, move), attempt })).rejects.toMatchObject({
+        code: 'DataRejected',
+        fields: {
+          sentence:
+            'The foreign key "child_id_fkey" of table "public"."child" does not hold: a row refers to one that is not there.',
+          sqlState: '23503',
+        },
+      });
+      await undoLate({ ...task(client, move), attempt });
+      expect(await foreignKeys()).toEqual(['sound_id_fkey']);
+
+      await client.query('INSERT INTO public.parent VALUES (1)');
+      for (const end of [undoLate, undefined]) {
+        const again = { ...task(client, move), attempt: await beginCutover(client, move.identity) };
+        await runLate(again);
+        expect(await listing(move.target)).toEqual(await listing(move.source));
+        await end?.(again);
+        if (end !== undefined) expect(await foreignKeys()).toEqual(['sound_id_fkey']);
+      }
     });
   });
 });

@@ -1,0 +1,38 @@
+import type { Client } from 'pg';
+import { isForeignKeyViolation } from './foreign-key-violation';
+import { runEntries, type RunTask } from './run-entries';
+import { pendingOf, retryContention, withLockTimeout } from './run-online';
+
+/**
+ * Executes the foreign keys, each in a transaction of its own, while changes may be applied to their tables. One that does
+ * not hold is left to the cutover: the rows of a table whose deletes are not in the stream, whose changes are stopped or
+ * that is being copied anew are complete only then.
+ *
+ * @throws FlexliftError Contention where a lock is not to be had; what is done stays done
+ */
+export async function runForeignKeys(task: RunTask): Promise<void> {
+  const { client } = task;
+  await withLockTimeout(client, async () => {
+    const entries = await pendingOf(client, 'foreign-key');
+    const dependencies = await dependenciesOf(client, entries);
+    const left = new Set<number>();
+    for (const entry of entries) {
+      try {
+        const needed = dependencies.get(entry.dumpId) ?? [];
+        if (needed.some((dumpId) => left.has(dumpId))) left.add(entry.dumpId);
+        else await retryContention(task, () => runEntries(task, [entry]));
+      } catch (error) {
+        if (!isForeignKeyViolation(error)) throw error;
+        left.add(entry.dumpId);
+      }
+    }
+  });
+}
+
+async function dependenciesOf(client: Client, entries: { dumpId: number }[]): Promise<Map<number, number[]>> {
+  const { rows } = await client.query<{ dump_id: number; dependencies: number[] }>(
+    'SELECT dump_id, dependencies FROM flexlift.archive_entry WHERE dump_id = ANY ($1::int4[])',
+    [entries.map(({ dumpId }) => dumpId)],
+  );
+  return new Map(rows.map((row) => [row.dump_id, row.dependencies]));
+}

@@ -1,0 +1,81 @@
+import { chmodSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createServer } from '../../../embedded';
+import { runAs, serverUser, writeAs } from '../../../embedded/server-user';
+import { withConnection, type Endpoint } from '../../../postgres/connect';
+import { parseLsn } from '../../../postgres/replicate/lsn';
+import { openChangeStream, type ChangeStream } from '../../../postgres/replicate/pgoutput';
+import type { KnownSource } from '../../../postgres/replicate/pgoutput/identify-source';
+import type { Major } from '../../support/servers';
+import { failureOf, failureWith } from './stream-fixture';
+
+const SLOT = 'flexlift_timeline';
+const { signal } = new AbortController();
+
+it.each<[Major]>([[11], [14], [15], [18]])(
+  'a promoted server of %i says where it left its timeline',
+  async (major) => {
+    const root = mkdtempSync(join(tmpdir(), 'flexlift-timeline-'));
+    chmodSync(root, 0o711);
+    const settings = { fsync: false, wal_level: 'logical' };
+    const server = await createServer({ major, directory: join(root, 'server'), settings });
+    const address = {
+      ...{ host: server.host, user: 'postgres', maintenanceDatabase: 'postgres' },
+      ...{ password: { kind: 'none' as const }, sslMode: 'disable' as const },
+    };
+    const endpoint = (): Endpoint => ({
+      side: 'source',
+      address: { ...address, port: server.port },
+      resolvePassword: () => Promise.resolve(undefined),
+      applicationName: 'flexlift-timeline',
+      connectTimeout: 10_000,
+    });
+    const run = (sql: string) =>
+      withConnection({ ...endpoint(), side: 'target' }, 'postgres', signal, (client) =>
+        client.query<{ is: string }>(sql),
+      );
+    const text = async (sql: string) => (await run(`SELECT (${sql})::text AS is`)).rows[0]?.is ?? '';
+    const streams: ChangeStream[] = [];
+    const openAt = async (lsn: string, known: KnownSource) => {
+      const stream = await openChangeStream({
+        ...{ endpoint: endpoint(), database: 'postgres', slot: SLOT, publications: ['pub'], signal },
+        from: parseLsn(lsn),
+        known,
+      });
+      streams.push(stream);
+      return stream;
+    };
+    try {
+      await server.start();
+      await run('CREATE PUBLICATION pub');
+      const made = await text(`SELECT lsn FROM pg_create_logical_replication_slot('${SLOT}', 'pgoutput')`);
+      const systemIdentifier = await text('SELECT system_identifier FROM pg_control_system()');
+      await server.stop();
+      const user = await serverUser();
+      const data = join(server.directory, 'data');
+      const [file, content] =
+        major < 12 ? ['recovery.conf', `standby_mode = 'on'\n`] : ['standby.signal', ''];
+      writeAs(user, join(data, file), content);
+      await server.start();
+      await runAs(user, join(server.binaries.directory, 'pg_ctl'), ['promote', '--wait', '--pgdata', data]);
+
+      const stream = await openAt(made, { systemIdentifier, timeline: 1 });
+      expect(stream.timeline).toBe(2);
+      await stream.close();
+      await run('CREATE TABLE public.more ()');
+      const later = await text('SELECT pg_current_wal_flush_lsn()');
+      const lost = await failureOf(openAt(later, { systemIdentifier, timeline: 1 }));
+      expect(lost).toEqual(failureWith('SourceRewound'));
+      expect(lost.fields.sentence).toMatch(/its timeline 2 left timeline 1 at/);
+      await (await openAt(later, { systemIdentifier, timeline: 2 })).close();
+      for (const known of [{ systemIdentifier, timeline: 3 }, { systemIdentifier: '1' }]) {
+        expect(await failureOf(openAt(made, known))).toEqual(failureWith('SourceRewound'));
+      }
+    } finally {
+      await Promise.all(streams.map((stream) => stream.close()));
+      await server.remove();
+      rmSync(root, { recursive: true, force: true });
+    }
+  },
+);

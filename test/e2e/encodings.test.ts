@@ -1,3 +1,4 @@
+import { itInAll } from '../support/all';
 import { randomBytes } from 'node:crypto';
 import type { MigrationRequest } from '../../contract';
 import { Migrations } from '../support/migration';
@@ -76,7 +77,7 @@ describe('a LATIN1 database whose target stands there, empty, in UTF8', () => {
     expect(await texts(TARGET)).toEqual(await texts(SOURCE));
   });
 
-  it('is converted online, not compared', async () => {
+  itInAll('is converted online, not compared', async () => {
     const handle = await start({ compare: false });
     await untilReplication(handle, 'ReadyForCutover');
     await withSession(SOURCE, database, (client) =>

@@ -152,26 +152,29 @@ describe('a fence that does not hold', () => {
     await expectReleased(shop, migration, [SOURCE, TARGET]);
   });
 
-  it('is noticed where large objects are written, which a read-only transaction may below 16', async () => {
-    const migration = await startReady();
-    const { handle } = migration;
-    intruder = Writers.start(SOURCE, shop.database, {
-      sessions: 1,
-      interval: 0,
-      transaction: (_session, turn) => `SELECT lo_put(900002, 0, int4send(${turn}))`,
-    });
-    const { cutover } = await cutOver(handle);
-    expect(cutover).toMatchObject({
-      state: 'CalledOff',
-      failure: { code: 'FenceBroken', object: 'large objects' },
-    });
-    expect(await isFenced(SOURCE, shop.database)).toBe(false);
+  itInAll(
+    'is noticed where large objects are written, which a read-only transaction may below 16',
+    async () => {
+      const migration = await startReady();
+      const { handle } = migration;
+      intruder = Writers.start(SOURCE, shop.database, {
+        sessions: 1,
+        interval: 0,
+        transaction: (_session, turn) => `SELECT lo_put(900002, 0, int4send(${turn}))`,
+      });
+      const { cutover } = await cutOver(handle);
+      expect(cutover).toMatchObject({
+        state: 'CalledOff',
+        failure: { code: 'FenceBroken', object: 'large objects' },
+      });
+      expect(await isFenced(SOURCE, shop.database)).toBe(false);
 
-    await intruder.stop();
-    await untilReplication(handle, 'ReadyForCutover');
-    await untilCutOver(handle);
-    await expectReleased(shop, migration, [SOURCE, TARGET]);
-  });
+      await intruder.stop();
+      await untilReplication(handle, 'ReadyForCutover');
+      await untilCutOver(handle);
+      await expectReleased(shop, migration, [SOURCE, TARGET]);
+    },
+  );
 
   itInAll('is not raised while the source holds prepared transactions', async () => {
     const migration = await startReady();

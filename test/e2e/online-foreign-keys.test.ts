@@ -1,4 +1,5 @@
 import { RECOPY_UPDATE, STATUS_QUERY, type MigrationStatus, type Phase } from '../../contract';
+import { itInAll } from '../support/all';
 import { eventually } from '../support/eventually';
 import type { MigrationHandle } from '../support/migration';
 import { expectReleased, untilCutOver, untilReplication, useOnlineMigrations } from '../support/online';
@@ -76,7 +77,7 @@ it('a foreign key of a table whose deletes are not in the stream waits for the c
   ]);
 });
 
-it('a foreign key that is being built keeps nobody from copying all tables anew', async () => {
+itInAll('a foreign key that is being built keeps nobody from copying all tables anew', async () => {
   const migration = await start();
   const { handle, request } = migration;
   shop.startWorker(request.pool);

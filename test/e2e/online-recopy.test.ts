@@ -5,6 +5,7 @@ import {
   type Phase,
   type RecopyRequest,
 } from '../../contract';
+import { itInAll } from '../support/all';
 import { eventually } from '../support/eventually';
 import {
   cutOver,
@@ -94,7 +95,7 @@ describe('a change that the target refuses', () => {
 });
 
 describe('a table that cannot be copied anew', () => {
-  it('keeps no other from it, in its group or elsewhere', async () => {
+  itInAll('keeps no other from it, in its group or elsewhere', async () => {
     const migration = await startReady();
     const { handle } = migration;
     const onSource = (sql: string) => withSession(SOURCE, shop.database, (client) => client.query(sql));

@@ -1,6 +1,5 @@
 import type { BeginCutoverStep, BegunCutover, CutoverStep, FenceStep, UndoneCutover } from '../contract';
-import { endPredecessors, migrationPrefix } from '../postgres/connect';
-import { lateTables, streamedTablesCopiedInAttempt } from '../postgres/copy';
+import { lateTables } from '../postgres/copy';
 import { liftFence, raiseFence } from '../postgres/fence';
 import { beginCutover, holdCutover, withCutover } from '../postgres/ledger';
 import { restoreTargetIdentities } from '../postgres/replicate/source';
@@ -15,7 +14,7 @@ import {
 import { entryOptions } from './run-entries';
 import { endReaders } from './support/readers';
 import type { Run } from './support/run';
-import { undoAttempt } from './support/undo-cutover';
+import { undoCutover } from './support/undo-cutover';
 
 /** Counts the attempt, then refuses it where it could not succeed as things stand: nothing was fenced then. */
 export async function beginCutoverStep(
@@ -77,15 +76,6 @@ export async function runLateStep({ database, attempt }: CutoverStep, run: Run):
   });
 }
 
-export async function undoCutoverStep(step: CutoverStep, run: Run): Promise<UndoneCutover> {
-  const { request, database, attempt } = step;
-  const doubtful = await run.session('target', database, async (client) => {
-    // what a frozen worker has begun for the attempt would keep from calling it off
-    await endPredecessors(client, migrationPrefix(request.migrationId));
-    await undoAttempt(client, attempt, run);
-    return await streamedTablesCopiedInAttempt(client, attempt);
-  });
-  // from now on nothing can raise it for this attempt; until now something late could have
-  await liftFenceStep(step, run);
-  return { doubtful };
+export async function undoCutoverStep({ database, attempt }: CutoverStep, run: Run): Promise<UndoneCutover> {
+  return { doubtful: await undoCutover(database, attempt, run) };
 }

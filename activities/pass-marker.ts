@@ -1,4 +1,5 @@
-import type { MarkerStep, PassMarkerStep } from '../contract';
+import type { LastLookStep, MarkerStep, PassMarkerStep } from '../contract';
+import { refuseLiftedFence } from '../postgres/fence';
 import { isMarkerMet, untilMarkerMet } from '../postgres/replicate/applier';
 import { emitMarker } from '../postgres/replicate/source';
 import { refuseUnfit } from './cutover-refusals';
@@ -25,9 +26,12 @@ export async function passMarkerStep(step: PassMarkerStep, run: Run): Promise<vo
 }
 
 /** What the stream does not tell is looked at beside it, so that it costs no time behind the fence. */
-export async function lastLookStep(step: PassMarkerStep, run: Run): Promise<void> {
-  const { request, database } = step;
-  const look = run.sessions(database, (source, target) => refuseUnfit(source, target, request));
+export async function lastLookStep(step: LastLookStep, run: Run): Promise<void> {
+  const { request, database, fence } = step;
+  const look = run.sessions(database, async (source, target) => {
+    await refuseLiftedFence(source, request.migrationId, fence);
+    await refuseUnfit(source, target, request);
+  });
   look.catch(() => undefined);
   // who writes in spite of the fence may well be who altered something, and ends this step
   await passMarkerStep(step, run);

@@ -1,5 +1,5 @@
 import type { DatabaseStep, IndexStep } from '../contract';
-import { isReplicaRoleAllowed } from '../postgres/ledger';
+import { isReplicaRoleAllowed, noteLoadEnd } from '../postgres/ledger';
 import {
   runBeforeReplication,
   runEntry,
@@ -26,7 +26,10 @@ export async function buildIndexStep({ database, entry }: IndexStep, run: Run): 
 
 /** All that changes of its tables do not need to wait for. */
 export async function runBeforeReplicationStep({ database }: DatabaseStep, run: Run): Promise<void> {
-  await run.session('target', database, (client) => runBeforeReplication({ client, ...entryOptions(run) }));
+  await run.session('target', database, async (client) => {
+    await runBeforeReplication({ client, ...entryOptions(run) });
+    await noteLoadEnd(client, run.identity);
+  });
 }
 
 /**

@@ -63,7 +63,7 @@ export const FAILURE_CLASSES = {
   TargetRewound: 'permanent',
   /** The source is another server, or its WAL ends, or left the timeline we know, before the ledger's position. */
   SourceRewound: 'permanent',
-  /** The load was ended before all tables were copied: there is nothing to apply changes to. */
+  /** The load was ended before all was copied and indexed: there is nothing to apply changes to. */
   LoadIncomplete: 'permanent',
   /** A change cannot be applied: a row it expects is missing, or the target refuses it. Stops its table. */
   ChangeRejected: 'permanent',

@@ -44,6 +44,11 @@ export interface PassMarkerStep extends MarkerStep {
   quietFrom?: string;
 }
 
+export interface LastLookStep extends PassMarkerStep {
+  /** Which has to stand still. */
+  fence: FenceMode;
+}
+
 /** One segment of the applier. */
 export interface ApplyStep extends DatabaseStep {
   /** Milliseconds. */

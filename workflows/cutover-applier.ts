@@ -1,5 +1,5 @@
-import { CancellationScope, isCancellation, uuid4 } from '@temporalio/workflow';
-import type { ApplyResult, CutoverStep } from '../contract';
+import { CancellationScope, uuid4 } from '@temporalio/workflow';
+import type { ApplyResult, FenceStep } from '../contract';
 import type { ActivityClasses } from './activities';
 import { failed } from './failure';
 
@@ -16,7 +16,7 @@ export class CutoverApplier {
   private failure?: Error;
 
   constructor(
-    private readonly step: CutoverStep,
+    private readonly step: FenceStep,
     private readonly activities: ActivityClasses,
   ) {
     this.drained = this.marker('drained');
@@ -36,7 +36,7 @@ export class CutoverApplier {
     try {
       await scope.run(work);
     } catch (error) {
-      throw isCancellation(error) ? (this.failure ?? error) : error;
+      throw scope.consideredCancelled ? (this.failure ?? error) : error;
     }
   }
 
@@ -52,9 +52,9 @@ export class CutoverApplier {
 
   /** Nothing was committed since: or the fence did not hold, and what was written ends it. */
   async lastLook(): Promise<void> {
-    const { request, database } = this.step;
+    const { request, database, fence } = this.step;
     const { released: marker, drained: quietFrom } = this;
-    await this.activities.long.lastLook({ request, database, marker, quietFrom });
+    await this.activities.long.lastLook({ request, database, fence, marker, quietFrom });
   }
 
   /** Has it end, whatever becomes of it. */

@@ -98,7 +98,7 @@ async function handOver(cutover: Cutover, state: Progress): Promise<void> {
 
   state.endedReplication = true;
   log.noteFigures(await CancellationScope.nonCancellable(() => replication.end()));
-  const applier = (state.applier = new CutoverApplier(step, activities));
+  const applier = (state.applier = new CutoverApplier({ ...step, fence: request.fence }, activities));
   await applier.alongside(() => fenceAndRelease(step, cutover, applier, state));
 }
 
@@ -112,9 +112,11 @@ async function fenceAndRelease(
   const { long } = activities;
   const { compare } = step.request;
   const comparison = new FinalComparison(step, log, activities, applier);
-  await log.cutoverStep('PrepareCutover', () =>
-    runAll([() => applier.untilClose(), ...(compare ? [() => comparison.prepare()] : [])]),
-  );
+  await log.cutoverStep('PrepareCutover', async () => {
+    // what did not hold when all had caught up may hold now; the applier waits meanwhile, and has to catch up then
+    await long.buildForeignKeys(step);
+    await runAll([() => applier.untilClose(), ...(compare ? [() => comparison.prepare()] : [])]);
+  });
 
   state.isFenced = fence !== 'none';
   await log.cutoverStep('Fence', () => long.raiseFence({ ...step, fence }));

@@ -62,7 +62,7 @@ export class FinalComparison {
     if (difference === undefined) return;
     throw failed({
       code: 'FenceBroken',
-      sentence: `The source's ${difference.object} were written to after it was fenced. ${difference.message}`,
+      sentence: `After the source was fenced, ${difference.object} was written to. ${difference.message}`,
       remedy:
         'Stop what writes there (below PostgreSQL 16 a read-only transaction may write large objects), or cut over with --fence revoke-connect.',
       side: 'source',

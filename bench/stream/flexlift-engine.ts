@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { createLedger, type LedgerIdentity } from '../../postgres/ledger';
+import { createLedger, noteLoadEnd, type LedgerIdentity } from '../../postgres/ledger';
 import { planOnlineLoad, storePlan } from '../../postgres/copy';
 import { classifyTables, prepareSource } from '../../postgres/replicate/source';
 import { endpointOf, withSession } from '../support/sessions';
@@ -74,7 +74,9 @@ export class FlexliftEngine implements Engine {
     await withSession(bed.servers.target, DATABASE, async (client) => {
       await storePlan({ target: client, identity: this.identity, plan });
       await client.query('UPDATE flexlift.table_load SET copy_lsn = $1', [lsn]);
+      await noteLoadEnd(client, this.identity);
       await client.query('UPDATE flexlift.part SET copies = 1, copied_at = now()');
+      await noteLoadEnd(client, this.identity);
     });
   }
 }

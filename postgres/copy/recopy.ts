@@ -1,5 +1,5 @@
 import type { Client } from 'pg';
-import { lockStream, withLedger, type LedgerIdentity } from '../ledger';
+import { forgetLoadEnd, lockStream, withLedger, type LedgerIdentity } from '../ledger';
 import { resetLargeObjects, resetTables } from './reset-tables';
 
 /**
@@ -52,6 +52,7 @@ export async function resetAllForRecopy(args: { target: Client; identity: Ledger
     // every batch holds this row until it is committed, and reads the tables' states under it
     await lockStream(target, 'UPDATE');
     await target.query(`UPDATE flexlift.stream SET lsn = '0/0'`);
+    await forgetLoadEnd(target);
     await target.query(
       'TRUNCATE flexlift.spool, flexlift.changed_rows, flexlift.proof, flexlift.proof_request',
     );

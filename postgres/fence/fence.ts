@@ -6,7 +6,7 @@ export const READ_ONLY = 'default_transaction_read_only';
 
 /**
  * What a fence changed and what it was before: all that is needed to lift it. It is kept on the source itself, as JSON
- * in the comment of an empty publication, so that it comes and goes in the transaction that changes the settings and
+ * in the comment of a publication, so that it comes and goes in the transaction that changes the settings and
  * can be found with nothing else left. Roles are oids: their names may have characters that this database's encoding
  * lacks.
  */

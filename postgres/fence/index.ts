@@ -1,5 +1,6 @@
 export { fenceName, readFence, type Fence } from './fence';
 export { liftFence, liftFenceStatement } from './lift-fence';
 export * from './raise-fence';
+export { refuseLiftedFence } from './refuse-lifted-fence';
 export { currentWriters } from './writers';
 export type { OtherSession } from './other-sessions';

@@ -1,6 +1,14 @@
 import type { Client } from 'pg';
 import { FlexliftError, type FenceMode } from '../../contract';
-import { quoteIdentifier, quoteLiteral, quoteQualified, withConnection, type Endpoint } from '../connect';
+import {
+  endPredecessors,
+  migrationPrefix,
+  quoteIdentifier,
+  quoteLiteral,
+  quoteQualified,
+  withConnection,
+  type Endpoint,
+} from '../connect';
 import { onThisDatabase, sqlStateOf } from '../database';
 import { inTransaction } from '../ledger';
 import { preparedTransactions } from '../replicate/source';
@@ -26,6 +34,8 @@ export interface RaiseFence {
 
 /** How long a table that is being vacuumed or altered is waited for, milliseconds. */
 const LONGEST_WAIT = 10_000;
+/** Tables named in a failure. */
+const NAMED = 5;
 
 export interface RaisedFence {
   /** ISO 8601, by the source's clock; with mode `none` by ours. */
@@ -46,6 +56,8 @@ export async function raiseFence(args: RaiseFence): Promise<RaisedFence> {
   const { source, database, migrationId, mode, signal } = args;
   if (mode === 'none') return { raisedAt: new Date().toISOString(), endedSessions: 0 };
   return await withConnection(source, database, signal, async (client) => {
+    // one that stands still would lift our fence where it finds its own refused
+    await endPredecessors(client, `${migrationPrefix(migrationId)}raiseFence:`);
     try {
       await refusePreparedTransactions(client);
       const { raisedAt } = await inTransaction(client, () => putUp(client, args, mode), 'BEGIN READ WRITE');
@@ -87,7 +99,8 @@ async function putUp(client: Client, args: RaiseFence, mode: Fence['mode']): Pro
 /** A table without a replica identity takes no UPDATE and no DELETE while a publication has it publish them. */
 async function createPublication(client: Client, name: string, unseen: RaiseFence['unseen']): Promise<void> {
   if (unseen.length === 0) return void (await client.query(`CREATE PUBLICATION ${name}`));
-  const tables = unseen.map((table) => `ONLY ${quoteQualified(table.schema, table.name)}`).join(', ');
+  const names = unseen.map((table) => quoteQualified(table.schema, table.name));
+  const tables = names.map((table) => `ONLY ${table}`).join(', ');
   await client.query(`SET LOCAL lock_timeout = ${LONGEST_WAIT}`);
   try {
     await client.query(`CREATE PUBLICATION ${name} FOR TABLE ${tables} WITH (publish = 'update, delete')`);
@@ -95,7 +108,7 @@ async function createPublication(client: Client, name: string, unseen: RaiseFenc
     if (sqlStateOf(error) !== '55P03') throw error;
     throw fenceRefused(
       client,
-      `One of the tables ${tables} is being vacuumed, altered or indexed.`,
+      `One of ${names.length} tables without a key is being vacuumed, altered or indexed: ${names.slice(0, NAMED).join(', ')}${names.length > NAMED ? ', …' : ''}.`,
       'Wait for the end of that, or end it, and cut over again.',
     );
   }

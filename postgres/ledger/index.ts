@@ -3,6 +3,7 @@ export * from './find-table';
 export * from './cutover';
 export * from './ledger';
 export * from './ledger-schema';
+export * from './load-end';
 export * from './table-load';
 export * from './stream';
 export * from './prover';

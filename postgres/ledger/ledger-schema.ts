@@ -1,5 +1,5 @@
 /** Raised with every change of the tables below; a worker refuses a ledger newer than its own. */
-export const LEDGER_SCHEMA_VERSION = 2;
+export const LEDGER_SCHEMA_VERSION = 3;
 
 /**
  * The ledger's tables; one statement each. `table_oid` is the table's oid on the source: it is stable while the

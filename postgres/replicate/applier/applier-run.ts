@@ -2,14 +2,15 @@ import type { Client } from 'pg';
 import type { ReplicationProgress } from '../../../contract';
 import { withLedger } from '../../ledger';
 import { TargetTables } from '../apply';
-import { formatLsn, type Lsn } from '../lsn';
-import { relationsIn, type ChangeStream } from '../pgoutput';
-import type { Applied, ApplyArguments, RefusedChange } from './apply-changes';
+import type { Lsn } from '../lsn';
+import type { ChangeStream } from '../pgoutput';
+import type { Applied, ApplyArguments } from './apply-changes';
 import { applyBatch, type BatchEnd, type BatchWriter } from './batch';
 import { advanceStream, followTimeline, NO_CHANGES, readStream, type StreamRow } from './ledger-position';
 import { refuseUnloadedTables } from './loaded-tables';
 import { isMarkerMet, isQuiet } from './met-markers';
 import { endProofRequests, ProofHold } from './proof-hold';
+import { firstChange } from './refused-change';
 import { ReplicationMeter } from './replication-meter';
 import { withSourceStream } from './source-stream';
 import { applySpooled, tablesCopiedAnew } from './spool';
@@ -104,7 +105,7 @@ export class ApplierRun {
           await this.withoutWork(source, buffer);
           continue;
         }
-        const refused = this.isQuiet ? this.firstChange(pieces) : undefined;
+        const refused = this.isQuiet ? firstChange(pieces, this.tables) : undefined;
         if (refused !== undefined) return { ...this.applied('refused'), refused };
         const { markers } = await this.apply(pieces, source, () => this.following(buffer, bounds));
         if (until === undefined) continue;
@@ -245,16 +246,5 @@ export class ApplierRun {
   ): Promise<Applied> {
     if (this.hold.aim === undefined) await this.advance(source, buffer);
     return this.applied(ended);
-  }
-
-  private firstChange(pieces: TransactionPiece[]): RefusedChange | undefined {
-    for (const { commitLsn, commitTime, changes } of pieces) {
-      const table = [...relationsIn(changes)]
-        .map(({ oid }) => this.tables.get(oid))
-        .find((known) => known !== undefined);
-      if (table === undefined) continue;
-      return { table: table.name, commitTime: new Date(commitTime).toISOString(), lsn: formatLsn(commitLsn) };
-    }
-    return undefined;
   }
 }

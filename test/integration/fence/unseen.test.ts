@@ -39,7 +39,7 @@ test('a table that is being vacuumed is waited for, and named', async () => {
   await withSession(source.major, source.database, async (vacuum) => {
     await vacuum.query('BEGIN; LOCK TABLE keyless IN SHARE UPDATE EXCLUSIVE MODE');
     await expect(source.raise({ unseen: [{ schema: 'public', name: 'keyless' }] })).rejects.toThrow(
-      'One of the tables ONLY "public"."keyless" is being vacuumed',
+      'is being vacuumed, altered or indexed: "public"."keyless"',
     );
   });
   expect(await source.footprint()).toEqual(before);

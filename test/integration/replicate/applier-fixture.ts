@@ -100,7 +100,7 @@ export class ReplicationFixture {
       `INSERT INTO flexlift.stream (slot, system_identifier, lsn, replica_role) VALUES ($1, $2, $3, true)`,
       [slot, rows[0]?.system, rows[0]?.lsn],
     );
-    await target.query(`INSERT INTO flexlift.step (kind, key) VALUES ('phase', 'plan-load')`);
+    await target.query(`INSERT INTO flexlift.step (kind, key) VALUES ('phase', 'load')`);
     for (const table of tables.rows) {
       await target.query(
         `INSERT INTO flexlift.table_load (table_oid, schema_name, table_name, estimated_bytes, estimated_rows, parts,

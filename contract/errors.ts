@@ -39,7 +39,7 @@ export const FAILURE_CLASSES = {
   DatabaseMissing: 'permanent',
   /** A right is missing. SQLSTATE 42501. */
   PermissionDenied: 'permanent',
-  /** The server refuses the data (a constraint, a wrong value). SQLSTATE classes 22 and 23. */
+  /** The server refuses the data (a constraint, a wrong value). SQLSTATE classes 22 and 23, XX001, XX002. */
   DataRejected: 'permanent',
   /** The server refuses the statement. SQLSTATE classes 0A, 42 and all others. */
   StatementRejected: 'permanent',

@@ -34,6 +34,15 @@ const REMEDIES: Partial<Record<FailureCode, string>> = {
   Unexpected: 'It is tried again; look at the log of the server if it lasts.',
 };
 
+/** data_corrupted, index_corrupted */
+const DAMAGED = new Set(['XX001', 'XX002']);
+
+const REMEDY_FOR_DAMAGE =
+  'Repair what is damaged on that server, or restore it from a backup, and start again; its log says where.';
+
+/** What the server says, as of something unforeseen, to a value whose text would be longer than 1 GB. */
+const TOO_LONG = /^invalid memory alloc request size/;
+
 const places = new WeakMap<object, FailurePlace>();
 
 /**
@@ -77,6 +86,7 @@ export function codeOfSqlState(sqlState: string): FailureCode {
   if (['55P03', '40P01', '40001', '55006'].includes(sqlState)) return 'Contention';
   if (sqlState === '3D000') return 'DatabaseMissing';
   if (sqlState === '42501') return 'PermissionDenied';
+  if (DAMAGED.has(sqlState)) return 'DataRejected';
   const byClass: Record<string, FailureCode> = {
     '08': 'Unreachable',
     '28': 'AuthenticationFailed',
@@ -95,7 +105,10 @@ function fromDatabaseError(error: DatabaseError, place: FailurePlace): FlexliftE
     (error.table === undefined ? undefined : [error.schema, error.table].filter(Boolean).join('.'));
   // detail, where and the query may hold values of rows too: they stay out of histories and logs
   const sentence = quotesValue(sqlState) ? 'The server refused a value of a row' : error.message;
-  return fail(codeOfSqlState(sqlState), sentence, { ...place, object }, sqlState, error);
+  const code = TOO_LONG.test(error.message) ? 'DataRejected' : codeOfSqlState(sqlState);
+  const failure = fail(code, sentence, { ...place, object }, sqlState, error);
+  if (!DAMAGED.has(sqlState)) return failure;
+  return new FlexliftError({ ...failure.fields, remedy: REMEDY_FOR_DAMAGE }, { cause: error });
 }
 
 /** Messages of class 22 quote the value they refuse: `invalid input syntax for type integer: "…"`; few do not. */

@@ -59,6 +59,8 @@ export function exitCodeOfCutover(databases: DatabaseStatus[]): ExitCode {
 
 export function exitCodeOfError(error: unknown): ExitCode {
   if (error instanceof UsageError) return EXIT.usage;
+  // Ctrl-C at a question: the terminal's own signal is not raised there
+  if (error instanceof Error && error.name === 'AbortError') return EXIT.detached;
   return error instanceof FlexliftError ? (BY_FAILURE[error.code] ?? EXIT.failed) : EXIT.failed;
 }
 

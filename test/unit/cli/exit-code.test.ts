@@ -28,6 +28,7 @@ test('a difference beside another failure is a failure', () => {
 
 test.each([
   [new UsageError('x'), 2],
+  [Object.assign(new Error('Aborted with Ctrl+C'), { name: 'AbortError' }), 130],
   [new RequestError('name', 'is bad.', 'Mend it.'), 2],
   [new NameTakenError('overwrite', 'Taken.', 'Another.'), 2],
   [new FlexliftError(failure('TemporalUnreachable')), 5],

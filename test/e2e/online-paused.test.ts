@@ -80,7 +80,7 @@ describe('a migration that is paused', () => {
     await expectReleased(shop, migration, [SOURCE, TARGET]);
   });
 
-  it('says within seconds that its slot is lost, and can be copied anew', async () => {
+  itInAll('says within seconds that its slot is lost, and can be copied anew', async () => {
     const migration = await startReady();
     await pauseIt(migration);
     await dropSlot(SOURCE, migration);

@@ -1,5 +1,6 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { ABORT_CUTOVER_UPDATE, PAUSE_UPDATE, RESUME_UPDATE } from '../../contract';
+import { itInAll } from '../support/all';
 import { eventually } from '../support/eventually';
 import {
   cutOver,
@@ -45,7 +46,7 @@ describe('an online migration of a database that is written to all the time', ()
     await expectEqual(online);
   });
 
-  it('can be paused and resumed', async () => {
+  itInAll('can be paused and resumed', async () => {
     const online = await startReady();
     await online.handle.executeUpdate(PAUSE_UPDATE, { args: [{}] });
     await untilReplication(online.handle, 'Paused');

@@ -12,6 +12,7 @@ import {
   type PostgresServer,
 } from '../../embedded';
 import type { migration } from '../../workflows';
+import { TEST_ALL } from '../support/all';
 import { eventually } from '../support/eventually';
 import { Migrations, testRequest } from '../support/migration';
 import { shopLikeSql, SMALL_PARTS } from '../support/shop-like';
@@ -81,11 +82,13 @@ async function untilCopying(migrationId: string): Promise<void> {
   );
 }
 
-describe.each([
+const RESTARTS: [string, 'fast' | 'immediate', () => PostgresServer][] = [
   ['the source', 'fast', () => source],
   ['the target', 'immediate', () => target],
-  ['the target', 'fast', () => target],
-] as const)('%s is restarted (%s) in the middle of the copy', (_which, mode, server) => {
+];
+if (TEST_ALL) RESTARTS.push(['the target', 'fast', () => target]);
+
+describe.each(RESTARTS)('%s is restarted (%s) in the middle of the copy', (_which, mode, server) => {
   it('ends equal', async () => {
     const migrations = await Migrations.connect();
     try {

@@ -2,6 +2,7 @@ import { DatabaseError } from 'pg';
 import { FlexliftError, type Finding, type MigrationRequest } from '../../contract';
 import { databaseProperties, listUserDatabases } from '../catalog';
 import { mapPostgresError, withConnection, type Endpoint } from '../connect';
+import { liveDatabases } from './live-databases';
 import { forbidWrites, withServer } from './reach';
 import {
   failed,
@@ -23,7 +24,7 @@ export interface ValidateArguments {
 
 export interface Validation {
   findings: Finding[];
-  /** The databases to migrate that the source has. */
+  /** The databases to migrate that the source has, without those that an earlier run has released. */
   databases: string[];
   /** Absent where the server could not be reached. */
   sourceMajor?: number;
@@ -43,10 +44,12 @@ export async function validate(args: ValidateArguments): Promise<Validation> {
   }
   return await withServer(source, request.timeouts, signal, (sourceSide) =>
     withServer(target, request.timeouts, signal, async (targetSide) => {
-      const { databases, missing } = await resolveDatabases(args);
+      const { databases: wanted, missing } = await resolveDatabases(args);
+      const live = await liveDatabases(args, wanted);
+      const databases = wanted.filter((name) => !live.has(name));
       const { findPgDump } = args;
       const context = { request, source: sourceSide, target: targetSide, databases, missing, findPgDump };
-      const findings = [...reached, ...(await checkAll(SERVER_RULES, context))];
+      const findings = [...reached, ...(await checkAll(SERVER_RULES, context)), ...[...live].map(leftAlone)];
       for (const database of databases) findings.push(...(await checkDatabase(args, context, database)));
       return {
         findings,
@@ -56,6 +59,11 @@ export async function validate(args: ValidateArguments): Promise<Validation> {
       };
     }),
   );
+}
+
+function leftAlone(database: string): Finding {
+  const text = 'An earlier run of this migration has released the target database: it is left alone.';
+  return { rule: 'target-empty', ...succeeded(text), database };
 }
 
 async function reach({ request, signal }: ValidateArguments, endpoint: Endpoint): Promise<Finding> {

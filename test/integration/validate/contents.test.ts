@@ -58,6 +58,26 @@ describe('target-empty', () => {
     expect(of(await runValidation(scenario), 'target-empty')).toMatchObject([{ state: 'Succeeded' }]);
   });
 
+  it('leaves alone what an earlier run has released, where others are left', async () => {
+    const { database } = await databases.scenario(14, 17);
+    const other = await databases.create(14);
+    const args = createArguments(14, 17, database);
+    await createTargetDatabase(args);
+    await withSession(17, database, (client) => releaseLedger(client, args.identity, {}));
+    const { migrationId } = args.identity;
+    const change = { migrationId, generation: 2, overwrite: true };
+    const next = await runValidation({ source: 14, target: 17, databases: [database, other], change });
+    expect(next.databases).toEqual([other]);
+    expect(complaints(next)).toEqual([]);
+    expect(of(next, 'target-empty')).toContainEqual(
+      expect.objectContaining({
+        database,
+        state: 'Succeeded',
+        message: expect.stringMatching(/left alone/) as string,
+      }),
+    );
+  });
+
   it('refuses a filled database that another migration released', async () => {
     const scenario = await databases.scenario(14, 17);
     await createNamed(17, scenario.database);

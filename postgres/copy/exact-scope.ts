@@ -2,7 +2,7 @@ import type { Client } from 'pg';
 import { withLedger, type LedgerIdentity } from '../ledger';
 import { formatLsn, type Lsn } from '../replicate/lsn';
 import { resetTables } from './reset-tables';
-import { openScope, snapshotXmax, type Scope, type ScopeOf } from './scope';
+import { openScope, settledXmax, type Scope, type ScopeOf } from './scope';
 import type { SourceCounters } from './source-counters';
 
 /** A planned table, and what of it the ledger says. */
@@ -47,7 +47,7 @@ export async function openExactScope(args: {
   counters: SourceCounters[];
 }): Promise<Scope> {
   const { source, target, identity, of, tables, snapshot, lsn, counters } = args;
-  const sourceXmax = await snapshotXmax(source);
+  const sourceXmax = await settledXmax(source);
   return await withLedger(target, identity, async () => {
     const scope = await openScope(target, { of, snapshot, sourceXmax, lsn });
     await resetTables(target, await copiedInPart(target, tables));

@@ -3,7 +3,7 @@ import { FlexliftError } from '../../contract';
 import { quoteQualified } from '../connect';
 import { inTransaction, lockLedger, rowCondition, type LedgerIdentity, type TableChecksum } from '../ledger';
 import { resetLargeObjects, resetTables } from './reset-tables';
-import { openScope, snapshotXmax, type Scope } from './scope';
+import { openScope, settledXmax, type Scope } from './scope';
 import { differingTables, type SourceTable } from './source-tables';
 
 interface TableName {
@@ -66,7 +66,7 @@ export async function reconcile(args: {
   onProgress: (what: string) => void;
 }): Promise<Scope> {
   const { target, identity, snapshot } = args;
-  const sourceXmax = await snapshotXmax(args.source);
+  const sourceXmax = await settledXmax(args.source);
   const copied = await copiedTables(target);
   const kept = await tablesToKeep(args, copied);
   const reset = copied.filter((table) => !kept.has(table.oid));

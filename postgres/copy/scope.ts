@@ -44,24 +44,39 @@ export async function currentScope(
   return rows[0];
 }
 
+/** Is no snapshot's xmax: what was seen under it is always taken for out of date. */
+const ALWAYS_MOVED = '0';
+
 /**
- * The first transaction id that the client's snapshot does not see: where it is the same later on, nothing on the whole
- * server has written since. (Reading takes no transaction id.)
+ * What a scope keeps of the client's snapshot, for {@link hasSourceMoved}: the first transaction id that it does not
+ * see. Where that is the same later on, no transaction from it on has ended, so nothing was committed on the whole
+ * server since; reading takes no transaction id. That holds only where all transactions before it had ended: one that
+ * was in progress or prepared at the snapshot commits unseen and leaves xmax as it is.
  */
-export async function snapshotXmax(source: Client): Promise<string> {
-  const { rows } = await source.query<{ xmax: string }>(
-    'SELECT pg_catalog.txid_snapshot_xmax(pg_catalog.txid_current_snapshot()) AS xmax',
-  );
-  return rows[0]?.xmax ?? '0';
+export async function settledXmax(source: Client): Promise<string> {
+  const { xmin, xmax } = await snapshotBounds(source);
+  return xmin === xmax ? xmax : ALWAYS_MOVED;
 }
 
-/** Whether anything was written on the source's server since the snapshot that the load was completed under. */
+async function snapshotBounds(source: Client): Promise<{ xmin: string; xmax: string }> {
+  const { rows } = await source.query<{ xmin: string; xmax: string }>(
+    `SELECT pg_catalog.txid_snapshot_xmin(s) AS xmin, pg_catalog.txid_snapshot_xmax(s) AS xmax
+       FROM pg_catalog.txid_current_snapshot() s`,
+  );
+  if (rows[0] === undefined) throw new Error('txid_current_snapshot returned no row');
+  return rows[0];
+}
+
+/**
+ * Whether anything may have been committed on the source's server since the snapshot that the load was completed under.
+ * What is in progress now does not matter: it is in no snapshot of now either.
+ */
 export async function hasSourceMoved(source: Client, target: Client): Promise<boolean> {
   const { rows } = await target.query<{ source_xmax: string }>(
     `SELECT source_xmax FROM flexlift.scope
       WHERE table_oid IS NULL AND group_number IS NULL AND state = 'complete'`,
   );
-  return rows[0]?.source_xmax !== (await snapshotXmax(source));
+  return rows[0]?.source_xmax !== (await snapshotBounds(source)).xmax;
 }
 
 /** For whoever wants to see what the client's transaction sees; it can be imported as long as that lasts. */

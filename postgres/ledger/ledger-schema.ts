@@ -47,9 +47,9 @@ export const LEDGER_DDL = [
      undo          text NOT NULL DEFAULT '',
      skipped_by    text)`,
 
-  // a snapshot of the source, the first transaction id it does not see, and who held it. What it covers: one large
-  // table, one group, or, with neither, the whole database; of each, at most one is open. lsn: exactly the commits
-  // before it are in the snapshot; null offline
+  // a snapshot of the source, the first transaction id it does not see (0 where an earlier one was still in progress),
+  // and who held it. What it covers: one large table, one group, or, with neither, the whole database; of each, at most
+  // one is open. lsn: exactly the commits before it are in the snapshot; null offline
   `CREATE TABLE flexlift.scope (
      scope        integer PRIMARY KEY GENERATED ALWAYS AS IDENTITY,
      table_oid    oid,

@@ -47,19 +47,36 @@ export async function libpqEnvironment(
   const inherited = Object.entries(process.env).filter(([key]) => !/^(PG|LC_|LANG)/.test(key));
   const { sslMode } = endpoint.address;
   const verifies = sslMode === 'verify-ca' || sslMode === 'verify-full';
-  const password = await endpoint.resolvePassword();
   return {
     ...(Object.fromEntries(inherited) as Record<string, string>),
-    ...(password === undefined ? {} : { PGPASSWORD: password }),
+    ...(await passwordVariables(endpoint, directory)),
     LC_ALL: 'C',
     PGAPPNAME: endpoint.applicationName,
     PGOPTIONS: SESSION_OPTIONS,
     PGSSLMODE: sslMode,
     PGGSSENCMODE: 'disable',
-    // names of files that don't exist: libpq's defaults in the home directory must not decide anything
-    PGPASSFILE: join(directory, 'no-pgpass'),
+    // the name of a file that doesn't exist: libpq's default in the home directory must not decide anything
     PGSSLROOTCERT: verifies ? await rootCertificateFile(endpoint, directory) : join(directory, 'no-root.crt'),
   };
+}
+
+/**
+ * With `pgpass`, the very places where `pg` looks for our own sessions' password, in the same order: PGPASSWORD, then
+ * the file. Its default is named, for older libpq takes the home directory from passwd and not from HOME. Otherwise no
+ * file decides anything.
+ */
+async function passwordVariables(endpoint: Endpoint, directory: string): Promise<Record<string, string>> {
+  const isPgpass = endpoint.address.password.kind === 'pgpass';
+  const password = isPgpass ? process.env.PGPASSWORD : await endpoint.resolvePassword();
+  return {
+    ...(password === undefined ? {} : { PGPASSWORD: password }),
+    PGPASSFILE: isPgpass ? workerPgpass() : join(directory, 'no-pgpass'),
+  };
+}
+
+function workerPgpass(): string {
+  const { PGPASSFILE, HOME } = process.env;
+  return PGPASSFILE || join(HOME || '.', '.pgpass');
 }
 
 async function rootCertificateFile(endpoint: Endpoint, directory: string): Promise<string> {

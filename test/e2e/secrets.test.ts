@@ -1,9 +1,10 @@
 import { execFileSync } from 'node:child_process';
-import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { Client } from 'pg';
 import { createServer, serversDirectory, type PostgresServer } from '../../embedded';
-import { startCli } from '../support/cli';
+import { runCli, startCli } from '../support/cli';
 import { Migrations } from '../support/migration';
 import { testTemporalAddress } from '../support/temporal';
 import { WorkerProcess } from '../support/worker-process';
@@ -88,6 +89,45 @@ describe('a password in the URI', () => {
     }
   });
 });
+
+test("a password in the worker's pgpass is enough for pg_dump too", async () => {
+  const state = mkdtempSync(join(tmpdir(), 'flexlift-pgpass-'));
+  const passwords = join(state, 'passwords');
+  const line = ({ host, port }: PostgresServer) => `${host}:${port}:*:postgres:${PASSWORD}\n`;
+  writeFileSync(passwords, line(source) + line(target), { mode: 0o600 });
+  await inSource('postgres', 'CREATE DATABASE kept');
+  await inSource('kept', 'CREATE TABLE t AS SELECT 1 AS a');
+  const pool = `pgpass-${process.pid}`;
+  const environment = {
+    TEMPORAL_ADDRESS: testTemporalAddress(),
+    TEMPORAL_NAMESPACE: 'default',
+    FLEXLIFT_STATE_DIR: state,
+  };
+  const worker = WorkerProcess.start({ pool, environment: { ...environment, PGPASSFILE: passwords } });
+  try {
+    const uri = ({ host, port }: PostgresServer) => `postgres://postgres@${host}:${port}/postgres`;
+    const args = ['migrate', '--source', uri(source), '--target', uri(target), '--pool', pool];
+    const result = await runCli(
+      [...args, '--name', pool, '--no-owner', '--no-privileges', '--database', 'kept'],
+      environment,
+    );
+    expect(result).toMatchObject({ code: 0 });
+  } finally {
+    await worker.kill();
+    rmSync(state, { recursive: true, force: true });
+  }
+});
+
+async function inSource(database: string, statement: string): Promise<void> {
+  const { host, port } = source;
+  const client = new Client({ host, port, user: 'postgres', password: PASSWORD, database });
+  await client.connect();
+  try {
+    await client.query(statement);
+  } finally {
+    await client.end();
+  }
+}
 
 /** Payloads stand there as lists of bytes or as base64. */
 function decoded(json: string): string {

@@ -52,6 +52,34 @@ describe('the environment of a tool', () => {
     }
   });
 
+  describe("with pgpass, names the worker's own places of a password", () => {
+    const before = { ...process.env };
+    afterEach(() => {
+      for (const name of ['PGPASSFILE', 'PGPASSWORD', 'HOME']) {
+        if (before[name] === undefined) delete process.env[name];
+        else process.env[name] = before[name];
+      }
+    });
+    const pgpass = () => libpqEnvironment(endpoint({ password: { kind: 'pgpass' } }), directory);
+
+    test('the default file, as HOME says', async () => {
+      delete process.env.PGPASSFILE;
+      delete process.env.PGPASSWORD;
+      process.env.HOME = '/home/of-worker';
+      const environment = await pgpass();
+      expect(environment.PGPASSFILE).toBe('/home/of-worker/.pgpass');
+      expect(environment).not.toHaveProperty('PGPASSWORD');
+    });
+
+    test('PGPASSFILE and PGPASSWORD, which no other kind of password sees', async () => {
+      Object.assign(process.env, { PGPASSFILE: '/run/pgpass', PGPASSWORD: 'of-worker' });
+      expect(await pgpass()).toMatchObject({ PGPASSFILE: '/run/pgpass', PGPASSWORD: 'of-worker' });
+      const other = await libpqEnvironment(endpoint({}), directory);
+      expect(other.PGPASSFILE).toBe(join(directory, 'no-pgpass'));
+      expect(other).not.toHaveProperty('PGPASSWORD');
+    });
+  });
+
   test('verifies with the given authority, else with those that our own connections trust', async () => {
     const given = await libpqEnvironment(
       endpoint({ sslMode: 'verify-ca', sslRootCert: '/ca.pem' }),

@@ -79,6 +79,9 @@ export interface TableReport {
   equal?: boolean;
 }
 
+/** So many are listed at most: a history takes 2 MB at a time, and mending the first ones mends many of their kind. */
+export const MOST_DIFFERENCES = 500;
+
 /** One difference found by the comparison. */
 export interface Difference {
   kind: 'rows' | 'checksum' | 'sequence' | 'catalog' | 'large-object' | 'materialized-view';

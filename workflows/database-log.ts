@@ -17,6 +17,7 @@ import {
   type ReplicationProgress,
 } from '../contract';
 import { databaseDetails } from './details';
+import { listed, placesOf } from './differences';
 import { failed, failureFields } from './failure';
 import { NO_FIGURES } from './halted';
 
@@ -150,12 +151,12 @@ export class DatabaseLog {
 
   /** @throws ApplicationFailure DifferenceFound where there are any */
   refuseDifferences(differences: Difference[]): void {
-    this.status.differences = differences;
+    this.status.differences = listed(differences);
     const [first] = differences;
     if (first === undefined) return;
     throw failed({
       code: 'DifferenceFound',
-      sentence: `The target differs from the source in ${differences.length} places, first in ${first.object}: ${first.message}`,
+      sentence: `The target differs from the source in ${placesOf(differences)}, first in ${first.object}: ${first.message}`,
       remedy: 'Copy the named tables anew with flexlift recopy, then cut over again.',
       object: first.object,
     });

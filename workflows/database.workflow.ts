@@ -2,6 +2,7 @@ import { defineQuery, isCancellation, setHandler } from '@temporalio/workflow';
 import { STATUS_QUERY, type DatabaseStatus, type DatabaseStep, type Difference } from '../contract';
 import { activityClasses, type ActivityClasses } from './activities';
 import { DatabaseLog } from './database-log';
+import { listed, placesOf } from './differences';
 import { failureFields } from './failure';
 import { withCompanion } from './companion';
 import { Limiter } from './limiter';
@@ -83,10 +84,10 @@ async function endWithDifferences(log: DatabaseLog, differences: Difference[]): 
     .join(', ');
   return await log.end({
     state: 'Failed',
-    differences,
+    differences: listed(differences),
     failure: {
       code: 'DifferenceFound',
-      sentence: `The target differs from the source in ${differences.length} places: ${named}.`,
+      sentence: `The target differs from the source in ${placesOf(differences)}: ${named}.`,
       remedy: 'Stop all writers on the source, and start the migration again with --overwrite.',
       database: log.status.database,
     },

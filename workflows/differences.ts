@@ -1,0 +1,10 @@
+import { MOST_DIFFERENCES, type Difference } from '../contract';
+
+/** How many there are, in words; a step may have listed the first ones alone. */
+export function placesOf({ length }: Difference[]): string {
+  return length < MOST_DIFFERENCES ? `${length} places` : `at least ${MOST_DIFFERENCES} places`;
+}
+
+export function listed(differences: Difference[]): Difference[] {
+  return differences.slice(0, MOST_DIFFERENCES);
+}

@@ -3,6 +3,7 @@ import {
   compareCatalogs,
   compareMaterializedViews,
   compareSequences,
+  leftToTheTarget,
   readCatalog,
   readSequences,
 } from '../postgres/compare';
@@ -32,6 +33,7 @@ export async function compareCatalogStep(
     const catalog = compareCatalogs(there, here, {
       ignoreOwners: request.noOwner,
       ignorePrivileges: request.noPrivileges,
+      ignoredIdentities: leftToTheTarget(there),
     });
     run.progress({ what: 'compare the sequences' });
     const [onSource, onTarget] = await Promise.all([

@@ -58,7 +58,8 @@ export const ENTRY_RULES: readonly EntryRule[] = [
   },
   {
     name: 'public-schema',
-    reason: 'Schema public stands in every new database, and its owner belongs to the server.',
+    reason:
+      'Schema public stands in every new database; its owner is set where that may be, before anything is made.',
     objectAbsent: false,
     applies: (entry) => entry.description === 'SCHEMA' && entry.tag === 'public',
   },

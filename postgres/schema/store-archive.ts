@@ -4,6 +4,7 @@ import { entryPhases } from './entry-phase';
 import { leftOutEntries, type EntryOptions } from './entry-rules';
 import { entryObject, entryStatement } from './entry-statement';
 import { entryUndo } from './entry-undo';
+import { alignPublicSchema } from './public-schema';
 import type { SchemaArchive } from './read-archive';
 import { tablesOfEntries } from './tables-of-entries';
 
@@ -24,7 +25,8 @@ export interface StoreArchive {
 
 /**
  * Writes the archive's entries to the ledger, all in one transaction, with what was decided for each: its statement,
- * its phase, its table, the rule that leaves it out. From then on the ledger alone is asked.
+ * its phase, its table, the rule that leaves it out. From then on the ledger alone is asked. With it goes what the archive
+ * cannot tell: what became of schema public on the source.
  *
  * @returns false where an archive is stored already; it stays as it is
  * @throws FlexliftError LedgerForeign, LedgerReleased
@@ -32,6 +34,7 @@ export interface StoreArchive {
 export async function storeArchive(task: StoreArchive): Promise<boolean> {
   const rows = await ledgerRows(task);
   return await once(task.target, task.identity, STORED, async () => {
+    await alignPublicSchema(task.source, task.target, task.options);
     for (const chunk of chunks(rows)) await task.target.query(INSERT_ENTRIES, [`[${chunk.join(',')}]`]);
   });
 }

@@ -12,14 +12,6 @@ interface VersionRule {
 
 const RULES: VersionRule[] = [
   {
-    // from 15 on schema public belongs to pg_database_owner, which nobody can be said to have chosen
-    name: 'owner-of-public',
-    since: 15,
-    apply: (sides) => {
-      for (const { objects } of sides) objects.delete('owner of schema "public"');
-    },
-  },
-  {
     // from 15 on PUBLIC creates nothing in schema public by default: a source that never changed it gets that
     name: 'privileges-of-public',
     since: 15,

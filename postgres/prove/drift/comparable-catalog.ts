@@ -1,7 +1,7 @@
 import type { Catalog, Properties } from '../../compare';
 
 const OF_THE_DATABASE =
-  /^(database|(owner|privileges) of database|settings of (the database|role .* in the database))$/s;
+  /^(database|comment on database|(owner|privileges) of database|settings of (the database|role .* in the database))$/s;
 
 /** It belongs to the database, not to its schemas: a fence sets some, and the release gives and proves them. */
 export function isOfTheDatabase(identity: string): boolean {

@@ -1,0 +1,75 @@
+import { randomBytes } from 'node:crypto';
+import { quoteIdentifier } from '../../postgres/connect';
+import { Migrations, testRequest } from '../support/migration';
+import {
+  createTestDatabase,
+  dropTestDatabase,
+  testAddress,
+  withSession,
+  type Major,
+} from '../support/servers';
+import { WorkerProcess } from '../support/worker-process';
+
+const SOURCE = 15;
+const TARGET = 17;
+const suffix = randomBytes(3).toString('hex');
+const [user, app] = [`flx_left_${suffix}`, `flx_left_app_${suffix}`];
+
+async function run(major: Major, database: string, ...statements: string[]): Promise<void> {
+  await withSession(major, database, async (client) => {
+    for (const statement of statements) await client.query(statement);
+  });
+}
+
+beforeAll(async () => {
+  for (const major of [SOURCE, TARGET] as const) {
+    await run(
+      major,
+      'postgres',
+      `CREATE ROLE ${user} LOGIN`,
+      `CREATE ROLE ${app}`,
+      `GRANT ${app} TO ${user}`,
+    );
+  }
+});
+afterAll(async () => {
+  for (const major of [SOURCE, TARGET] as const) await run(major, 'postgres', `DROP ROLE ${user}, ${app}`);
+});
+
+it.each([`ALTER SCHEMA public OWNER TO ${app}`, 'DROP SCHEMA public'])(
+  'into a database of somebody else, after %s',
+  async (change) => {
+    const database = await createTestDatabase(SOURCE, 'flx_left', `OWNER ${user}`);
+    const name = quoteIdentifier(database);
+    const migrations = await Migrations.connect();
+    await run(
+      SOURCE,
+      database,
+      change,
+      `COMMENT ON DATABASE ${name} IS 'said on the source'`,
+      `CREATE SCHEMA s AUTHORIZATION ${user}; CREATE TABLE s.t AS SELECT 1 AS a; ALTER TABLE s.t OWNER TO ${user}`,
+    );
+    await run(TARGET, 'postgres', `CREATE DATABASE ${name} TEMPLATE template0`);
+    await run(
+      TARGET,
+      database,
+      `GRANT CREATE ON DATABASE ${name} TO ${user}`,
+      `GRANT CREATE ON SCHEMA public TO ${user}`,
+    );
+    const asked = testRequest(
+      testAddress(SOURCE),
+      { ...testAddress(TARGET), user },
+      { databases: [database], noPrivileges: true },
+    );
+    const handle = await migrations.start(asked);
+    const worker = WorkerProcess.start({ pool: asked.pool });
+    try {
+      expect(await handle.result()).toMatchObject({ state: 'Succeeded' });
+    } finally {
+      await worker.kill();
+      await migrations.close();
+      await dropTestDatabase(SOURCE, database);
+      await dropTestDatabase(TARGET, database);
+    }
+  },
+);

@@ -1,4 +1,4 @@
-import type { CompareCatalogStep, CompareResult, CutoverStep } from '../contract';
+import { MOST_DIFFERENCES, type CompareCatalogStep, type CompareResult, type CutoverStep } from '../contract';
 import {
   compareCatalogs,
   compareMaterializedViews,
@@ -44,13 +44,12 @@ export async function compareCatalogStep(
     run.progress({ what: 'compare the materialized views' });
     const views = await compareMaterializedViews({ source, target, signal });
     const largeObjects = request.mode === 'Online' ? [] : await compareLargeObjects(source, target, signal);
-    return {
-      differences: [
-        ...catalog.filter(({ object }) => !isOfTheDatabase(object)),
-        ...sequences,
-        ...views.differences,
-        ...largeObjects,
-      ],
-    };
+    const differences = [
+      ...catalog.filter(({ object }) => !isOfTheDatabase(object)),
+      ...sequences,
+      ...views.differences,
+      ...largeObjects,
+    ];
+    return { differences: differences.slice(0, MOST_DIFFERENCES) };
   });
 }

@@ -1,6 +1,6 @@
 import type { Client } from 'pg';
 import type { Difference } from '../../../contract';
-import { compareCatalogs, type Catalog } from '../../compare';
+import { compareCatalogs, leftToTheTarget, type Catalog } from '../../compare';
 import { quoteQualified } from '../../connect';
 import { listSourceTables, type SourceTable } from '../../copy';
 import { withLedger, type LedgerIdentity } from '../../ledger';
@@ -28,7 +28,9 @@ export async function acceptDrift({ source, target, identity }: AcceptDriftArgum
   const present = await presentCatalog(source);
   // only then: a table that was made meanwhile must not be taken for one that is copied
   const tables = await listSourceTables(source);
-  const unlike = compareCatalogs(loaded(present), loaded(await presentCatalog(target)));
+  const unlike = compareCatalogs(loaded(present), loaded(await presentCatalog(target)), {
+    ignoredIdentities: leftToTheTarget(present),
+  });
   const uncopied = await uncopiedTables(target, tables);
   if (unlike.length + uncopied.length > 0) return [...uncopied, ...unlike.map(withRemedy)];
   const drifted =

@@ -48,6 +48,15 @@ export async function readFence(client: Client, migrationId?: string): Promise<F
   return row === undefined ? undefined : parseFence(row.name, row.kept);
 }
 
+/** The publications of fences that stand in the connected database, but for this migration's own. */
+export async function foreignFences(client: Client, migrationId: string): Promise<string[]> {
+  const { rows } = await client.query<{ name: string }>(
+    'SELECT pubname AS name FROM pg_catalog.pg_publication WHERE pubname ~ $1 AND pubname <> $2 ORDER BY pubname',
+    [FENCE_PATTERN, fenceName(migrationId)],
+  );
+  return rows.map(({ name }) => name);
+}
+
 function parseFence(name: string, kept: string | null): Fence {
   try {
     const fence = JSON.parse(kept ?? '') as Fence;

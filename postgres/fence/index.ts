@@ -1,4 +1,4 @@
-export { fenceName, readFence, type Fence } from './fence';
+export { fenceName, foreignFences, readFence, type Fence } from './fence';
 export { liftFence, liftFenceStatement } from './lift-fence';
 export * from './raise-fence';
 export { refuseLiftedFence } from './refuse-lifted-fence';

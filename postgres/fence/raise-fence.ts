@@ -13,7 +13,7 @@ import { onThisDatabase, sqlStateOf } from '../database';
 import { inTransaction } from '../ledger';
 import { preparedTransactions } from '../replicate/source';
 import { readConnectGrants, revokeConnect } from './connect-grants';
-import { FENCE_PATTERN, fenceName, READ_ONLY, readFence, type Fence } from './fence';
+import { fenceName, foreignFences, READ_ONLY, readFence, type Fence } from './fence';
 import { liftFence, liftFenceStatement, lockFence } from './lift-fence';
 import { endEarlierSessions } from './other-sessions';
 import { fenceRefused } from './refused';
@@ -117,15 +117,11 @@ async function createPublication(client: Client, name: string, unseen: RaiseFenc
 
 /** Lifted out of turn, either of two fences would take the other with it. */
 async function refuseForeignFence(client: Client, migrationId: string): Promise<void> {
-  const { rows } = await client.query<{ name: string }>(
-    'SELECT pubname AS name FROM pg_catalog.pg_publication WHERE pubname ~ $1 AND pubname <> $2',
-    [FENCE_PATTERN, fenceName(migrationId)],
-  );
-  const [foreign] = rows;
+  const [foreign] = await foreignFences(client, migrationId);
   if (foreign === undefined) return;
   throw fenceRefused(
     client,
-    `Another migration fenced this database already: ${foreign.name}.`,
+    `Another migration fenced this database already: ${foreign}.`,
     'Lift that fence first, with flexlift unfence and the name of that migration.',
   );
 }

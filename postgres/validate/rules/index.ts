@@ -17,6 +17,7 @@ import { rolesPresent } from './roles-present';
 import { rowLevelSecurity } from './row-level-security';
 import { sameServer } from './same-server';
 import { settings } from './settings';
+import { sourceFence } from './source-fence';
 import { sourceRights } from './source-rights';
 import { specialObjects } from './special-objects';
 import { languages, superuserObjects } from './superuser-objects';
@@ -46,6 +47,7 @@ export const SERVER_RULES: Rule<ServerContext>[] = [
 /** About one database; in the order of the report. */
 export const DATABASE_RULES: Rule<DatabaseContext>[] = [
   sourceRights,
+  sourceFence,
   rowLevelSecurity,
   targetEmpty,
   targetRights,

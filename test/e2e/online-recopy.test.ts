@@ -113,7 +113,7 @@ describe('a table that cannot be copied anew', () => {
 });
 
 describe('a replication slot that somebody dropped', () => {
-  it('stops the replication at once, and all tables can be copied anew', async () => {
+  itInAll('stops the replication at once, and all tables can be copied anew', async () => {
     const migration = await startReady();
     const { handle } = migration;
     await dropSlot(SOURCE, migration);

@@ -151,7 +151,7 @@ async function migrateUnder(
     onSnapshot: ({ status }) => {
       if (moved || !isReleased(status)) return;
       moved = true;
-      void application.moveTo(sampleServer(servers.target, servers.password));
+      application.moveTo(sampleServer(servers.target, servers.password));
       output.say('The application writes to the target from now on.');
     },
   });

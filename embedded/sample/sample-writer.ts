@@ -22,7 +22,6 @@ export class SampleWriter {
   private longestPause = 0;
   private last = performance.now();
   private ended = false;
-  private client: Client | undefined;
   private readonly loop: Promise<void>;
 
   constructor(
@@ -36,10 +35,9 @@ export class SampleWriter {
     return { committed: this.committed, longestPause: this.longestPause };
   }
 
-  /** From now on it writes there. */
-  async moveTo(server: SampleServer): Promise<void> {
+  /** From its next transaction on it writes there. */
+  moveTo(server: SampleServer): void {
     this.server = server;
-    await this.client?.end().catch(() => undefined);
   }
 
   async stop(): Promise<void> {
@@ -49,13 +47,14 @@ export class SampleWriter {
 
   private async write(): Promise<void> {
     while (!this.ended) {
-      const { host, port, user, password } = this.server;
+      const { server } = this;
+      const { host, port, user, password } = server;
       const client = new Client({ host, port, user, password, database: this.database });
       client.on('error', () => undefined);
-      this.client = client;
       try {
         await client.connect();
-        while (!this.ended) {
+        // not ended from outside: a client that is just connecting would never come back
+        while (!this.ended && this.server === server) {
           await this.writeOnce(client);
           await pause(INTERVAL);
         }

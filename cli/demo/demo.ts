@@ -110,13 +110,13 @@ async function followAndReport(run: DemoRun, { keep, output, signal }: DemoOptio
     const report = createReport(engine, handle, status);
     output.data(output.json ? JSON.stringify(report, null, 2) : reportText(report, output.colors));
     output.say(`Report:   ${await writeReport(stateDirectory().reports, report)}`);
-    await sayHowItFared(application, output);
+    const goesOn = await sayHowItFared(application, output);
     if (crashes.count < 2)
       output.warn('it was over before the worker could be killed twice; give more --megabytes.');
     if (keep) sayHowToLook(servers, output);
     else if (report.temporal.webUi !== undefined)
       output.say('With --keep all of it stays for a look around.');
-    return exitCodeOfStatus(status);
+    return goesOn ? exitCodeOfStatus(status) : EXIT.failed;
   } finally {
     await application.stop();
   }
@@ -166,8 +166,12 @@ function isReleased(status: MigrationStatus | undefined): boolean {
   return written?.cutover?.state === 'Released';
 }
 
-/** Lets it write on for a moment: the target is not only equal, it works. */
-async function sayHowItFared(application: SampleWriter, output: Output): Promise<void> {
+/**
+ * Lets it write on for a moment: the target is not only equal, it works.
+ *
+ * @returns whether it does write on
+ */
+async function sayHowItFared(application: SampleWriter, output: Output): Promise<boolean> {
   const before = application.figures.committed;
   await pause(AFTERMATH);
   const { committed, longestPause } = application.figures;
@@ -175,6 +179,8 @@ async function sayHowItFared(application: SampleWriter, output: Output): Promise
     `The application wrote ${committed} transactions, ${committed - before} of them to the target in the last ` +
       `${AFTERMATH / 1000} s. Its longest pause: ${longestPause.toFixed(1)} s.`,
   );
+  if (committed === before) output.warn('the application does not write any more.');
+  return committed > before;
 }
 
 function sayHowToLook({ source, target, password }: DemoServers, output: Output): void {

@@ -1,5 +1,5 @@
 import type { Client } from 'pg';
-import { endPredecessors, migrationPrefix } from '../../postgres/connect';
+import { activityPrefix, endPredecessors } from '../../postgres/connect';
 
 /** Activities that read tables for as long as that takes, in a transaction, and write nothing. */
 const READERS = ['proveTables', 'finalCompare', 'compareTables'];
@@ -9,5 +9,5 @@ const READERS = ['proveTables', 'finalCompare', 'compareTables'];
  * it, and with him the application. For steps beside which none of these is under way.
  */
 export async function endReaders(target: Client, migrationId: string): Promise<void> {
-  for (const reader of READERS) await endPredecessors(target, `${migrationPrefix(migrationId)}${reader}:`);
+  await endPredecessors(target, ...READERS.map((activity) => activityPrefix({ migrationId, activity })));
 }

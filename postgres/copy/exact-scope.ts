@@ -1,5 +1,5 @@
 import type { Client } from 'pg';
-import { withLedger, type LedgerIdentity } from '../ledger';
+import { IS_UNCOPIED, withLedger, type LedgerIdentity } from '../ledger';
 import { formatLsn, type Lsn } from '../replicate/lsn';
 import { resetTables } from './reset-tables';
 import { openScope, settledXmax, type Scope, type ScopeOf } from './scope';
@@ -21,7 +21,7 @@ export async function tablesToCopy(target: Client, of: ScopeOf): Promise<OnlineT
             identity IS NOT DISTINCT FROM 'append' AS "isAppendOnly"
        FROM flexlift.table_load t
       WHERE (table_oid = $1 OR group_number = $2)
-        AND EXISTS (SELECT FROM flexlift.part p WHERE p.table_oid = t.table_oid AND p.copied_at IS NULL)
+        AND ${IS_UNCOPIED}
       ORDER BY estimated_bytes DESC, table_oid`,
     [of.tableOid, of.group],
   );

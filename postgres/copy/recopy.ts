@@ -4,8 +4,8 @@ import { resetLargeObjects, resetTables } from './reset-tables';
 
 /**
  * Makes the load copy one table anew while the others go on: from here on the applier puts its changes aside. One that is
- * not replicated has none: with its copy it is done. Waits for
- * the applier's batch and for parts in flight. A group that is being copied loses its scope with it.
+ * not replicated has none: with its copy it is done. Waits for the applier's batch and for parts in flight. A group that
+ * is being copied loses its scope with it.
  *
  * @throws FlexliftError LedgerForeign, LedgerReleased
  */

@@ -1,16 +1,12 @@
 import type { Client } from 'pg';
-import { once, type LedgerIdentity } from '../ledger';
+import { isDone, once, type LedgerIdentity } from '../ledger';
 import { atSide } from './at-side';
 import type { PlannedLoad } from './plan-load';
 
 const STEP = { kind: 'phase', key: 'plan-load' };
 
 export async function isPlanned(target: Client): Promise<boolean> {
-  const { rowCount } = await target.query('SELECT FROM flexlift.step WHERE kind = $1 AND key = $2', [
-    STEP.kind,
-    STEP.key,
-  ]);
-  return rowCount === 1;
+  return await isDone(target, STEP);
 }
 
 /**

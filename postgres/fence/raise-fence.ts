@@ -1,8 +1,8 @@
 import type { Client } from 'pg';
 import { FlexliftError, type FenceMode } from '../../contract';
 import {
+  activityPrefix,
   endPredecessors,
-  migrationPrefix,
   quoteIdentifier,
   quoteLiteral,
   quoteQualified,
@@ -57,7 +57,7 @@ export async function raiseFence(args: RaiseFence): Promise<RaisedFence> {
   if (mode === 'none') return { raisedAt: new Date().toISOString(), endedSessions: 0 };
   return await withConnection(source, database, signal, async (client) => {
     // one that stands still would lift our fence where it finds its own refused
-    await endPredecessors(client, `${migrationPrefix(migrationId)}raiseFence:`);
+    await endPredecessors(client, activityPrefix({ migrationId, activity: 'raiseFence' }));
     try {
       await refusePreparedTransactions(client);
       const { raisedAt } = await inTransaction(client, () => putUp(client, args, mode), 'BEGIN READ WRITE');

@@ -94,6 +94,20 @@ export async function withLedger<T>(
   });
 }
 
+/** What {@link once} does at most once. */
+export interface LedgerStep {
+  kind: string;
+  key: string;
+}
+
+export async function isDone(client: Client, { kind, key }: LedgerStep): Promise<boolean> {
+  const { rowCount } = await client.query('SELECT FROM flexlift.step WHERE kind = $1 AND key = $2', [
+    kind,
+    key,
+  ]);
+  return rowCount === 1;
+}
+
 /**
  * Does a piece of work at most once: its row is taken first, and with it the lock, then `work` runs, then both are
  * committed. A second attempt waits for the first one's end and then finds the row.
@@ -103,7 +117,7 @@ export async function withLedger<T>(
 export async function once(
   client: Client,
   identity: LedgerIdentity,
-  step: { kind: string; key: string },
+  step: LedgerStep,
   work: () => Promise<unknown>,
 ): Promise<boolean> {
   return await withLedger(client, identity, async () => {

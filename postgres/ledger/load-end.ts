@@ -1,5 +1,5 @@
 import type { Client } from 'pg';
-import { once, type LedgerIdentity } from './ledger';
+import { isDone, once, type LedgerIdentity } from './ledger';
 
 const STEP = { kind: 'phase', key: 'load' };
 
@@ -9,11 +9,7 @@ export async function noteLoadEnd(target: Client, identity: LedgerIdentity): Pro
 }
 
 export async function isLoaded(target: Client): Promise<boolean> {
-  const { rowCount } = await target.query('SELECT FROM flexlift.step WHERE kind = $1 AND key = $2', [
-    STEP.kind,
-    STEP.key,
-  ]);
-  return rowCount === 1;
+  return await isDone(target, STEP);
 }
 
 /** In the caller's ledger transaction. */

@@ -1,5 +1,5 @@
 import type { Client } from 'pg';
-import { once, type LedgerIdentity } from '../ledger';
+import { isDone, once, type LedgerIdentity } from '../ledger';
 import { entryPhases } from './entry-phase';
 import { leftOutEntries, type EntryOptions } from './entry-rules';
 import { entryObject, entryStatement } from './entry-statement';
@@ -41,11 +41,7 @@ export async function storeArchive(task: StoreArchive): Promise<boolean> {
 
 /** Whether a dump is needed at all. */
 export async function isArchiveStored(target: Client): Promise<boolean> {
-  const { rowCount } = await target.query('SELECT FROM flexlift.step WHERE kind = $1 AND key = $2', [
-    STORED.kind,
-    STORED.key,
-  ]);
-  return rowCount === 1;
+  return await isDone(target, STORED);
 }
 
 /** One JSON text per entry, with the columns of `flexlift.archive_entry`. */

@@ -56,8 +56,8 @@ export interface RefusedChange {
  * in one transaction of the target that moves the ledger on; only then is the position confirmed to the source. A table
  * that refuses a change is stopped, and the stream starts again without it.
  *
- * @throws FlexliftError SlotLost, TargetRewound, SourceRewound, LoadIncomplete, Contention (another applier is at work), LedgerForeign,
- * LedgerReleased, and what either server or the network throws: then a new run goes on from the ledger
+ * @throws FlexliftError SlotLost, TargetRewound, SourceRewound, LoadIncomplete, Contention (another applier is at work),
+ * LedgerForeign, LedgerReleased, and what either server or the network throws: then a new run goes on from the ledger
  */
 export async function applyChanges(args: ApplyArguments): Promise<Applied> {
   return await withConnection(args.target, args.database, args.signal, async (target) => {

@@ -33,7 +33,8 @@ export interface WatchArguments {
  * Watches the source while nothing is applied, until it is told to stop: how far the target is behind, what the source
  * keeps for it, and whether it still does. The target may be away meanwhile: that may be why nothing is applied.
  *
- * @throws FlexliftError SlotLost, SourceRewound, and what the source or, where nothing is known yet, the target throws at the beginning
+ * @throws FlexliftError SlotLost, SourceRewound, and what the source or, where nothing is known yet, the target throws at
+ * the beginning
  */
 export async function watchStream(args: WatchArguments): Promise<ReplicationProgress> {
   const { source, database, known, stop } = args;

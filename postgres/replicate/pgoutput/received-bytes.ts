@@ -1,14 +1,28 @@
 import type { Socket } from 'node:net';
 
 /**
+ * A walsender sends each change by itself, and wakes whoever waits for it: read at once, a backlog of small rows costs the
+ * two sides more time for that than for all their work. So a socket that has been read empty is left alone for so many
+ * milliseconds, in which what comes gathers in the kernel. Measured with a million rows of 116 bytes: 2,000 reads instead
+ * of 70,000, and the walsender needs 4.5 s of CPU time instead of 9.4 s; with 5 ms still 7 s.
+ */
+const REST = 30;
+/** Where one turn of the event loop brings more than these bytes, more is there already. */
+const BYTES_WORTH_READING_ON = 1024 ** 2;
+
+/**
  * What a socket has received and nobody has taken yet, in the chunks it came in. The socket stands still while that is
  * more than `limit` bytes, so that a sender is no faster than the one who takes.
  */
 export class ReceivedBytes {
   private readonly chunks: Buffer[] = [];
   private size = 0;
-  private paused = false;
+  private isFull = false;
   private heardAt = performance.now();
+  /** Received in this turn of the event loop. */
+  private fresh = 0;
+  private turn: NodeJS.Immediate | undefined;
+  private rest: NodeJS.Timeout | undefined;
 
   /** Takes over from whoever listened to the socket so far. */
   constructor(
@@ -24,21 +38,23 @@ export class ReceivedBytes {
     const chunk = this.chunks.shift();
     if (chunk === undefined) return undefined;
     this.size -= chunk.length;
-    if (this.paused && this.size <= this.limit / 2) {
-      this.paused = false;
+    if (this.isFull && this.size <= this.limit / 2) {
+      this.isFull = false;
       this.heardAt = performance.now();
-      this.socket.resume();
+      if (this.rest === undefined) this.socket.resume();
     }
     return chunk;
   }
 
-  /** Milliseconds since the last chunk; none pass while the socket stands still. */
+  /** Milliseconds since the last chunk; none pass while nobody takes them. */
   get quiet(): number {
-    return this.paused ? 0 : performance.now() - this.heardAt;
+    return this.isFull ? 0 : performance.now() - this.heardAt;
   }
 
   /** Throws away what is there and all that still comes. */
   discard(): void {
+    clearImmediate(this.turn);
+    clearTimeout(this.rest);
     this.socket.off('data', this.receive);
     this.chunks.length = 0;
     this.size = 0;
@@ -49,10 +65,26 @@ export class ReceivedBytes {
     this.heardAt = performance.now();
     this.chunks.push(chunk);
     this.size += chunk.length;
+    this.fresh += chunk.length;
     if (this.size > this.limit) {
-      this.paused = true;
+      this.isFull = true;
       this.socket.pause();
     }
+    this.turn ??= setImmediate(this.endTurn);
     this.onChunk();
+  };
+
+  private readonly endTurn = (): void => {
+    this.turn = undefined;
+    const isMoreThere = this.fresh > BYTES_WORTH_READING_ON;
+    this.fresh = 0;
+    if (isMoreThere || this.rest !== undefined) return;
+    this.socket.pause();
+    this.rest = setTimeout(this.endRest, REST);
+  };
+
+  private readonly endRest = (): void => {
+    this.rest = undefined;
+    if (!this.isFull) this.socket.resume();
   };
 }

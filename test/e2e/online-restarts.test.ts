@@ -2,7 +2,6 @@ import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import {
-  createServer,
   ensureTemporalServer,
   killTemporalServer,
   serversDirectory,
@@ -17,6 +16,7 @@ import { cutOver, expectReleased, useOnlineMigrations, type Online } from '../su
 import { ConfirmedPositions, untilCaughtUp } from '../support/outages';
 import { SERVERS_VARIABLE } from '../support/servers';
 import { TEMPORAL_VARIABLE } from '../support/temporal';
+import { createOwnServer } from '../support/own-server';
 
 const SIDES = { source: 14, target: 17 } as const;
 /** Milliseconds. */
@@ -51,7 +51,7 @@ afterAll(async () => {
 
 async function startServer(side: keyof typeof SIDES): Promise<void> {
   const settings = { fsync: false, wal_level: 'logical', max_connections: 100 };
-  const server = await createServer({ major: SIDES[side], directory: join(directory, side), settings });
+  const server = await createOwnServer({ major: SIDES[side], directory: join(directory, side), settings });
   await server.start();
   servers[side] = server;
 }

@@ -3,7 +3,6 @@ import { join } from 'node:path';
 import { Client } from 'pg';
 import { DEFAULT_LIMITS, type ServerAddress } from '../../contract';
 import {
-  createServer,
   ensureTemporalServer,
   killTemporalServer,
   serversDirectory,
@@ -17,6 +16,7 @@ import { eventually } from '../support/eventually';
 import { Migrations, testRequest } from '../support/migration';
 import { shopLikeSql, SMALL_PARTS } from '../support/shop-like';
 import { WorkerProcess } from '../support/worker-process';
+import { createOwnServer } from '../support/own-server';
 
 /** Servers of these tests' own: they are stopped in the middle of the work. */
 let source: PostgresServer;
@@ -27,8 +27,8 @@ const workers: WorkerProcess[] = [];
 beforeAll(async () => {
   directory = await serversDirectory(`restarts-${process.pid}`);
   const settings = { fsync: false, max_connections: 100 };
-  source = await createServer({ major: 14, directory: join(directory, 'source'), settings });
-  target = await createServer({ major: 17, directory: join(directory, 'target'), settings });
+  source = await createOwnServer({ major: 14, directory: join(directory, 'source'), settings });
+  target = await createOwnServer({ major: 17, directory: join(directory, 'target'), settings });
   await Promise.all([source.start(), target.start()]);
   await withClient(source, 'postgres', (client) => client.query('CREATE DATABASE shop'));
   await withClient(source, 'shop', (client) => client.query(shopLikeSql(60_000)));

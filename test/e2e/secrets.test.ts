@@ -3,11 +3,12 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Client } from 'pg';
-import { createServer, serversDirectory, type PostgresServer } from '../../embedded';
+import { serversDirectory, type PostgresServer } from '../../embedded';
 import { runCli, startCli } from '../support/cli';
 import { Migrations } from '../support/migration';
 import { testTemporalAddress } from '../support/temporal';
 import { WorkerProcess } from '../support/worker-process';
+import { createOwnServer } from '../support/own-server';
 
 /** Of both superusers: nothing else on this machine may ever hold it. */
 const PASSWORD = 'Tr0ub4dor-zq7-secret';
@@ -19,8 +20,8 @@ let target: PostgresServer;
 beforeAll(async () => {
   directory = await serversDirectory(`secrets-${process.pid}`);
   const options = { settings: { fsync: false }, password: PASSWORD };
-  source = await createServer({ major: 15, directory: join(directory, 'source'), ...options });
-  target = await createServer({ major: 18, directory: join(directory, 'target'), ...options });
+  source = await createOwnServer({ major: 15, directory: join(directory, 'source'), ...options });
+  target = await createOwnServer({ major: 18, directory: join(directory, 'target'), ...options });
   await Promise.all([source.start(), target.start()]);
 });
 afterAll(async () => {

@@ -1,9 +1,10 @@
 import { chmodSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { createServer, type PostgresServer } from '../../../embedded';
+import type { PostgresServer } from '../../../embedded';
 import { runAs, serverUser } from '../../../embedded/server-user';
 import { eventually } from '../../support/eventually';
+import { createOwnServer } from '../../support/own-server';
 import { dropTestDatabase, SERVERS_VARIABLE, withSession } from '../../support/servers';
 import { ReplicationFixture } from './applier-fixture';
 
@@ -21,7 +22,7 @@ let fixture: ReplicationFixture;
 beforeEach(async () => {
   root = mkdtempSync(join(tmpdir(), 'flexlift-failover-'));
   chmodSync(root, 0o711);
-  primary = await createServer({ major: SOURCE, directory: join(root, 'primary'), settings: SETTINGS });
+  primary = await createOwnServer({ major: SOURCE, directory: join(root, 'primary'), settings: SETTINGS });
   await primary.start();
   standby = await standbyOf(primary);
   sourceIs(primary);
@@ -37,7 +38,7 @@ afterEach(async () => {
 });
 
 async function standbyOf({ binaries, host, port }: PostgresServer): Promise<PostgresServer> {
-  const server = await createServer({
+  const server = await createOwnServer({
     major: SOURCE,
     directory: join(root, 'standby'),
     settings: SETTINGS,

@@ -2,8 +2,9 @@ import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Client } from 'pg';
 import { FlexliftError } from '../../../contract';
-import { createServer, serversDirectory, type PostgresServer } from '../../../embedded';
+import { serversDirectory, type PostgresServer } from '../../../embedded';
 import { eventually } from '../../support/eventually';
+import { createOwnServer } from '../../support/own-server';
 import { SERVERS_VARIABLE } from '../../support/servers';
 import { progressLog, ReplicationFixture } from './applier-fixture';
 
@@ -18,7 +19,7 @@ let fixture: ReplicationFixture;
 /** A source that keeps little WAL for a slot, in place of this file's server of major 15. */
 beforeAll(async () => {
   directory = await serversDirectory(`slot-limit-${process.pid}`);
-  server = await createServer({
+  server = await createOwnServer({
     major: 15,
     directory: join(directory, 'source'),
     settings: { fsync: false, wal_level: 'logical', max_slot_wal_keep_size: '6MB' },

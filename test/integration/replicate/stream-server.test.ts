@@ -2,11 +2,12 @@ import { chmodSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Client } from 'pg';
-import { createServer, type PostgresServer } from '../../../embedded';
+import type { PostgresServer } from '../../../embedded';
 import { open, type Endpoint } from '../../../postgres/connect';
 import { parseLsn } from '../../../postgres/replicate/lsn';
 import { openChangeStream, withExactSnapshot, type ChangeStream } from '../../../postgres/replicate/pgoutput';
 import { changesOf, endOf, failureOf, failureWith, readTransactions } from './stream-fixture';
+import { createOwnServer } from '../../support/own-server';
 
 /** One slot at most, and little WAL kept for it. */
 const SETTINGS = {
@@ -27,7 +28,7 @@ let endpoint: Endpoint;
 beforeAll(async () => {
   root = mkdtempSync(join(tmpdir(), 'flexlift-stream-'));
   chmodSync(root, 0o711);
-  server = await createServer({
+  server = await createOwnServer({
     major: 17,
     directory: join(root, 'pg17'),
     settings: SETTINGS,

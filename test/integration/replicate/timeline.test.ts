@@ -1,12 +1,12 @@
 import { chmodSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { createServer } from '../../../embedded';
 import { runAs, serverUser, writeAs } from '../../../embedded/server-user';
 import { withConnection, type Endpoint } from '../../../postgres/connect';
 import { parseLsn } from '../../../postgres/replicate/lsn';
 import { openChangeStream, type ChangeStream } from '../../../postgres/replicate/pgoutput';
 import type { KnownSource } from '../../../postgres/replicate/pgoutput/identify-source';
+import { createOwnServer } from '../../support/own-server';
 import type { Major } from '../../support/servers';
 import { failureOf, failureWith } from './stream-fixture';
 
@@ -19,7 +19,7 @@ it.each<[Major]>([[11], [14], [15], [18]])(
     const root = mkdtempSync(join(tmpdir(), 'flexlift-timeline-'));
     chmodSync(root, 0o711);
     const settings = { fsync: false, wal_level: 'logical' };
-    const server = await createServer({ major, directory: join(root, 'server'), settings });
+    const server = await createOwnServer({ major, directory: join(root, 'server'), settings });
     const address = {
       ...{ host: server.host, user: 'postgres', maintenanceDatabase: 'postgres' },
       ...{ password: { kind: 'none' as const }, sslMode: 'disable' as const },

@@ -2,13 +2,14 @@ import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { MigrationRequest } from '../../../contract';
-import { createServer, type PostgresServer } from '../../../embedded';
+import type { PostgresServer } from '../../../embedded';
 import { quoteIdentifier } from '../../../postgres/connect';
 import { createLedger } from '../../../postgres/ledger';
 import { prepareSource, takeAwaySourceObjects } from '../../../postgres/replicate/source';
 import { testEndpoint, withSession, type Major } from '../../support/servers';
 import { createNamed, dropRoles, newMigrationId, run } from '../database/support';
 import { complaints, Databases, of, runValidation, type Scenario } from './support';
+import { createOwnServer } from '../../support/own-server';
 
 const suffix = newMigrationId();
 const owner = `own er_${suffix}`;
@@ -174,7 +175,7 @@ describe("a server's settings", () => {
   beforeAll(async () => {
     directory = mkdtempSync(join(tmpdir(), 'flexlift-p4-online-'));
     chmodSync(directory, 0o711);
-    server = await createServer({
+    server = await createOwnServer({
       major: 18,
       directory: join(directory, 'server'),
       settings: {

@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises';
 import type { Client } from 'pg';
 import type { Difference } from '../../../contract';
 import { withConnection, type Endpoint } from '../../connect';
@@ -84,6 +85,8 @@ async function fill(buffer: TransactionBuffer, stream: ChangeStream, signal: Abo
     while (!signal.aborted) {
       buffer.add(await stream.read(READ_WAIT));
       await buffer.room(signal);
+      // else the target's answers would wait until all that was received is decoded
+      await setImmediate();
     }
   } catch (error) {
     buffer.fail(error);

@@ -27,6 +27,10 @@ export interface NetRows {
 export class NetEffect {
   private readonly effects = new Map<RowKey, Effect>();
 
+  get isEmpty(): boolean {
+    return this.effects.size === 0;
+  }
+
   /** Of every row that was touched, even of those that are as they were. */
   keys(): Iterable<RowKey> {
     return this.effects.keys();

@@ -61,6 +61,8 @@ abstract class Writer {
 /** Rows are named by the key of the replica identity; what counts is the net effect. */
 class KeyedWriter extends Writer implements TableWriter {
   private readonly effect = new NetEffect();
+  /** What came before any other change: as long as nothing else does, nobody need know these rows again. */
+  private newRows: Tuple[] = [];
 
   add(change: RowChange): Promise<void> | undefined {
     if (change.kind !== 'insert' && change.old?.kind === 'full') {
@@ -86,19 +88,36 @@ class KeyedWriter extends Writer implements TableWriter {
     if (this.pipeline.isCrowded) await this.pipeline.breathe();
   }
 
-  private addTo(kind: RowChange['kind'], row: Tuple, key = this.keyOf(row)): Promise<void> | undefined {
-    if (!this.effect.add(key, kind, row)) {
-      throw new StatementFailure({ action: kind, table: this.table, rows: 1 }, 0);
+  private addTo(kind: RowChange['kind'], row: Tuple, key?: RowKey): Promise<void> | undefined {
+    if (kind === 'insert' && this.effect.isEmpty) this.newRows.push(row);
+    else {
+      for (const newRow of this.newRows.splice(0)) this.addToEffect('insert', newRow);
+      this.addToEffect(kind, row, key);
     }
     return this.isStrict ? this.flush() : undefined;
+  }
+
+  private addToEffect(kind: RowChange['kind'], row: Tuple, key = this.keyOf(row)): void {
+    if (this.effect.add(key, kind, row)) return;
+    throw new StatementFailure({ action: kind, table: this.table, rows: 1 }, 0);
   }
 
   private keyOf(row: Tuple): RowKey {
     return keyOf(row, this.table.key) ?? this.reject('The source sent a row without its key.');
   }
 
+  private *keysOf(rows: Tuple[]): Iterable<RowKey> {
+    for (const row of rows) yield this.keyOf(row);
+  }
+
   async flush(): Promise<void> {
     const { pipeline, table } = this;
+    const newRows = this.newRows.splice(0);
+    if (newRows.length > 0) {
+      this.changedKeys.add(table, this.keysOf(newRows));
+      await insertRows(pipeline, table, newRows);
+      return;
+    }
     this.changedKeys.add(table, this.effect.keys());
     const { deletes, updates, inserts } = this.effect.take();
     await deleteRows(pipeline, table, deletes);

@@ -23,7 +23,7 @@ const [COPY_DATA, COPY_BOTH, ERROR, NOTICE] = ['d', 'W', 'E', 'N'].map(code);
 const [PARAMETER_STATUS, NOTIFICATION] = ['S', 'A'].map(code);
 
 /** One read takes about so many bytes, however many are there. */
-const BYTES_PER_READ = 256 * 1024;
+const BYTES_PER_READ = 128 * 1024;
 
 /** Milliseconds: how long the server may take to end the session before the socket is closed on it. */
 const CLOSE_LIMIT = 5_000;

@@ -6,5 +6,6 @@ export * from './identifier';
 export * from './map-error';
 export { open, socketOf, type ConnectionKind } from './open';
 export * from './predecessors';
+export { takeReads } from './reading-socket';
 export { applySessionSettings } from './session-settings';
 export { whileFed } from './silence-watch';

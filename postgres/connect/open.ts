@@ -4,6 +4,7 @@ import type { ConnectionOptions } from 'node:tls';
 import { Client, DatabaseError, type ClientConfig } from 'pg';
 import type { SslMode } from '../../contract';
 import type { Endpoint } from './endpoint';
+import { readingSocket } from './reading-socket';
 
 export interface ConnectionKind {
   /** A walsender's session in this database: it takes replication commands, and SQL by the simple protocol alone. */
@@ -37,6 +38,7 @@ async function connectOnce(
   { replication = false }: ConnectionKind,
 ): Promise<Client> {
   const { address } = endpoint;
+  const ssl = await tlsOptions(sslMode, address.sslRootCert, address.host);
   const config: ClientConfig & { replication?: 'database' } = {
     host: address.host,
     port: address.port,
@@ -47,7 +49,9 @@ async function connectOnce(
     connectionTimeoutMillis: endpoint.connectTimeout,
     keepAlive: true,
     keepAliveInitialDelayMillis: 10_000,
-    ssl: await tlsOptions(sslMode, address.sslRootCert, address.host),
+    ssl,
+    // beneath TLS it is OpenSSL that reads
+    ...(ssl === false ? { stream: readingSocket } : {}),
     ...(replication ? { replication: 'database' } : {}),
   };
   const client = new Client(config);

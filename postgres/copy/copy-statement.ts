@@ -1,6 +1,6 @@
 import type { Socket } from 'node:net';
 import type { Connection, Submittable } from 'pg';
-import type { FrameWalker } from './frame-walker';
+import { takeReads } from '../connect';
 
 /**
  * A COPY statement that runs on a `pg` Client; the handlers are what the Client calls for each message.
@@ -44,33 +44,27 @@ abstract class CopyStatement implements Submittable {
 
 /** `COPY … TO STDOUT`: its CopyData messages go to the walker and never through pg's parser. */
 export class CopyOut extends CopyStatement {
+  /** @param walk gets each chunk, and returns what follows the stream's end */
   constructor(
     text: string,
-    private readonly walker: FrameWalker,
+    private readonly walk: (chunk: Buffer, release: () => void) => Buffer | undefined,
   ) {
     super(text);
   }
 
   override submit(connection: Connection): void {
     const socket = connection.stream as Socket;
-    const parsers = socket.listeners('data') as ((chunk: Buffer) => void)[];
-    const walk = (chunk: Buffer) => {
-      let rest: Buffer | undefined;
+    const giveBack = takeReads(socket, (chunk, release) => {
       try {
-        rest = this.walker.push(chunk);
+        const rest = this.walk(chunk, release);
+        if (rest === undefined) return;
+        giveBack();
+        // a copy, for pg's parser keeps what is not whole yet
+        socket.emit('data', Buffer.from(rest));
       } catch (error) {
         socket.destroy(error instanceof Error ? error : undefined);
-        return;
       }
-      if (rest === undefined) return;
-      socket.off('data', walk);
-      for (const parser of parsers) {
-        socket.on('data', parser);
-        parser(rest);
-      }
-    };
-    for (const parser of parsers) socket.off('data', parser);
-    socket.on('data', walk);
+    });
     super.submit(connection);
   }
 }

@@ -70,14 +70,22 @@ async function relay({
   stored.catch(() => undefined);
   await atSide('target', target, () => copyIn.accepted, object);
 
+  let use = chunkUse(() => undefined);
   const walker = new FrameWalker((run) => {
-    targetSocket.write(run);
+    targetSocket.write(run, use.more());
     if (targetSocket.writableLength > MOST_BYTES_WAITING) sourceSocket.pause();
     onProgress?.({ rows: walker.frames, bytes: walker.bytes });
   });
   const resume = () => sourceSocket.resume();
   targetSocket.on('drain', resume);
-  const copyOut = source.query(new CopyOut(copyTo, walker));
+  const walk = (chunk: Buffer, release: () => void) => {
+    use = chunkUse(release);
+    const ended = use.more();
+    const rest = walker.push(chunk);
+    ended();
+    return rest;
+  };
+  const copyOut = source.query(new CopyOut(copyTo, walk));
   const sent = atSide('source', source, () => copyOut.finished, object);
   try {
     // before it was told the end, the target can only fail
@@ -94,6 +102,21 @@ async function relay({
   } finally {
     targetSocket.off('drain', resume);
   }
+}
+
+/** A chunk is released when all its runs are written, and it is walked to its end. */
+function chunkUse(release: () => void): { more: () => () => void } {
+  let uses = 0;
+  const end = () => {
+    uses -= 1;
+    if (uses === 0) release();
+  };
+  return {
+    more: () => {
+      uses += 1;
+      return end;
+    },
+  };
 }
 
 function checkStored(sent: number, stored: number, object: string | undefined): void {

@@ -53,9 +53,21 @@ export async function runWorker(options: RunWorkerOptions): Promise<void> {
       );
     }
     const workers = await createWorkers(connection, options);
-    await Promise.all(workers.map((worker) => worker.run()));
+    await runTogether(workers);
   } finally {
     await connection.close();
+  }
+}
+
+/** None stays without the others: a migration needs all of its pool's queues. @throws what the first one failed of */
+async function runTogether(workers: Worker[]): Promise<void> {
+  const runs = workers.map((worker) => worker.run());
+  try {
+    await Promise.all(runs);
+  } catch (error) {
+    for (const worker of workers) if (worker.getState() === 'RUNNING') worker.shutdown();
+    await Promise.allSettled(runs);
+    throw error;
   }
 }
 

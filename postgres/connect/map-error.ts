@@ -17,6 +17,13 @@ const NETWORK_CODES = new Set([
 /** Of a connection that was there. */
 const BROKEN_CODES = new Set(['ECONNRESET', 'EPIPE']);
 
+/** Of OpenSSL and of Node: https://nodejs.org/api/tls.html#x509-certificate-error-codes */
+const TLS_CODE =
+  /^(CERT_|UNABLE_TO_|DEPTH_ZERO_|SELF_SIGNED_|HOSTNAME_|INVALID_(CA|PURPOSE)|ERR_TLS_|ERR_SSL_|EPROTO)/;
+
+const REMEDY_FOR_TLS =
+  'Check sslmode and sslrootcert: verify-full wants the root certificate that signed the server’s and the host by the name in it; a server without TLS wants sslmode=disable.';
+
 const REMEDIES: Partial<Record<FailureCode, string>> = {
   Unreachable: 'Check host, port, firewall and that the server runs.',
   ServerRestarting: 'Nothing to do if the server is being restarted: the work goes on by itself.',
@@ -66,6 +73,7 @@ export function mapPostgresError(error: unknown, fallback: FailurePlace): Flexli
   };
   if (error instanceof DatabaseError) return fromDatabaseError(error, place);
   const text = isNativeError(error) ? error.message : String(error);
+  if (isNativeError(error) && isTlsError(error)) return noTls(error, place);
   if (!isNativeError(error) || !isNetworkError(error))
     return fail('Unexpected', text, place, undefined, error);
   const server = place.side ?? 'server';
@@ -128,16 +136,28 @@ function fail(
   return new FlexliftError({ code, sentence, remedy, sqlState, ...place }, { cause });
 }
 
+function noTls(error: Error, place: FailurePlace): FlexliftError {
+  const sentence = `No TLS connection to the ${place.side ?? 'server'} comes about: ${error.message}`;
+  const failure = fail('Unreachable', sentence, place, undefined, error);
+  return new FlexliftError({ ...failure.fields, remedy: REMEDY_FOR_TLS }, { cause: error });
+}
+
+function isTlsError(error: Error): boolean {
+  return TLS_CODE.test(codeOf(error)) || /does not support SSL/i.test(error.message);
+}
+
+function codeOf(error: Error): string {
+  return 'code' in error ? String(error.code) : '';
+}
+
 function isNetworkError(error: Error): boolean {
-  const code = 'code' in error ? String(error.code) : '';
   return (
-    NETWORK_CODES.has(code) ||
+    NETWORK_CODES.has(codeOf(error)) ||
     /terminated|timeout|connection.*(closed|ended)|not queryable/i.test(error.message)
   );
 }
 
 function isBroken(error: Error): boolean {
   if ('syscall' in error && error.syscall === 'connect') return false;
-  const code = 'code' in error ? String(error.code) : '';
-  return BROKEN_CODES.has(code) || /terminated|closed|ended|not queryable/i.test(error.message);
+  return BROKEN_CODES.has(codeOf(error)) || /terminated|closed|ended|not queryable/i.test(error.message);
 }

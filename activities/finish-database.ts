@@ -1,4 +1,4 @@
-import type { CutoverStep, DatabaseStep } from '../contract';
+import type { CutoverStep, DatabaseStep, RefreshStep } from '../contract';
 import { analyzeDatabase, copySequences, refreshMaterializedViews } from '../postgres/compare';
 import type { Run } from './support/run';
 
@@ -15,7 +15,7 @@ export async function copySequencesStep({ database, attempt }: FinishStep, run: 
 }
 
 export async function refreshMaterializedViewsStep(
-  { database, attempt }: FinishStep,
+  { database, attempt, beforeRowSecurity }: RefreshStep,
   run: Run,
 ): Promise<void> {
   const { identity, signal } = run;
@@ -25,6 +25,7 @@ export async function refreshMaterializedViewsStep(
       target,
       identity,
       attempt,
+      beforeRowSecurity,
       signal,
       onProgress: (what) => run.progress({ what }),
     }),

@@ -44,7 +44,7 @@ export class DatabaseLog {
   async phase<T>(phase: Phase, work: () => Promise<T>): Promise<T> {
     await this.enter(phase);
     const result = await work();
-    this.status.seconds[phase] = secondsSince(this.phaseStarted);
+    this.status.seconds[phase] = (this.status.seconds[phase] ?? 0) + secondsSince(this.phaseStarted);
     return result;
   }
 

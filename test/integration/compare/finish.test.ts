@@ -153,6 +153,47 @@ name"'), pg_catalog.setval('public.set_only', 77, false);`);
       ]);
     }));
 
+  test('a later run refreshes under an event trigger that the run before has created', () =>
+    both(async (source, target) => {
+      await target.query(`
+        CREATE FUNCTION public.refuse() RETURNS event_trigger LANGUAGE plpgsql AS $$BEGIN RAISE 'no'; END$$;
+        CREATE EVENT TRIGGER refuse ON ddl_command_start EXECUTE FUNCTION public.refuse()`);
+      expect(await refreshMaterializedViews({ source, target, identity, signal })).toBe(4);
+    }));
+
+  test('a view whose owner policies bind on the source is refreshed after the others, under them', () =>
+    both(async (source, target) => {
+      const bound = `flx_finish_${databases[0].slice(-8)}`;
+      for (const client of [source, target]) {
+        await client.query(`
+          CREATE ROLE ${bound};
+          CREATE VIEW public.plain AS SELECT * FROM public.t;
+          CREATE MATERIALIZED VIEW public.its AS SELECT pg_catalog.count(*) AS n FROM public.plain WITH NO DATA;
+          CREATE MATERIALIZED VIEW public.above AS SELECT n FROM public.its WITH NO DATA;
+          ALTER VIEW public.plain OWNER TO ${bound};
+          GRANT SELECT ON public.t, public.its TO ${bound};
+          CREATE POLICY few ON public.t USING (id <= 3);
+          ALTER TABLE public.t ENABLE ROW LEVEL SECURITY`);
+      }
+      await source.query(`SET row_security = on; REFRESH MATERIALIZED VIEW public.its;
+        REFRESH MATERIALIZED VIEW public.above`);
+      const refresh = (beforeRowSecurity: boolean) =>
+        refreshMaterializedViews({ source, target, identity, beforeRowSecurity, signal });
+      expect(await refresh(true)).toBe(4);
+      expect(await refresh(false)).toBe(2);
+      expect((await target.query('SELECT n FROM public.above')).rows).toEqual([{ n: '3' }]);
+      // out of date on the source, and we would evaluate its query without the policies
+      for (const client of [source, target])
+        await client.query('INSERT INTO public.t (id, v) VALUES (-1, 1)');
+      await target.query('SET row_security = on; REFRESH MATERIALIZED VIEW public.its');
+      const { differences, notComparable } = await compareMaterializedViews({ source, target, signal });
+      expect(differences.map(({ object }) => object)).not.toContain('"public"."its"');
+      expect(notComparable).toContain('"public"."its"');
+      for (const client of [source, target]) {
+        await client.query(`DROP OWNED BY ${bound} CASCADE; DROP ROLE ${bound}`);
+      }
+    }));
+
   test('every table is analyzed once', () =>
     both(async (_source, target) => {
       const progress: string[] = [];

@@ -21,6 +21,12 @@ export interface RefreshStep extends DatabaseStep {
   beforeRowSecurity?: boolean;
 }
 
+/** Nothing in histories of earlier versions. */
+export interface AnalyzeResult {
+  /** Why a table, or the first of several, has no statistics. */
+  left?: FailureFields;
+}
+
 /** The argument of the workflow `load`, of its plan and of its groups. */
 export interface LoadStep extends DatabaseStep {
   /** On the source: this table alone, for it is copied anew. Absent: all that is left. */

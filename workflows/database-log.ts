@@ -7,6 +7,7 @@ import {
 } from '@temporalio/workflow';
 import {
   DATABASE_SIGNAL,
+  type AnalyzeResult,
   type CutoverReport,
   type DatabaseStatus,
   type Difference,
@@ -58,6 +59,10 @@ export class DatabaseLog {
     Object.assign(this.status, change, { endedAt: new Date().toISOString() });
     await this.tell();
     return this.status;
+  }
+
+  noteAnalyze(result: AnalyzeResult | undefined): void {
+    this.status.notice = result?.left;
   }
 
   noteRelease(released: ReleaseResult): void {

@@ -86,7 +86,7 @@ async function finish(
   await log.phase('PostData', () => long.runPostData({ ...step, until: 'row-security' }));
   await log.phase('MaterializedViews', () => long.refreshMaterializedViews(step));
   await log.phase('PostData', () => long.runPostData(step));
-  await log.phase('Analyze', () => long.analyze(step));
+  log.noteAnalyze(await log.phase('Analyze', () => long.analyze(step)));
   if (!compare) return [];
   return (await log.phase('CompareCatalog', () => long.compareCatalog(step))).differences;
 }
@@ -101,7 +101,7 @@ async function finishBeforePatch(
   await log.phase('PostData', () => long.runPostData(step));
   await log.phase('Sequences', () => long.copySequences(step));
   await log.phase('MaterializedViews', () => long.refreshMaterializedViews(step));
-  await log.phase('Analyze', () => long.analyze(step));
+  log.noteAnalyze(await log.phase('Analyze', () => long.analyze(step)));
   if (!step.request.compare) return [];
   return await log.phase('Compare', async () => {
     const found: Difference[] = [];

@@ -1,4 +1,4 @@
-import type { CutoverStep, DatabaseStep } from '../contract';
+import type { AnalyzeResult, CutoverStep, DatabaseStep, RefreshStep } from '../contract';
 import { analyzeDatabase, copySequences, refreshMaterializedViews } from '../postgres/compare';
 import type { Run } from './support/run';
 
@@ -15,7 +15,7 @@ export async function copySequencesStep({ database, attempt }: FinishStep, run: 
 }
 
 export async function refreshMaterializedViewsStep(
-  { database, attempt }: FinishStep,
+  { database, attempt, beforeRowSecurity }: RefreshStep,
   run: Run,
 ): Promise<void> {
   const { identity, signal } = run;
@@ -25,15 +25,27 @@ export async function refreshMaterializedViewsStep(
       target,
       identity,
       attempt,
+      beforeRowSecurity,
       signal,
       onProgress: (what) => run.progress({ what }),
     }),
   );
 }
 
-export async function analyzeStep({ database }: DatabaseStep, run: Run): Promise<void> {
+export async function analyzeStep({ database }: DatabaseStep, run: Run): Promise<AnalyzeResult> {
   const { identity, signal } = run;
-  await run.session('target', database, (client) =>
-    analyzeDatabase({ client, identity, signal, onProgress: (what) => run.progress({ what }) }),
-  );
+  return await run.session('target', database, async (client) => {
+    const onProgress = (what: string) => run.progress({ what });
+    const { left } = await analyzeDatabase({ client, identity, signal, onProgress });
+    const [first] = left;
+    if (first === undefined) return {};
+    const others = left.length === 1 ? '' : `, nor has it of ${left.length - 1} others`;
+    return {
+      left: {
+        ...first,
+        sentence: `The target has no statistics of ${first.object}${others}: ${first.sentence}`,
+        remedy: 'Nothing is lost; run ANALYZE on the target when what keeps it from them is mended.',
+      },
+    };
+  });
 }

@@ -1,4 +1,4 @@
-import type { DatabaseStep, IndexStep } from '../contract';
+import type { DatabaseStep, IndexStep, PostDataStep } from '../contract';
 import { isReplicaRoleAllowed, noteLoadEnd } from '../postgres/ledger';
 import {
   runBeforeReplication,
@@ -14,8 +14,8 @@ export async function runPreDataStep({ database }: DatabaseStep, run: Run): Prom
   await run.session('target', database, (client) => runPreData({ client, ...entryOptions(run) }));
 }
 
-export async function runPostDataStep({ database }: DatabaseStep, run: Run): Promise<void> {
-  await run.session('target', database, (client) => runPostData({ client, ...entryOptions(run) }));
+export async function runPostDataStep({ database, until }: PostDataStep, run: Run): Promise<void> {
+  await run.session('target', database, (client) => runPostData({ client, until, ...entryOptions(run) }));
 }
 
 export async function buildIndexStep({ database, entry }: IndexStep, run: Run): Promise<void> {

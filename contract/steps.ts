@@ -9,6 +9,24 @@ export interface DatabaseStep {
   database: string;
 }
 
+export interface PostDataStep extends DatabaseStep {
+  /** Absent: all that remains. */
+  until?: 'rows' | 'privileges' | 'row-security';
+}
+
+export interface RefreshStep extends DatabaseStep {
+  /** Online: of the cutover. */
+  attempt?: number;
+  /** Only what is to be filled before row security is there. */
+  beforeRowSecurity?: boolean;
+}
+
+/** Nothing in histories of earlier versions. */
+export interface AnalyzeResult {
+  /** Why a table, or the first of several, has no statistics. */
+  left?: FailureFields;
+}
+
 /** The argument of the workflow `load`, of its plan and of its groups. */
 export interface LoadStep extends DatabaseStep {
   /** On the source: this table alone, for it is copied anew. Absent: all that is left. */

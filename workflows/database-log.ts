@@ -7,6 +7,7 @@ import {
 } from '@temporalio/workflow';
 import {
   DATABASE_SIGNAL,
+  type AnalyzeResult,
   type CutoverReport,
   type DatabaseStatus,
   type Difference,
@@ -44,7 +45,7 @@ export class DatabaseLog {
   async phase<T>(phase: Phase, work: () => Promise<T>): Promise<T> {
     await this.enter(phase);
     const result = await work();
-    this.status.seconds[phase] = secondsSince(this.phaseStarted);
+    this.status.seconds[phase] = (this.status.seconds[phase] ?? 0) + secondsSince(this.phaseStarted);
     return result;
   }
 
@@ -58,6 +59,10 @@ export class DatabaseLog {
     Object.assign(this.status, change, { endedAt: new Date().toISOString() });
     await this.tell();
     return this.status;
+  }
+
+  noteAnalyze(result: AnalyzeResult | undefined): void {
+    this.status.notice = result?.left;
   }
 
   noteRelease(released: ReleaseResult): void {

@@ -1,4 +1,4 @@
-import { defineQuery, isCancellation, setHandler } from '@temporalio/workflow';
+import { defineQuery, isCancellation, patched, setHandler } from '@temporalio/workflow';
 import { STATUS_QUERY, type DatabaseStatus, type DatabaseStep, type Difference } from '../contract';
 import { activityClasses, type ActivityClasses } from './activities';
 import { DatabaseLog } from './database-log';
@@ -9,6 +9,9 @@ import { Limiter } from './limiter';
 import { loadRows } from './load-rows';
 import { migrateOnline } from './online-database';
 import { runAll } from './run-all';
+
+/** What a history says where rows are compared before privileges and row security come. */
+const PRIVILEGES_AFTER_ROWS = 'privileges-after-rows';
 
 export const databaseStatusQuery = defineQuery<DatabaseStatus>(STATUS_QUERY);
 
@@ -45,12 +48,9 @@ async function migrateOffline(
     log.status.copied = await log.phase('Load', () => loadRows(step));
   });
 
-  await log.phase('PostData', () => long.runPostData(step));
-  await log.phase('Sequences', () => long.copySequences(step));
-  await log.phase('MaterializedViews', () => long.refreshMaterializedViews(step));
-  await log.phase('Analyze', () => long.analyze(step));
-
-  const differences = step.request.compare ? await log.phase('Compare', () => compare(step, activities)) : [];
+  const differences = patched(PRIVILEGES_AFTER_ROWS)
+    ? await finish(step, log, activities)
+    : await finishBeforePatch(step, log, activities);
   if (differences.length > 0) return await endWithDifferences(log, differences);
 
   const released = await log.phase('Release', () => long.release({ ...step, differences }));
@@ -61,19 +61,69 @@ async function migrateOffline(
   });
 }
 
-/** Content, sequences and catalog: nothing is released before all of it is equal. */
-async function compare(step: DatabaseStep, { short, long, bulk }: ActivityClasses): Promise<Difference[]> {
+/**
+ * All that comes after the rows. What hides rows, takes rights away or fires on our own work comes after the work that
+ * it would disturb.
+ *
+ * @returns the differences; nothing is released before all is equal
+ */
+async function finish(
+  step: DatabaseStep,
+  log: DatabaseLog,
+  activities: ActivityClasses,
+): Promise<Difference[]> {
+  const { long } = activities;
+  const { compare } = step.request;
+  await log.phase('PostData', () => long.runPostData({ ...step, until: 'rows' }));
+  await log.phase('Sequences', () => long.copySequences(step));
+  const inRows = compare ? await log.phase('Compare', () => compareRows(step, activities)) : [];
+  if (inRows.length > 0) return inRows;
+
+  await log.phase('PostData', () => long.runPostData({ ...step, until: 'privileges' }));
+  await log.phase('MaterializedViews', () =>
+    long.refreshMaterializedViews({ ...step, beforeRowSecurity: true }),
+  );
+  await log.phase('PostData', () => long.runPostData({ ...step, until: 'row-security' }));
+  await log.phase('MaterializedViews', () => long.refreshMaterializedViews(step));
+  await log.phase('PostData', () => long.runPostData(step));
+  log.noteAnalyze(await log.phase('Analyze', () => long.analyze(step)));
+  if (!compare) return [];
+  return (await log.phase('CompareCatalog', () => long.compareCatalog(step))).differences;
+}
+
+/** The order of migrations that an earlier version began. */
+async function finishBeforePatch(
+  step: DatabaseStep,
+  log: DatabaseLog,
+  activities: ActivityClasses,
+): Promise<Difference[]> {
+  const { long } = activities;
+  await log.phase('PostData', () => long.runPostData(step));
+  await log.phase('Sequences', () => long.copySequences(step));
+  await log.phase('MaterializedViews', () => long.refreshMaterializedViews(step));
+  log.noteAnalyze(await log.phase('Analyze', () => long.analyze(step)));
+  if (!step.request.compare) return [];
+  return await log.phase('Compare', async () => {
+    const found: Difference[] = [];
+    await runAll([
+      async () => void found.push(...(await compareRows(step, activities))),
+      async () => void found.push(...(await long.compareCatalog(step)).differences),
+    ]);
+    return found;
+  });
+}
+
+async function compareRows(step: DatabaseStep, { short, bulk }: ActivityClasses): Promise<Difference[]> {
   const { batches } = await short.planCompare(step);
   const slots = new Limiter(step.request.limits.copiesAtOnce);
   const found: Difference[] = [];
-  await runAll([
-    async () => void found.push(...(await long.compareCatalog(step)).differences),
-    ...batches.map(({ summary, tableOids }) => async () => {
+  await runAll(
+    batches.map(({ summary, tableOids }) => async () => {
       const argument = { ...step, tableOids };
       const result = await slots.run(() => bulk.compareTables.executeWithOptions({ summary }, [argument]));
       found.push(...result.differences);
     }),
-  ]);
+  );
   return found;
 }
 

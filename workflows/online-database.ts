@@ -64,7 +64,7 @@ async function replicateAndCutOver(migration: OnlineMigration): Promise<void> {
     if (copied !== undefined) {
       log.status.copied = copied;
       await log.phase('PostData', () => long.runBeforeReplication(step));
-      await log.phase('Analyze', () => long.analyze(step));
+      log.noteAnalyze(await log.phase('Analyze', () => long.analyze(step)));
     }
 
     const outcome = await replicateUntilReleased(migration);

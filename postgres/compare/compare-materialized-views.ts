@@ -2,6 +2,7 @@ import type { Client } from 'pg';
 import type { Difference } from '../../contract';
 import { quoteQualified } from '../connect';
 import { readMaterializedViews, type MaterializedView } from './materialized-views';
+import { viewsUnderRowSecurity } from './row-security';
 import { checksumRelation, type TableChecksum } from './table-checksum';
 import { describeTable } from './table-description';
 
@@ -14,8 +15,8 @@ export interface CompareViewsRequest {
 export interface ViewComparison {
   differences: Difference[];
   /**
-   * Views whose rows differ as they must: the query asks for the time, the session or chance, or reads a view that is out
-   * of date on the source. Quoted names.
+   * Views whose rows differ as they must: the query asks for the time, the session or chance, reads a view that is out of
+   * date on the source, or tables whose policies bind the view's owner and not us. Quoted names.
    */
   notComparable: string[];
 }
@@ -24,7 +25,7 @@ export interface ViewComparison {
  * Compares the rows of every populated materialized view. The source's may be older than its tables while the target's
  * was just refreshed; so where the two differ, the target is held against what the view's query gives on the source
  * now. A view whose query depends on more than its tables is listed instead of compared; so is one that reads another
- * whose rows on the source are out of date.
+ * whose rows on the source are out of date, or rows that policies hide from its owner.
  */
 export async function compareMaterializedViews(request: CompareViewsRequest): Promise<ViewComparison> {
   const { source, target, signal } = request;
@@ -60,6 +61,11 @@ async function compareRows(
   const found = await checksumRelation(target, relation, columns);
   if (equal(found, await checksumRelation(source, relation, columns))) return;
   outOfDate.add(view.quotedName);
+  // its query, evaluated by us, gives what its owner may not see, or is refused
+  if ((await viewsUnderRowSecurity(source)).has(view.quotedName)) {
+    result.notComparable.push(view.quotedName);
+    return;
+  }
   const expected = await checksumRelation(source, `(${view.query}) AS evaluated`, columns);
   if (equal(found, expected)) return;
   if (view.reads.some((name) => outOfDate.has(name)) || (await dependsOnMoment(source, view))) {

@@ -6,6 +6,7 @@ export * from './diff-table';
 export * from './materialized-views';
 export * from './refresh-materialized-views';
 export * from './row-hash';
+export * from './row-security';
 export * from './sequences';
 export * from './table-checksum';
 export * from './table-description';

@@ -1,6 +1,7 @@
 import type { Client } from 'pg';
-import { holdCutover, once, stepKey, type LedgerIdentity } from '../ledger';
+import { holdCutover, once, silenceEventTriggers, stepKey, type LedgerIdentity } from '../ledger';
 import { refreshOrder } from './materialized-views';
+import { viewsUnderRowSecurity } from './row-security';
 
 export interface RefreshRequest {
   source: Client;
@@ -8,6 +9,8 @@ export interface RefreshRequest {
   identity: LedgerIdentity;
   /** The cutover that they are filled for, where there is one: each fills all of them anew. */
   attempt?: number;
+  /** Only those views that {@link viewsUnderRowSecurity} does not name. Default: all. */
+  beforeRowSecurity?: boolean;
   signal: AbortSignal;
   /** Called before each, e.g. `REFRESH MATERIALIZED VIEW "public"."totals"`. */
   onProgress?: (what: string) => void;
@@ -22,13 +25,19 @@ export interface RefreshRequest {
  */
 export async function refreshMaterializedViews(request: RefreshRequest): Promise<number> {
   const { source, target, identity, attempt, signal, onProgress } = request;
+  const bound = await viewsUnderRowSecurity(source);
   let refreshed = 0;
   for (const name of await refreshOrder(source)) {
+    if (request.beforeRowSecurity === true && bound.has(name)) continue;
     signal.throwIfAborted();
     const statement = `REFRESH MATERIALIZED VIEW ${name}`;
     onProgress?.(statement);
     const done = await once(target, identity, { kind: 'refresh', key: stepKey(name, attempt) }, async () => {
       await holdCutover(target, attempt);
+      // in a later run they may be there already
+      await silenceEventTriggers(target);
+      // our own sessions would rather fail than see less
+      if (bound.has(name)) await target.query('SET LOCAL row_security = on');
       await target.query(statement);
     });
     if (done) refreshed += 1;

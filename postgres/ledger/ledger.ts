@@ -160,8 +160,11 @@ export async function releaseLedger(
   });
 }
 
-/** An event trigger that came with the schema may forbid DROP TABLE; our own tables are not what it means. */
-async function silenceEventTriggers(client: Client): Promise<void> {
+/**
+ * For the rest of the transaction: an event trigger that came with the schema may forbid what the migration does itself,
+ * which is not what it means.
+ */
+export async function silenceEventTriggers(client: Client): Promise<void> {
   await client.query('SAVEPOINT before_setting');
   try {
     await client.query('SET LOCAL session_replication_role = replica');

@@ -12,6 +12,18 @@ import { isNotValid } from './entry-statement';
 export const ENTRY_TIMINGS = ['before', 'foreign-key', 'late'] as const;
 export type EntryTiming = (typeof ENTRY_TIMINGS)[number];
 
+/**
+ * In which of these steps an offline migration executes an entry that comes after the data; online, all but the first
+ * belong to the cutover:
+ * - `rows`: before the rows are compared;
+ * - `privileges`: after that, lest a right that is taken away keeps us from reading; before materialized views are
+ *   refreshed, which is done with their owner's rights. Triggers, rules and publications are created before them;
+ * - `row-security`: after the refresh of those views whose owner sees all rows on the source;
+ * - `event-triggers`: last, for they fire on all of it.
+ */
+export const ENTRY_STAGES = ['rows', 'privileges', 'row-security', 'event-triggers'] as const;
+export type EntryStage = (typeof ENTRY_STAGES)[number];
+
 export interface TimedEntry {
   dumpId: number;
   phase: EntryPhase;
@@ -25,11 +37,12 @@ export interface TimedEntry {
 /** `CONSTRAINT`: NOT NULL NOT VALID, too. */
 const CHECKS = ['CHECK CONSTRAINT', 'CONSTRAINT'];
 
+const ROW_SECURITY = ['POLICY', 'ROW SECURITY'];
+
 const LATE = [
   'TRIGGER',
   'RULE',
-  'POLICY',
-  'ROW SECURITY',
+  ...ROW_SECURITY,
   'PUBLICATION',
   'PUBLICATION TABLE',
   'PUBLICATION TABLES IN SCHEMA',
@@ -40,12 +53,12 @@ const LATE = [
  * @returns by dump id; what depends on another entry is never earlier than that one
  */
 export function entryTimings(entries: TimedEntry[]): Map<number, EntryTiming> {
-  const timings = new Map<number, EntryTiming>();
-  for (const entry of entries) {
-    const needed = entry.dependencies.map((dumpId) => timings.get(dumpId) ?? 'before');
-    timings.set(entry.dumpId, latest([ownTiming(entry), ...needed]));
-  }
-  return timings;
+  return withDependencies(entries, ENTRY_TIMINGS, ownTiming);
+}
+
+/** As {@link entryTimings}. */
+export function entryStages(entries: TimedEntry[]): Map<number, EntryStage> {
+  return withDependencies(entries, ENTRY_STAGES, ownStage);
 }
 
 function ownTiming({ phase, description, statement, undo }: TimedEntry): EntryTiming {
@@ -58,8 +71,21 @@ function ownTiming({ phase, description, statement, undo }: TimedEntry): EntryTi
   return LATE.includes(description) ? 'late' : 'before';
 }
 
-function latest(timings: EntryTiming[]): EntryTiming {
-  return timings.reduce((last, next) =>
-    ENTRY_TIMINGS.indexOf(next) > ENTRY_TIMINGS.indexOf(last) ? next : last,
-  );
+function ownStage(entry: TimedEntry): EntryStage {
+  if (entry.phase === 'post-acl') return 'event-triggers';
+  if (ROW_SECURITY.includes(entry.description)) return 'row-security';
+  return ownTiming(entry) === 'late' ? 'privileges' : 'rows';
+}
+
+function withDependencies<T>(
+  entries: TimedEntry[],
+  order: readonly T[],
+  own: (entry: TimedEntry) => T,
+): Map<number, T> {
+  const places = new Map<number, number>();
+  for (const entry of entries) {
+    const needed = entry.dependencies.map((dumpId) => places.get(dumpId) ?? 0);
+    places.set(entry.dumpId, Math.max(order.indexOf(own(entry)), ...needed));
+  }
+  return new Map([...places].map(([dumpId, place]) => [dumpId, order[place] as T]));
 }

@@ -1,8 +1,8 @@
 import type { Client } from 'pg';
 import { FlexliftError } from '../../contract';
-import type { EntryPhase } from './entry-phase';
-import { entryTimings, type EntryTiming, type TimedEntry } from './entry-timing';
+import { entryTimings, type EntryTiming } from './entry-timing';
 import { foreignKeyViolated, isForeignKeyViolation } from './foreign-key-violation';
+import { timedEntries } from './timed-entries';
 import { pendingEntries, runEntries, type RunTask, type StoredEntry } from './run-entries';
 
 /** How long a lock is waited for while the applier and its readers wait behind us, milliseconds. */
@@ -41,20 +41,7 @@ export async function runLate(task: RunTask & { attempt: number }): Promise<void
 
 /** Every stored entry's timing; see {@link EntryTiming}. */
 export async function storedTimings(client: Client): Promise<Map<number, EntryTiming>> {
-  const { rows } = await client.query<{
-    dump_id: number;
-    phase: EntryPhase;
-    description: string;
-    statement: string;
-    undo: string;
-    dependencies: number[];
-  }>(
-    `SELECT dump_id, phase, description, undo, dependencies,
-            CASE WHEN description LIKE '%CONSTRAINT' THEN statement ELSE '' END AS statement
-       FROM flexlift.archive_entry WHERE phase <> 'pre-data' AND skipped_by IS NULL ORDER BY position`,
-  );
-  const entries: TimedEntry[] = rows.map(({ dump_id: dumpId, ...entry }) => ({ dumpId, ...entry }));
-  return entryTimings(entries);
+  return entryTimings(await timedEntries(client));
 }
 
 export async function pendingOf(client: Client, wanted: EntryTiming): Promise<StoredEntry[]> {

@@ -1,5 +1,7 @@
 import type { Client } from 'pg';
+import { ENTRY_STAGES, entryStages, type EntryStage } from './entry-timing';
 import { pendingEntries, runEntries, type RunTask, type StoredEntry } from './run-entries';
+import { timedEntries } from './timed-entries';
 
 /**
  * Creates all that stands before data: schemas, types, functions, tables without indexes, views. Resumable: what is
@@ -39,13 +41,22 @@ export async function runEntry(task: RunTask & { dumpId: number }): Promise<void
   await runEntries(task, await pendingEntries(task.client, { dumpIds: [task.dumpId] }));
 }
 
+export interface PostDataTask extends RunTask {
+  /** What belongs to later stages is left. Absent: nothing is. */
+  until?: EntryStage;
+}
+
 /**
- * Executes all that remains: what no `runTableEntries` has built (of partitioned tables, materialized views), attached
- * partition indexes, foreign keys, triggers, rules, policies, publications, statistics, then privileges, then event
- * triggers. Afterwards `pendingEntries` is empty.
+ * Executes all that remains up to a stage: what no `runTableEntries` has built (of partitioned tables, materialized
+ * views), attached partition indexes, foreign keys, statistics; triggers, rules, publications, then privileges; row
+ * security; event triggers. After the last, `pendingEntries` is empty.
  *
  * @throws FlexliftError StatementRejected, DataRejected… naming the object
  */
-export async function runPostData(task: RunTask): Promise<void> {
-  await runEntries(task, await pendingEntries(task.client));
+export async function runPostData({ until = 'event-triggers', ...task }: PostDataTask): Promise<void> {
+  const stages = entryStages(await timedEntries(task.client));
+  const last = ENTRY_STAGES.indexOf(until);
+  const pending = await pendingEntries(task.client);
+  const due = pending.filter(({ dumpId }) => ENTRY_STAGES.indexOf(stages.get(dumpId) ?? 'rows') <= last);
+  await runEntries(task, due);
 }

@@ -1,3 +1,4 @@
+import { createServer, type AddressInfo } from 'node:net';
 import type { Client } from 'pg';
 import {
   analyzeDatabase,
@@ -30,6 +31,17 @@ name" INCREMENT -2 MINVALUE -100 MAXVALUE 100 START 50;
   CREATE MATERIALIZED VIEW public.empty AS SELECT 1 AS one WITH NO DATA;
   CREATE MATERIALIZED VIEW public."at now" AS SELECT pg_catalog.now() AS moment WITH NO DATA;
   CREATE MATERIALIZED VIEW public.today AS SELECT CURRENT_TIMESTAMP AS moment WITH NO DATA;`;
+
+/** It takes connections and says nothing. */
+async function withServer(work: (port: number) => Promise<void>): Promise<void> {
+  const server = createServer((socket) => socket.on('error', () => undefined));
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  try {
+    await work((server.address() as AddressInfo).port);
+  } finally {
+    server.close();
+  }
+}
 
 describe('sequences, materialized views, statistics: 11 to 18', () => {
   let databases: [string, string];
@@ -153,13 +165,54 @@ name"'), pg_catalog.setval('public.set_only', 77, false);`);
       ]);
     }));
 
+  test('a later run refreshes under an event trigger that the run before has created', () =>
+    both(async (source, target) => {
+      await target.query(`
+        CREATE FUNCTION public.refuse() RETURNS event_trigger LANGUAGE plpgsql AS $$BEGIN RAISE 'no'; END$$;
+        CREATE EVENT TRIGGER refuse ON ddl_command_start EXECUTE FUNCTION public.refuse()`);
+      expect(await refreshMaterializedViews({ source, target, identity, signal })).toBe(4);
+    }));
+
+  test('a view whose owner policies bind on the source is refreshed after the others, under them', () =>
+    both(async (source, target) => {
+      const bound = `flx_finish_${databases[0].slice(-8)}`;
+      for (const client of [source, target]) {
+        await client.query(`
+          CREATE ROLE ${bound};
+          CREATE VIEW public.plain AS SELECT * FROM public.t;
+          CREATE MATERIALIZED VIEW public.its AS SELECT pg_catalog.count(*) AS n FROM public.plain WITH NO DATA;
+          CREATE MATERIALIZED VIEW public.above AS SELECT n FROM public.its WITH NO DATA;
+          ALTER VIEW public.plain OWNER TO ${bound};
+          GRANT SELECT ON public.t, public.its TO ${bound};
+          CREATE POLICY few ON public.t USING (id <= 3);
+          ALTER TABLE public.t ENABLE ROW LEVEL SECURITY`);
+      }
+      await source.query(`SET row_security = on; REFRESH MATERIALIZED VIEW public.its;
+        REFRESH MATERIALIZED VIEW public.above`);
+      const refresh = (beforeRowSecurity: boolean) =>
+        refreshMaterializedViews({ source, target, identity, beforeRowSecurity, signal });
+      expect(await refresh(true)).toBe(4);
+      expect(await refresh(false)).toBe(2);
+      expect((await target.query('SELECT n FROM public.above')).rows).toEqual([{ n: '3' }]);
+      // out of date on the source, and we would evaluate its query without the policies
+      for (const client of [source, target])
+        await client.query('INSERT INTO public.t (id, v) VALUES (-1, 1)');
+      await target.query('SET row_security = on; REFRESH MATERIALIZED VIEW public.its');
+      const { differences, notComparable } = await compareMaterializedViews({ source, target, signal });
+      expect(differences.map(({ object }) => object)).not.toContain('"public"."its"');
+      expect(notComparable).toContain('"public"."its"');
+      for (const client of [source, target]) {
+        await client.query(`DROP OWNED BY ${bound} CASCADE; DROP ROLE ${bound}`);
+      }
+    }));
+
   test('every table is analyzed once', () =>
     both(async (_source, target) => {
       const progress: string[] = [];
       const analyze = () =>
         analyzeDatabase({ client: target, identity, signal, onProgress: (what) => progress.push(what) });
-      expect(await analyze()).toBe(7);
-      expect(await analyze()).toBe(0);
+      expect(await analyze()).toEqual({ analyzed: 7, left: [] });
+      expect(await analyze()).toEqual({ analyzed: 0, left: [] });
       expect(progress).toEqual(['ANALYZE 1 to 1 of 7 tables', 'ANALYZE 2 to 7 of 7 tables']);
       const { rows } = await target.query(
         `SELECT relname, reltuples FROM pg_catalog.pg_class WHERE relname IN ('t', 'leaf', 'empty') ORDER BY relname`,
@@ -170,6 +223,46 @@ name"'), pg_catalog.setval('public.set_only', 77, false);`);
         { relname: 't', reltuples: 10 },
       ]);
     }));
+
+  test('a table that cannot be analyzed is noted and gone past', () =>
+    withServer((port) =>
+      both(async (_source, target) => {
+        await target.query(`
+          CREATE EXTENSION postgres_fdw SCHEMA public;
+          CREATE SERVER closed FOREIGN DATA WRAPPER postgres_fdw OPTIONS (host '127.0.0.1', port '1');
+          CREATE SERVER silent FOREIGN DATA WRAPPER postgres_fdw OPTIONS (host '127.0.0.1', port '${port}');
+          CREATE USER MAPPING FOR PUBLIC SERVER closed;
+          CREATE USER MAPPING FOR PUBLIC SERVER silent;
+          CREATE TABLE public.far (id int) PARTITION BY LIST (id);
+          CREATE TABLE public.near PARTITION OF public.far FOR VALUES IN (1);
+          CREATE FOREIGN TABLE public.far_away PARTITION OF public.far FOR VALUES IN (2) SERVER closed;
+          CREATE TABLE public.parent (id int);
+          CREATE FOREIGN TABLE public.child () INHERITS (public.parent) SERVER silent;
+          INSERT INTO public.near VALUES (1), (1);
+          CREATE TABLE public.thrown (v int);
+          CREATE FUNCTION public.throw(int) RETURNS int IMMUTABLE LANGUAGE plpgsql AS
+            $$BEGIN IF $1 = 1 AND pg_catalog.current_setting('x.throw', true) = 'on' THEN RAISE 'thrown'; END IF; RETURN $1; END$$;
+          INSERT INTO public.thrown VALUES (1);
+          CREATE INDEX ON public.thrown (public.throw(v));
+          SET x.throw = 'on'`);
+        const analyze = () => analyzeDatabase({ client: target, identity, signal, foreignTimeout: 500 });
+        const { analyzed, left } = await analyze();
+        expect(left.map(({ object, sqlState }) => [object, sqlState])).toEqual([
+          ['"public"."far"', '08001'],
+          ['"public"."parent"', '57014'],
+          ['"public"."thrown"', 'P0001'],
+        ]);
+        expect(analyzed).toBe(8);
+        expect(await analyze()).toEqual({ analyzed: 0, left });
+        const { rows } = await target.query(
+          `SELECT relname, reltuples FROM pg_catalog.pg_class WHERE relname IN ('t', 'near') ORDER BY relname`,
+        );
+        expect(rows).toEqual([
+          { relname: 'near', reltuples: 2 },
+          { relname: 't', reltuples: 10 },
+        ]);
+      }),
+    ));
 
   test('3,000 sequences are a few commits', () =>
     both(async (source, target) => {

@@ -1,0 +1,123 @@
+import { randomBytes } from 'node:crypto';
+import type { MigrationRequest } from '../../contract';
+import { Migrations, testRequest } from '../support/migration';
+import { replay } from '../support/replay';
+import {
+  createTestDatabase,
+  dropTestDatabase,
+  testAddress,
+  withSession,
+  type Major,
+} from '../support/servers';
+import { WorkerProcess } from '../support/worker-process';
+
+/** What would disturb the migration's own work on the target comes after that work. */
+const SOURCE = 15;
+const TARGET = 17;
+const suffix = randomBytes(3).toString('hex');
+const [user, analyst] = [`flx_late_${suffix}`, `flx_late_analyst_${suffix}`];
+
+let migrations: Migrations;
+let database: string;
+
+async function run(major: Major, where: string, ...statements: string[]): Promise<void> {
+  await withSession(major, where, async (client) => {
+    for (const statement of statements) await client.query(statement);
+  });
+}
+
+beforeAll(async () => {
+  migrations = await Migrations.connect();
+  for (const major of [SOURCE, TARGET] as const) {
+    const roles = [`CREATE ROLE ${user} LOGIN CREATEDB`, `CREATE ROLE ${analyst}`];
+    await run(major, 'postgres', ...roles, `GRANT ${analyst} TO ${user}`);
+  }
+});
+beforeEach(async () => {
+  database = await createTestDatabase(SOURCE, 'flx_late', `OWNER ${user}`);
+});
+afterEach(async () => {
+  await dropTestDatabase(SOURCE, database);
+  await dropTestDatabase(TARGET, database);
+});
+afterAll(async () => {
+  for (const major of [SOURCE, TARGET] as const) {
+    await run(major, 'postgres', `DROP ROLE ${user}, ${analyst}`);
+  }
+  await migrations.close();
+});
+
+async function migrate(targetUser: string, change: Partial<MigrationRequest> = {}): Promise<void> {
+  const target = { ...testAddress(TARGET), user: targetUser };
+  const request = testRequest(testAddress(SOURCE), target, { databases: [database], ...change });
+  const handle = await migrations.start(request);
+  const worker = WorkerProcess.start({ pool: request.pool });
+  try {
+    const state = request.compare ? 'Succeeded' : 'SucceededUnverified';
+    expect(await handle.result()).toMatchObject({ state, databases: [{ state, differences: [] }] });
+    await replay(migrations, handle);
+  } finally {
+    await worker.kill();
+  }
+}
+
+async function onTarget(query: string): Promise<unknown[]> {
+  const { rows } = await withSession(TARGET, database, (client) => client.query<{ n: number }>(query));
+  return rows.map(({ n }) => n);
+}
+
+it.each([true, false])('an event trigger that refuses whatever is done, compare: %s', async (compare) => {
+  await run(
+    SOURCE,
+    database,
+    `CREATE TABLE t AS SELECT n AS id FROM generate_series(1, 10) n`,
+    `CREATE MATERIALIZED VIEW m AS SELECT count(*)::int AS n FROM t`,
+    `CREATE FUNCTION refuse() RETURNS event_trigger LANGUAGE plpgsql AS $$BEGIN RAISE 'no %', tg_tag; END$$`,
+    `CREATE EVENT TRIGGER refuse ON ddl_command_start EXECUTE FUNCTION refuse()`,
+    `COMMENT ON EVENT TRIGGER refuse IS 'last of all'`,
+  );
+  await migrate('postgres', { compare });
+  expect(await onTarget('SELECT n FROM m')).toEqual([10]);
+  await expect(run(TARGET, database, 'CREATE TABLE u ()')).rejects.toThrow('no CREATE TABLE');
+});
+
+it('row security and revoked rights that bind the user of the target', async () => {
+  await run(
+    SOURCE,
+    database,
+    `GRANT CREATE ON SCHEMA public TO ${user}, ${analyst}`,
+    `CREATE TABLE t AS SELECT n AS id FROM generate_series(1, 10) n`,
+    `CREATE MATERIALIZED VIEW seen_by_analyst AS SELECT count(*)::int AS n FROM t`,
+    `CREATE MATERIALIZED VIEW above AS SELECT n FROM seen_by_analyst`,
+    `CREATE TABLE revoked AS SELECT 1 AS id`,
+    `ALTER TABLE t OWNER TO ${user}`,
+    `ALTER TABLE t ENABLE ROW LEVEL SECURITY`,
+    `ALTER TABLE t FORCE ROW LEVEL SECURITY`,
+    `CREATE POLICY few ON t USING (id <= 3)`,
+    `GRANT SELECT ON t TO ${analyst}`,
+    `ALTER MATERIALIZED VIEW seen_by_analyst OWNER TO ${analyst}`,
+    `GRANT SELECT ON seen_by_analyst TO ${user}`,
+    `ALTER MATERIALIZED VIEW above OWNER TO ${user}`,
+    `ALTER TABLE revoked OWNER TO ${user}`,
+    `REVOKE ALL ON revoked FROM ${user}`,
+    `REFRESH MATERIALIZED VIEW seen_by_analyst`,
+    `REFRESH MATERIALIZED VIEW above`,
+  );
+  await migrate(user);
+  expect(await onTarget('SELECT n FROM seen_by_analyst UNION ALL SELECT n FROM above')).toEqual([3, 3]);
+  expect(await onTarget('SELECT count(*)::int AS n FROM t')).toEqual([10]);
+});
+
+it('a materialized view that shows all rows keeps them where its owner is bound on the target', async () => {
+  await run(
+    SOURCE,
+    database,
+    `CREATE TABLE t AS SELECT n AS id FROM generate_series(1, 10) n`,
+    `CREATE MATERIALIZED VIEW m AS SELECT count(*)::int AS n FROM t`,
+    `ALTER TABLE t ENABLE ROW LEVEL SECURITY`,
+    `ALTER TABLE t FORCE ROW LEVEL SECURITY`,
+    `CREATE POLICY few ON t USING (id <= 3)`,
+  );
+  await migrate(user, { noOwner: true, noPrivileges: true });
+  expect(await onTarget('SELECT n FROM m')).toEqual([10]);
+});

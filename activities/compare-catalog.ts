@@ -1,4 +1,11 @@
-import { MOST_DIFFERENCES, type CompareCatalogStep, type CompareResult, type CutoverStep } from '../contract';
+import type { Client } from 'pg';
+import {
+  MOST_DIFFERENCES,
+  type CompareCatalogStep,
+  type CompareResult,
+  type CutoverStep,
+  type Difference,
+} from '../contract';
 import {
   compareCatalogs,
   compareMaterializedViews,
@@ -7,6 +14,9 @@ import {
   readCatalog,
   readSequences,
 } from '../postgres/compare';
+import { quoteIdentifier } from '../postgres/connect';
+import { changedProperties } from '../postgres/database';
+import { propertiesBehindFence } from '../postgres/fence';
 import { catalogAhead, isOfTheDatabase, readCatalogAhead, sourceCatalog } from '../postgres/prove';
 import { compareLargeObjects } from './compare-large-objects';
 import type { Run } from './support/run';
@@ -21,11 +31,9 @@ export async function readSourceCatalogStep({ database, attempt }: CutoverStep, 
  * All but the tables' content: catalog, sequences, materialized views and, offline, large objects. Online those are
  * compared at the very end, for they can be written behind the fence.
  */
-export async function compareCatalogStep(
-  { database, attempt }: CompareCatalogStep,
-  run: Run,
-): Promise<CompareResult> {
+export async function compareCatalogStep(step: CompareCatalogStep, run: Run): Promise<CompareResult> {
   const { signal, request } = run;
+  const { database, attempt } = step;
   return await run.sessions(database, async (source, target) => {
     run.progress({ what: 'compare the catalogs' });
     const ahead = attempt === undefined ? undefined : await catalogAhead(target, attempt);
@@ -46,10 +54,29 @@ export async function compareCatalogStep(
     const largeObjects = request.mode === 'Online' ? [] : await compareLargeObjects(source, target, signal);
     const differences = [
       ...catalog.filter(({ object }) => !isOfTheDatabase(object)),
+      ...(await compareProperties(source, target, step)),
       ...sequences,
       ...views.differences,
       ...largeObjects,
     ];
     return { differences: differences.slice(0, MOST_DIFFERENCES) };
   });
+}
+
+/** The release gives the target what was read right before the fence, and proves that. */
+async function compareProperties(
+  source: Client,
+  target: Client,
+  { request: { noOwner, noPrivileges }, database, fence }: CompareCatalogStep,
+): Promise<Difference[]> {
+  if (fence === undefined) return [];
+  const changed = await changedProperties({
+    target,
+    read: (known) => propertiesBehindFence(source, known, fence),
+    noOwner,
+    noPrivileges,
+  });
+  if (changed.length === 0) return [];
+  const message = `The source's ${changed.join(', ')} changed behind the fence.`;
+  return [{ kind: 'catalog', object: `database ${quoteIdentifier(database)}`, message }];
 }

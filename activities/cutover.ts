@@ -1,6 +1,7 @@
 import type { BeginCutoverStep, BegunCutover, CutoverStep, FenceStep, UndoneCutover } from '../contract';
 import { lateTables } from '../postgres/copy';
-import { liftFence, raiseFence } from '../postgres/fence';
+import { rereadDatabaseProperties } from '../postgres/database';
+import { liftFence, propertiesBehindFence, raiseFence } from '../postgres/fence';
 import { beginCutover, holdCutover, withCutover } from '../postgres/ledger';
 import { restoreTargetIdentities } from '../postgres/replicate/source';
 import { runLate } from '../postgres/schema';
@@ -31,6 +32,24 @@ export async function beginCutoverStep(
       await refusePreparedTransactions(source);
     });
     return { attempt };
+  });
+}
+
+/** What is the database's own and in no schema: the last chance to read it without the fence. */
+export async function rereadPropertiesStep(
+  { request, database, fence, attempt }: FenceStep,
+  run: Run,
+): Promise<void> {
+  const { noOwner, noPrivileges } = request;
+  await run.sessions(database, async (source, target) => {
+    await rereadDatabaseProperties({
+      target,
+      identity: run.identity,
+      attempt,
+      read: (known) => propertiesBehindFence(source, known, fence),
+      noOwner,
+      noPrivileges,
+    });
   });
 }
 

@@ -1,5 +1,12 @@
 import { applyChangesStep } from './apply-changes';
-import { beginCutoverStep, liftFenceStep, raiseFenceStep, runLateStep, undoCutoverStep } from './cutover';
+import {
+  beginCutoverStep,
+  liftFenceStep,
+  raiseFenceStep,
+  rereadPropertiesStep,
+  runLateStep,
+  undoCutoverStep,
+} from './cutover';
 import { copyLateRowsStep, holdTableSnapshotStep, resetForRecopyStep } from './online-load';
 import {
   acceptDriftStep,
@@ -72,6 +79,7 @@ export function createActivities({ secrets }: { secrets: Secrets }) {
     resetForRecopy: durableStep(secrets, resetForRecopyStep),
     beginCutover: durableStep(secrets, beginCutoverStep),
     readSourceCatalog: durableStep(secrets, readSourceCatalogStep),
+    rereadProperties: durableStep(secrets, rereadPropertiesStep),
     raiseFence: durableStep(secrets, raiseFenceStep),
     liftFence: durableStep(secrets, liftFenceStep),
     runLate: durableStep(secrets, runLateStep),

@@ -109,6 +109,8 @@ export interface FinalComparePlan {
 export interface CompareCatalogStep extends DatabaseStep {
   /** Online: of the cutover, whose catalog of the source was read before the fence. */
   attempt?: number;
+  /** Online: what stands on the source. */
+  fence?: FenceMode;
 }
 
 export interface FenceStep extends CutoverStep {

@@ -109,13 +109,14 @@ async function fenceAndRelease(
   applier: CutoverApplier,
   state: Progress,
 ): Promise<void> {
-  const { long } = activities;
+  const { long, short } = activities;
   const { compare } = step.request;
   const comparison = new FinalComparison(step, log, activities, applier);
   await log.cutoverStep('PrepareCutover', async () => {
     // what did not hold when all had caught up may hold now; the applier waits meanwhile, and has to catch up then
     await long.buildForeignKeys(step);
     await runAll([() => applier.untilClose(), ...(compare ? [() => comparison.prepare()] : [])]);
+    await short.rereadProperties({ ...step, fence });
   });
 
   state.isFenced = fence !== 'none';
@@ -133,7 +134,7 @@ async function fenceAndRelease(
   ]);
   // behind all rows: a trigger or a foreign key would act on them, a policy may hide them even from us
   await log.cutoverStep('PostData', () => long.runLate(step));
-  if (compare) await log.cutoverStep('CompareCatalog', () => comparison.compareCatalog());
+  if (compare) await log.cutoverStep('CompareCatalog', () => comparison.compareCatalog(fence));
   await log.cutoverStep('LastLook', async () => {
     // rows last: as long as the applier is at work, none is written unseen
     if (compare) await comparison.refuseUnpublishedWrites(fence);

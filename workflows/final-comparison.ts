@@ -49,8 +49,8 @@ export class FinalComparison {
     await this.refuse(found);
   }
 
-  async compareCatalog(): Promise<void> {
-    const { differences } = await this.activities.long.compareCatalog(this.step);
+  async compareCatalog(fence: FenceMode): Promise<void> {
+    const { differences } = await this.activities.long.compareCatalog({ ...this.step, fence });
     await this.refuse(differences);
   }
 

@@ -34,8 +34,6 @@ export interface DatabaseProperties {
   settings: DatabaseSetting[];
   /** Where nothing was ever granted or revoked, the built-in default. */
   grants: DatabaseGrant[];
-  /** pg_database_size; absent where the user may not see it. */
-  bytes?: number;
 }
 
 interface Row {
@@ -43,7 +41,6 @@ interface Row {
   encoding: string;
   owner: string;
   comment: string | null;
-  bytes: string | null;
 }
 
 const PROVIDERS: Record<string, LocaleProvider> = { c: 'libc', i: 'icu', b: 'builtin' };
@@ -58,9 +55,7 @@ export async function databaseProperties(client: Client): Promise<DatabaseProper
     `SELECT pg_catalog.to_jsonb(d) - 'datacl' - 'datname' AS properties,
             pg_catalog.pg_encoding_to_char(d.encoding) AS encoding,
             pg_catalog.pg_get_userbyid(d.datdba) AS owner,
-            pg_catalog.shobj_description(d.oid, 'pg_database') AS comment,
-            CASE WHEN pg_catalog.has_database_privilege(d.oid, 'CONNECT')
-                 THEN pg_catalog.pg_database_size(d.oid) END AS bytes
+            pg_catalog.shobj_description(d.oid, 'pg_database') AS comment
        FROM pg_catalog.pg_database d
       WHERE d.datname = pg_catalog.current_database()`,
   );
@@ -82,7 +77,6 @@ export async function databaseProperties(client: Client): Promise<DatabaseProper
     comment: row.comment ?? undefined,
     settings: await readSettings(client),
     grants: await readGrants(client),
-    bytes: row.bytes === null ? undefined : Number(row.bytes),
   };
 }
 

@@ -1,7 +1,6 @@
 import { DatabaseError, type Client } from 'pg';
 import type { DatabaseSetting } from '../catalog';
 import { quoteIdentifier, quoteLiteral } from '../connect';
-import { inTransaction } from '../ledger';
 
 /** Why a setting of the source's database is left out on the target. */
 export type SettingRule =
@@ -39,17 +38,15 @@ const LIST_SETTINGS = new Set([
 
 /**
  * Decides, setting by setting and by a rule with a name, what the connected target can take. Each value is tried with
- * a local SET that is rolled back, so that nothing changes.
+ * a local SET that is rolled back, so that nothing changes. Must run inside a transaction.
  */
 export async function planSettings(client: Client, settings: DatabaseSetting[]): Promise<SettingsPlan> {
   const plan: SettingsPlan = { apply: [], skipped: [] };
-  await inTransaction(client, async () => {
-    for (const setting of settings) {
-      const rule = await refusal(client, setting);
-      if (rule === undefined) plan.apply.push(setting);
-      else plan.skipped.push({ setting, rule });
-    }
-  });
+  for (const setting of settings) {
+    const rule = await refusal(client, setting);
+    if (rule === undefined) plan.apply.push(setting);
+    else plan.skipped.push({ setting, rule });
+  }
   return plan;
 }
 
@@ -123,12 +120,19 @@ async function mayAlterRole(client: Client, role: string): Promise<boolean> {
 
 /** Sets one setting of the connected database, in this transaction. */
 export async function applySetting(client: Client, setting: DatabaseSetting): Promise<void> {
-  const { name, role } = setting;
-  const set = ` SET ${quoteIdentifier(name)} TO ${settingValue(setting)}`;
+  await alterSettings(client, setting, ` SET ${quoteIdentifier(setting.name)} TO ${settingValue(setting)}`);
+}
+
+/** Takes one setting of the connected database away, in this transaction. */
+export async function resetSetting(client: Client, setting: DatabaseSetting): Promise<void> {
+  await alterSettings(client, setting, ` RESET ${quoteIdentifier(setting.name)}`);
+}
+
+async function alterSettings(client: Client, { role }: DatabaseSetting, change: string): Promise<void> {
   await onThisDatabase(
     client,
     role === undefined ? 'ALTER DATABASE ' : `ALTER ROLE ${quoteIdentifier(role)} IN DATABASE `,
-    set,
+    change,
   );
 }
 

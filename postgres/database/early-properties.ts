@@ -48,23 +48,23 @@ export async function applyDatabaseProperties(args: {
   const { source, target, database, identity, signal } = args;
   const properties = await withConnection(source, database, signal, databaseProperties);
   return await withConnection(target, database, signal, async (client) => {
-    const plan = await planSettings(client, properties.settings);
-    const detail: PropertiesDetail = { properties, skipped: plan.skipped };
-    await once(client, identity, PROPERTIES_STEP, async () => {
-      if (await ownsDatabase(client)) {
-        await onThisDatabase(client, 'COMMENT ON DATABASE ', ` IS ${commentText(properties.comment)}`);
-        for (const setting of plan.apply.filter((each) => !isLateSetting(each))) {
-          await applySetting(client, setting);
-        }
-      }
-      await client.query('UPDATE flexlift.step SET detail = $3 WHERE kind = $1 AND key = $2', [
-        PROPERTIES_STEP.kind,
-        PROPERTIES_STEP.key,
-        JSON.stringify(detail),
-      ]);
-    });
+    await once(client, identity, PROPERTIES_STEP, () => applyEarlyProperties(client, properties));
     return { skipped: (await readPropertiesDetail(client)).skipped };
   });
+}
+
+/** Must run inside a transaction that holds the ledger's row of {@link PROPERTIES_STEP}. */
+export async function applyEarlyProperties(client: Client, properties: DatabaseProperties): Promise<void> {
+  const { apply, skipped } = await planSettings(client, properties.settings);
+  const detail: PropertiesDetail = { properties, skipped };
+  await client.query('UPDATE flexlift.step SET detail = $3 WHERE kind = $1 AND key = $2', [
+    PROPERTIES_STEP.kind,
+    PROPERTIES_STEP.key,
+    JSON.stringify(detail),
+  ]);
+  if (!(await ownsDatabase(client))) return;
+  await onThisDatabase(client, 'COMMENT ON DATABASE ', ` IS ${commentText(properties.comment)}`);
+  for (const setting of apply.filter((each) => !isLateSetting(each))) await applySetting(client, setting);
 }
 
 /** @throws FlexliftError LedgerForeign where {@link applyDatabaseProperties} did not run. */

@@ -5,4 +5,5 @@ export * from './drop-target-database';
 export * from './early-properties';
 export * from './maintenance';
 export * from './release-target-database';
+export * from './reread-properties';
 export * from './sessions';

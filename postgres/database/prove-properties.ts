@@ -1,6 +1,6 @@
 import type { Client } from 'pg';
 import { FlexliftError } from '../../contract';
-import { databaseProperties, type DatabaseProperties, type DatabaseSetting } from '../catalog';
+import { databaseProperties, type DatabaseProperties } from '../catalog';
 import type { PropertiesDetail } from './early-properties';
 
 /**
@@ -15,11 +15,11 @@ export async function proveProperties(
   { properties, skipped }: PropertiesDetail,
   options: { noOwner: boolean; noPrivileges: boolean },
 ): Promise<void> {
-  const wanted = comparable(properties, options, (setting) =>
-    skipped.some((each) => each.setting.name === setting.name && each.setting.role === setting.role),
+  const settings = properties.settings.filter(
+    ({ name, role }) => !skipped.some(({ setting }) => setting.name === name && setting.role === role),
   );
-  const found = comparable(await databaseProperties(client), options, () => false);
-  const differing = Object.keys(wanted).filter((name) => wanted[name] !== found[name]);
+  const found = await databaseProperties(client);
+  const differing = differingProperties({ ...properties, settings }, found, options);
   if (differing.length === 0) return;
   throw new FlexliftError({
     code: 'DifferenceFound',
@@ -29,14 +29,23 @@ export async function proveProperties(
   });
 }
 
+/** For a person. */
+export function differingProperties(
+  one: DatabaseProperties,
+  other: DatabaseProperties,
+  options: { noOwner: boolean; noPrivileges: boolean },
+): string[] {
+  const [wanted, found] = [comparable(one, options), comparable(other, options)];
+  return Object.keys(wanted).filter((name) => wanted[name] !== found[name]);
+}
+
 function comparable(
   properties: DatabaseProperties,
   options: { noOwner: boolean; noPrivileges: boolean },
-  isSkipped: (setting: DatabaseSetting) => boolean,
 ): Record<string, string> {
-  const settings = properties.settings
-    .filter((setting) => !isSkipped(setting))
-    .map(({ name, value, role }) => JSON.stringify([role ?? null, name.toLowerCase(), value]));
+  const settings = properties.settings.map(({ name, value, role }) =>
+    JSON.stringify([role ?? null, name.toLowerCase(), value]),
+  );
   const grants = properties.grants.map((grant) =>
     JSON.stringify([grant.grantee ?? null, grant.privilege, grant.grantable]),
   );

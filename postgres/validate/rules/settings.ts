@@ -1,4 +1,5 @@
 import { planSettings, type SettingRule } from '../../database';
+import { inTransaction } from '../../ledger';
 import { enumerate, warning, type DatabaseContext, type Rule } from '../rule';
 
 const REASONS: Record<SettingRule, string> = {
@@ -13,7 +14,9 @@ export const settings: Rule<DatabaseContext> = {
   id: 'settings',
   holds: "All settings of the source's database can be set on the target.",
   async check({ properties, target }) {
-    const { skipped } = await planSettings(target.client, properties.settings);
+    const { skipped } = await inTransaction(target.client, () =>
+      planSettings(target.client, properties.settings),
+    );
     return (Object.keys(REASONS) as SettingRule[]).flatMap((rule) => {
       const names = skipped.filter((each) => each.rule === rule).map((each) => each.setting.name);
       if (names.length === 0) return [];

@@ -66,9 +66,7 @@ async function migrateProperties(
 }
 
 async function propertiesOf(major: Major, database: string) {
-  const { bytes, ...properties } = await withSession(major, database, databaseProperties);
-  expect(bytes).toBeGreaterThan(1_000_000);
-  return properties;
+  return await withSession(major, database, databaseProperties);
 }
 
 it.each([

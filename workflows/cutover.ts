@@ -128,12 +128,13 @@ async function fenceAndRelease(
     async () => {
       await log.cutoverStep('LateRows', () => long.copyLateRows({ ...step, fence }));
       comparison.hasLateRows = true;
-      await log.cutoverStep('MaterializedViews', () => long.refreshMaterializedViews(step));
     },
     ...(compare ? [() => log.cutoverStep('Compare', () => comparison.compareRows())] : []),
   ]);
   // behind all rows: a trigger or a foreign key would act on them, a policy may hide them even from us
   await log.cutoverStep('PostData', () => long.runLate(step));
+  // REFRESH acts with the rights of the view's owner, who may have them by a grant alone
+  await log.cutoverStep('MaterializedViews', () => long.refreshMaterializedViews(step));
   if (compare) await log.cutoverStep('CompareCatalog', () => comparison.compareCatalog(fence));
   await log.cutoverStep('LastLook', async () => {
     // rows last: as long as the applier is at work, none is written unseen

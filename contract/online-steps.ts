@@ -21,11 +21,15 @@ export interface ReplicateStep extends DatabaseStep {
   paused: boolean;
   /** The figures of the last segment. */
   status?: ReplicationStatus;
+  /** To pause or to resume, which nobody heard yet are taken up. */
+  orders?: string[];
 }
 
-/** Sent by a replication to its database when its state changes. */
+/** Sent by a replication to its database when its state changes, and when an order is taken up. */
 export interface ReplicationNotice {
   state: ReplicationState;
+  /** To pause or to resume: the state is that which they led to. */
+  orders?: string[];
   failure?: FailureFields;
   progress?: ReplicationProgress;
 }

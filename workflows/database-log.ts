@@ -28,6 +28,8 @@ export class DatabaseLog {
   private phaseStarted = Date.now();
   /** Of the cutover, in the order of their beginning. */
   private readonly stepsUnderWay: Phase[] = [];
+  /** To pause or to resume. */
+  private readonly ordersTaken = new Set<string>();
 
   constructor(database: string) {
     this.status = {
@@ -69,7 +71,8 @@ export class DatabaseLog {
     Object.assign(this.status, released);
   }
 
-  noteReplication({ state, failure, progress }: ReplicationNotice): void {
+  noteReplication({ state, failure, progress, orders = [] }: ReplicationNotice): void {
+    for (const order of orders) this.ordersTaken.add(order);
     const figures = progress ?? this.status.replication;
     if (figures === undefined) return;
     this.status.replication = { ...figures, state, failure };
@@ -94,9 +97,13 @@ export class DatabaseLog {
     return state === 'Paused' || state === 'Stopped';
   }
 
-  /** A cancellation does not end the wait: it ends what the log is of. */
-  async halted(): Promise<void> {
-    await CancellationScope.nonCancellable(() => condition(() => this.isHalted));
+  /**
+   * Until the replication has taken the order up and the migration knows what it led to. A cancellation does not end the
+   * wait: it ends what the log is of.
+   */
+  async taken(order: string): Promise<void> {
+    await CancellationScope.nonCancellable(() => condition(() => this.ordersTaken.delete(order)));
+    await this.tell();
   }
 
   /** Something that a person asked for failed; what goes on anyway goes on. */

@@ -103,43 +103,26 @@ export function takeOrders(log: MigrationLog): void {
     },
   );
 
-  setHandler(
-    pauseUpdate,
-    async (request) => {
-      for (const { database } of chosen(status, request)) await send(database, pauseSignal, request);
-      await condition(() =>
-        chosen(status, request).every((database) => isEnded(database) || isHalted(database)),
-      );
-      return status;
-    },
-    {
-      validator: (request: DatabasesRequest) => refuseUnless(status, request, isReplicating),
-      description: 'Apply no more changes for now; the source keeps them',
-    },
-  );
-
-  setHandler(
-    resumeUpdate,
-    async (request) => {
-      const databases = chosen(status, request);
-      const before = new Map(databases.map(({ database, replication }) => [database, replication]));
-      for (const { database } of databases) await send(database, resumeSignal, request);
-      // one that stops again at once is heard of as well
-      await condition(() =>
-        chosen(status, request).every(
-          (database) =>
-            isEnded(database) ||
-            !isHalted(database) ||
-            database.replication !== before.get(database.database),
-        ),
-      );
-      return status;
-    },
-    {
-      validator: (request: DatabasesRequest) => refuseUnless(status, request, isReplicating),
-      description: 'Apply changes again, after a pause or a failure',
-    },
-  );
+  for (const [update, signal, description] of [
+    [pauseUpdate, pauseSignal, 'Apply no more changes for now; the source keeps them'],
+    [resumeUpdate, resumeSignal, 'Apply changes again, after a pause or a failure'],
+  ] as const) {
+    setHandler(
+      update,
+      async (request) => {
+        await Promise.all(
+          chosen(status, request).map(({ database }) =>
+            answers.askUnlessEnded(
+              (order) => send(database, signal, { ...request, order }),
+              () => standing(database),
+            ),
+          ),
+        );
+        return status;
+      },
+      { validator: (request: DatabasesRequest) => refuseUnless(status, request, isReplicating), description },
+    );
+  }
 
   setHandler(
     recopyUpdate,
@@ -206,8 +189,4 @@ function isCutoverOver(database: DatabaseStatus, before: Map<string, string | un
     cutover.state !== 'Running' &&
     cutover.startedAt !== before.get(database.database)
   );
-}
-
-function isHalted({ replication }: DatabaseStatus): boolean {
-  return replication?.state === 'Paused' || replication?.state === 'Stopped';
 }

@@ -103,13 +103,15 @@ async function serveOrders(replicating: Replicating): Promise<'released' | 'reco
     const order = await Promise.race([orders.next(), replication.failure()]);
     switch (order.kind) {
       case 'pause':
-        await replication.pause();
-        // the next order finds it standing still
-        await Promise.race([replication.failure(), log.halted()]);
+      case 'resume': {
+        const { kind, request } = order;
+        await takeUp(request.order, async () => {
+          await replication[kind](request.order);
+          // the next order finds it standing still, or going on
+          await Promise.race([replication.failure(), log.taken(request.order)]);
+        });
         break;
-      case 'resume':
-        await replication.resume();
-        break;
+      }
       case 'acceptDrift':
         await takeUp(order.request.order, async () => {
           await activities.long.acceptDrift(step);

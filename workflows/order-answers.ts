@@ -34,6 +34,20 @@ export class OrderAnswers {
     send: (order: string) => Promise<void>,
     standing: () => DatabaseStatus | undefined,
   ): Promise<void> {
+    if (!(await this.askUnlessEnded(send, standing))) {
+      refuse('The database ended before this was taken up.', 'See flexlift show.');
+    }
+  }
+
+  /**
+   * As {@link ask}, for what an end of the database makes needless.
+   *
+   * @returns false where it has ended instead
+   */
+  async askUnlessEnded(
+    send: (order: string) => Promise<void>,
+    standing: () => DatabaseStatus | undefined,
+  ): Promise<boolean> {
     const order = uuid4();
     await send(order);
     const hasEnded = () => {
@@ -43,11 +57,11 @@ export class OrderAnswers {
     await condition(() => this.answers.has(order) || hasEnded());
     const answer = this.answers.get(order);
     this.answers.delete(order);
-    if (answer === undefined) refuse('The database ended before this was taken up.', 'See flexlift show.');
-    if (answer.failure !== undefined) {
+    if (answer?.failure !== undefined) {
       const { sentence, remedy, code } = answer.failure;
       refuse(sentence, remedy, code);
     }
+    return answer !== undefined;
   }
 }
 

@@ -18,16 +18,16 @@ export interface Answered {
 
 export const cutoverSignal = defineSignal<[CutoverRequest]>(CUTOVER_UPDATE);
 export const abortCutoverSignal = defineSignal<[DatabasesRequest]>(ABORT_CUTOVER_UPDATE);
-export const pauseSignal = defineSignal<[DatabasesRequest]>(PAUSE_UPDATE);
-export const resumeSignal = defineSignal<[DatabasesRequest]>(RESUME_UPDATE);
+export const pauseSignal = defineSignal<[DatabasesRequest & Answered]>(PAUSE_UPDATE);
+export const resumeSignal = defineSignal<[DatabasesRequest & Answered]>(RESUME_UPDATE);
 export const recopySignal = defineSignal<[RecopyRequest & Answered]>(RECOPY_UPDATE);
 export const acceptDriftSignal = defineSignal<[DatabasesRequest & Answered]>(ACCEPT_DRIFT_UPDATE);
 
 /** What a person can ask of a database while it replicates. */
 export type Order =
   | { kind: 'cutover'; request: CutoverRequest }
-  | { kind: 'pause' }
-  | { kind: 'resume' }
+  | { kind: 'pause'; request: Answered }
+  | { kind: 'resume'; request: Answered }
   | { kind: 'recopy'; request: RecopyRequest & Answered }
   | { kind: 'acceptDrift'; request: Answered };
 
@@ -38,8 +38,8 @@ export class Orders {
 
   constructor() {
     setHandler(cutoverSignal, (request) => void this.waiting.push({ kind: 'cutover', request }));
-    setHandler(pauseSignal, () => void this.waiting.push({ kind: 'pause' }));
-    setHandler(resumeSignal, () => void this.waiting.push({ kind: 'resume' }));
+    setHandler(pauseSignal, (request) => void this.waiting.push({ kind: 'pause', request }));
+    setHandler(resumeSignal, (request) => void this.waiting.push({ kind: 'resume', request }));
     setHandler(recopySignal, (request) => void this.waiting.push({ kind: 'recopy', request }));
     setHandler(acceptDriftSignal, (request) => void this.waiting.push({ kind: 'acceptDrift', request }));
     setHandler(abortCutoverSignal, () => this.abortCutover());

@@ -1,5 +1,6 @@
 import {
   CancellationScope,
+  CancelledFailure,
   condition,
   continueAsNew,
   defineQuery,
@@ -14,8 +15,10 @@ import {
 import {
   END_SIGNAL,
   FAILURE_CLASSES,
+  PAUSE_UPDATE,
   REPLICATION_QUERY,
   REPLICATION_SIGNAL,
+  RESUME_UPDATE,
   type ApplyResult,
   type FailureFields,
   type ReplicateStep,
@@ -27,11 +30,14 @@ import { activityClasses, type ActivityClasses } from './activities';
 import { replicationDetails } from './details';
 import { failureFields } from './failure';
 import { isStreamGone, NO_FIGURES } from './halted';
-import { pauseSignal, resumeSignal } from './orders';
+import { type Answered } from './orders';
 import { runAll } from './run-all';
 
 export const replicationQuery = defineQuery<ReplicationStatus | undefined>(REPLICATION_QUERY);
 export const endSignal = defineSignal(END_SIGNAL);
+/** From the database; an order is named where somebody waits for it. */
+const pauseSignal = defineSignal<[Partial<Answered>]>(PAUSE_UPDATE);
+const resumeSignal = defineSignal<[Partial<Answered>]>(RESUME_UPDATE);
 
 /** Milliseconds. */
 const BETWEEN_WATCHES = 60 * 60_000;
@@ -65,6 +71,8 @@ class Replicator {
   private isProving = false;
   private failure?: FailureFields;
   private state: ReplicationState;
+  /** To pause or resume; what they led to is not told yet. */
+  private readonly orders: string[];
   /** What an order to pause or end interrupts. */
   private interruptible = new CancellationScope({ cancellable: true });
 
@@ -77,14 +85,17 @@ class Replicator {
     this.isCaughtUp = step.caughtUp;
     this.hasForeignKeys = step.caughtUp;
     this.state = step.status?.state ?? 'CatchingUp';
+    this.orders = [...(step.orders ?? [])];
     setHandler(replicationQuery, () => this.status, {
       description: 'Position, lag, changes, stopped tables, drift and proofs',
     });
-    setHandler(pauseSignal, () => {
+    setHandler(pauseSignal, ({ order }) => {
+      this.noteOrder(order);
       this.isPaused = true;
       this.interruptible.cancel();
     });
-    setHandler(resumeSignal, () => {
+    setHandler(resumeSignal, ({ order }) => {
+      this.noteOrder(order);
       // what was committed meanwhile is still to come
       if (this.isHalted) this.isCaughtUp = false;
       this.isPaused = false;
@@ -104,13 +115,15 @@ class Replicator {
   }
 
   get carriedOver(): ReplicateStep {
-    return { ...this.step, caughtUp: this.hasForeignKeys, paused: this.isPaused, status: this.status };
+    const { isPaused: paused, status, orders } = this;
+    return { ...this.step, caughtUp: this.hasForeignKeys, paused, status, orders };
   }
 
   async applySegments(): Promise<void> {
     while (!this.isLeaving) {
       // a segment lasts for minutes: whoever paused or resumed it hears of that before
-      await this.tell();
+      await this.tell(this.orders.splice(0));
+      if (this.orders.length > 0) continue;
       if (this.isHalted) {
         await this.watchWhileHalted();
         continue;
@@ -123,7 +136,7 @@ class Replicator {
         !this.isProving &&
         !this.isHalted;
     }
-    await this.tell();
+    await this.tell(this.orders.splice(0));
   }
 
   /** The source may lose what it keeps for us, and a person wants to know how much that is. */
@@ -134,7 +147,7 @@ class Replicator {
       await this.tell();
     }
     // what keeps from watching may pass
-    const isToldOtherwise = () => this.isLeaving || !this.isHalted;
+    const isToldOtherwise = () => this.isLeaving || !this.isHalted || this.orders.length > 0;
     if (isStreamGone(this.failure)) await condition(isToldOtherwise);
     else if (this.failure !== failure) await condition(isToldOtherwise, BETWEEN_WATCHES);
   }
@@ -171,7 +184,7 @@ class Replicator {
   private async catchUp(): Promise<void> {
     const marker = `caught up ${uuid4()}`;
     await this.interruptibly(() => this.activities.short.emitMarker({ ...this.step, marker }));
-    while (!this.isLeaving && !this.isHalted) {
+    while (!this.isLeaving && !this.isHalted && this.orders.length === 0) {
       const { ended } = await this.applySegment(marker);
       if (ended !== 'time') {
         this.isCaughtUp = ended === 'marker';
@@ -231,7 +244,15 @@ class Replicator {
     if (this.interruptible.consideredCancelled) {
       this.interruptible = new CancellationScope({ cancellable: true });
     }
-    return await this.interruptible.run(work);
+    // whoever begins something else has a new one
+    const scope = this.interruptible;
+    try {
+      return await scope.run(work);
+    } catch (error) {
+      // a worker that is cut off answers an order by its silence alone
+      const isSilence = scope.consideredCancelled && !isCancellation(error) && !isPermanent(error);
+      throw isSilence ? new CancelledFailure('interrupted by an order', [], error as Error) : error;
+    }
   }
 
   /** What an order interrupted is gone on with when it is time; a failure stops the replication. */
@@ -243,11 +264,7 @@ class Replicator {
         if (CancellationScope.current().consideredCancelled) throw error;
         return;
       }
-      const failure = failureFields(error);
-      // a worker that is cut off answers an order by its silence alone
-      const isInterrupted = this.interruptible.consideredCancelled;
-      if (isInterrupted && FAILURE_CLASSES[failure.code] !== 'permanent') return;
-      this.failure = failure;
+      this.failure = failureFields(error);
       this.interruptible.cancel();
     }
   }
@@ -258,8 +275,16 @@ class Replicator {
     return this.isCaughtUp && this.hasForeignKeys ? 'ReadyForCutover' : 'CatchingUp';
   }
 
-  /** The database hears of a change of state; the figures are asked for by who wants them. */
-  private async tell(): Promise<void> {
+  private noteOrder(order: string | undefined): void {
+    if (order !== undefined) this.orders.push(order);
+  }
+
+  /**
+   * The database hears of a change of state; the figures are asked for by who wants them.
+   *
+   * @param orders taken up; only where no segment is at hand
+   */
+  private async tell(orders: string[] = []): Promise<void> {
     const before = this.state;
     this.state = this.presentState;
     // before anything was applied, too, a person must hear of it
@@ -269,11 +294,15 @@ class Replicator {
       setCurrentDetails(replicationDetails(this.status));
     }
     const { parent } = workflowInfo();
-    if (before === this.state || parent === undefined) return;
-    const notice = { state: this.state, failure: this.failure, progress: this.status };
+    if ((before === this.state && orders.length === 0) || parent === undefined) return;
+    const notice = { state: this.state, failure: this.failure, progress: this.status, orders };
     await getExternalWorkflowHandle(parent.workflowId).signal<[ReplicationNotice]>(
       REPLICATION_SIGNAL,
       notice,
     );
   }
+}
+
+function isPermanent(error: unknown): boolean {
+  return FAILURE_CLASSES[failureFields(error).code] === 'permanent';
 }

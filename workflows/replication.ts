@@ -22,12 +22,14 @@ export class Replication {
     return new Replication(child);
   }
 
-  async pause(): Promise<void> {
-    await this.child.signal(PAUSE_UPDATE, {});
+  /** @param order its notice names it when it stands still */
+  async pause(order: string): Promise<void> {
+    await this.child.signal(PAUSE_UPDATE, { order });
   }
 
-  async resume(): Promise<void> {
-    await this.child.signal(RESUME_UPDATE, {});
+  /** @param order its notice names it when it goes on; absent: nobody waits for that */
+  async resume(order?: string): Promise<void> {
+    await this.child.signal(RESUME_UPDATE, { order });
   }
 
   /** Ends it after the batch at hand. */

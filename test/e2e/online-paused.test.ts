@@ -1,9 +1,13 @@
+import { WorkflowUpdateStage } from '@temporalio/client';
 import {
   CANCEL_UPDATE,
+  DATABASE_SIGNAL,
   PAUSE_UPDATE,
   RECOPY_UPDATE,
   RESUME_UPDATE,
+  STATUS_QUERY,
   type CancelRequest,
+  type DatabasesRequest,
   type MigrationStatus,
   type RecopyRequest,
 } from '../../contract';
@@ -78,6 +82,33 @@ describe('a migration that is paused', () => {
     await untilReplication(migration.handle, 'ReadyForCutover');
     await untilCutOver(migration.handle);
     await expectReleased(shop, migration, [SOURCE, TARGET]);
+  });
+
+  it('and resumed answers when that holds, whatever else is heard of it and whatever dies', async () => {
+    const { handle, request } = await start();
+    shop.startWorker(request.pool, ['control', 'copy']);
+    let streamer = shop.startWorker(request.pool, ['stream']);
+    await untilReplication(handle, 'ReadyForCutover');
+    const standing = async () => (await handle.query<MigrationStatus>(STATUS_QUERY)).databases[0];
+    const after = async (update: string) => {
+      // what is at hand ends only when the server has missed its heartbeats
+      await streamer.kill();
+      const known = await standing();
+      const asked = await handle.startUpdate<MigrationStatus, [DatabasesRequest]>(update, {
+        args: [{}],
+        waitForStage: WorkflowUpdateStage.ACCEPTED,
+      });
+      // as it says again and again
+      if (known !== undefined) await handle.signal(DATABASE_SIGNAL, known);
+      streamer = shop.startWorker(request.pool, ['stream']);
+      const [database] = (await asked.result()).databases;
+      return database?.replication?.state;
+    };
+    expect(await after(PAUSE_UPDATE)).toBe('Paused');
+    expect(await after(PAUSE_UPDATE)).toBe('Paused');
+    expect(await after(RESUME_UPDATE)).toMatch(/^(CatchingUp|ReadyForCutover)$/);
+    expect((await standing())?.replication?.state).not.toBe('Paused');
+    await untilReplication(handle, 'ReadyForCutover');
   });
 
   itInAll('says within seconds that its slot is lost, and can be copied anew', async () => {

@@ -1,7 +1,7 @@
 import Long from 'long';
 import { DEFAULT_LIMITS, type MigrationRequest } from '../../contract';
 import type { migration } from '../../workflows';
-import { TEST_ALL } from '../support/all';
+import { itInAll, TEST_ALL } from '../support/all';
 import { useShopMigrations } from '../support/e2e';
 import { eventually } from '../support/eventually';
 import { testRequest } from '../support/migration';
@@ -149,7 +149,7 @@ describe('a second run', () => {
 });
 
 describe('a forgotten writer', () => {
-  it('on the source, after the snapshot, is found by the comparison', async () => {
+  itInAll('on the source, after the snapshot, is found by the comparison', async () => {
     const asked = request();
     const handle = await shop.migrations.start(asked);
     shop.startWorker(asked.pool);

@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import type { MigrationRequest } from '../../contract';
+import { itInAll } from '../support/all';
 import { Migrations, testRequest } from '../support/migration';
 import { replay } from '../support/replay';
 import {
@@ -66,20 +67,23 @@ async function onTarget(query: string): Promise<unknown[]> {
   return rows.map(({ n }) => n);
 }
 
-it.each([true, false])('an event trigger that refuses whatever is done, compare: %s', async (compare) => {
-  await run(
-    SOURCE,
-    database,
-    `CREATE TABLE t AS SELECT n AS id FROM generate_series(1, 10) n`,
-    `CREATE MATERIALIZED VIEW m AS SELECT count(*)::int AS n FROM t`,
-    `CREATE FUNCTION refuse() RETURNS event_trigger LANGUAGE plpgsql AS $$BEGIN RAISE 'no %', tg_tag; END$$`,
-    `CREATE EVENT TRIGGER refuse ON ddl_command_start EXECUTE FUNCTION refuse()`,
-    `COMMENT ON EVENT TRIGGER refuse IS 'last of all'`,
-  );
-  await migrate('postgres', { compare });
-  expect(await onTarget('SELECT n FROM m')).toEqual([10]);
-  await expect(run(TARGET, database, 'CREATE TABLE u ()')).rejects.toThrow('no CREATE TABLE');
-});
+itInAll.each([true, false])(
+  'an event trigger that refuses whatever is done, compare: %s',
+  async (compare) => {
+    await run(
+      SOURCE,
+      database,
+      `CREATE TABLE t AS SELECT n AS id FROM generate_series(1, 10) n`,
+      `CREATE MATERIALIZED VIEW m AS SELECT count(*)::int AS n FROM t`,
+      `CREATE FUNCTION refuse() RETURNS event_trigger LANGUAGE plpgsql AS $$BEGIN RAISE 'no %', tg_tag; END$$`,
+      `CREATE EVENT TRIGGER refuse ON ddl_command_start EXECUTE FUNCTION refuse()`,
+      `COMMENT ON EVENT TRIGGER refuse IS 'last of all'`,
+    );
+    await migrate('postgres', { compare });
+    expect(await onTarget('SELECT n FROM m')).toEqual([10]);
+    await expect(run(TARGET, database, 'CREATE TABLE u ()')).rejects.toThrow('no CREATE TABLE');
+  },
+);
 
 it('row security and revoked rights that bind the user of the target', async () => {
   await run(
@@ -108,16 +112,19 @@ it('row security and revoked rights that bind the user of the target', async () 
   expect(await onTarget('SELECT count(*)::int AS n FROM t')).toEqual([10]);
 });
 
-it('a materialized view that shows all rows keeps them where its owner is bound on the target', async () => {
-  await run(
-    SOURCE,
-    database,
-    `CREATE TABLE t AS SELECT n AS id FROM generate_series(1, 10) n`,
-    `CREATE MATERIALIZED VIEW m AS SELECT count(*)::int AS n FROM t`,
-    `ALTER TABLE t ENABLE ROW LEVEL SECURITY`,
-    `ALTER TABLE t FORCE ROW LEVEL SECURITY`,
-    `CREATE POLICY few ON t USING (id <= 3)`,
-  );
-  await migrate(user, { noOwner: true, noPrivileges: true });
-  expect(await onTarget('SELECT n FROM m')).toEqual([10]);
-});
+itInAll(
+  'a materialized view that shows all rows keeps them where its owner is bound on the target',
+  async () => {
+    await run(
+      SOURCE,
+      database,
+      `CREATE TABLE t AS SELECT n AS id FROM generate_series(1, 10) n`,
+      `CREATE MATERIALIZED VIEW m AS SELECT count(*)::int AS n FROM t`,
+      `ALTER TABLE t ENABLE ROW LEVEL SECURITY`,
+      `ALTER TABLE t FORCE ROW LEVEL SECURITY`,
+      `CREATE POLICY few ON t USING (id <= 3)`,
+    );
+    await migrate(user, { noOwner: true, noPrivileges: true });
+    expect(await onTarget('SELECT n FROM m')).toEqual([10]);
+  },
+);

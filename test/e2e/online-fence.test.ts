@@ -104,25 +104,28 @@ describe('what no marker tells of', () => {
 });
 
 describe('a fence that does not hold', () => {
-  it('is noticed: the cutover is called off, and the next one succeeds when the intruder is gone', async () => {
-    const migration = await startReady();
-    const { handle, writer } = migration;
-    intruder = startIntruder();
-    const { cutover } = await cutOver(handle);
-    expect(cutover).toMatchObject({
-      state: 'CalledOff',
-      failure: { code: 'FenceBroken', object: '"public"."Small 12"' },
-    });
-    expect(cutover?.fencedSeconds).toBeGreaterThan(0);
-    expect(await isFenced(SOURCE, shop.database)).toBe(false);
-    const before = writer.committed;
-    await eventually('the application writes again', () => Promise.resolve(writer.committed > before + 5));
-    await untilReplication(handle, 'ReadyForCutover');
+  itInAll(
+    'is noticed: the cutover is called off, and the next one succeeds when the intruder is gone',
+    async () => {
+      const migration = await startReady();
+      const { handle, writer } = migration;
+      intruder = startIntruder();
+      const { cutover } = await cutOver(handle);
+      expect(cutover).toMatchObject({
+        state: 'CalledOff',
+        failure: { code: 'FenceBroken', object: '"public"."Small 12"' },
+      });
+      expect(cutover?.fencedSeconds).toBeGreaterThan(0);
+      expect(await isFenced(SOURCE, shop.database)).toBe(false);
+      const before = writer.committed;
+      await eventually('the application writes again', () => Promise.resolve(writer.committed > before + 5));
+      await untilReplication(handle, 'ReadyForCutover');
 
-    await intruder.stop();
-    await untilCutOver(handle);
-    await expectReleased(shop, migration, [SOURCE, TARGET]);
-  });
+      await intruder.stop();
+      await untilCutOver(handle);
+      await expectReleased(shop, migration, [SOURCE, TARGET]);
+    },
+  );
 
   itInAll(
     'is noticed where large objects are written, which a read-only transaction may below 16',

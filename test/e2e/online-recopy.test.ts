@@ -132,7 +132,7 @@ describe('a replication slot that somebody dropped', () => {
     await expectReleased(shop, migration, [SOURCE, TARGET]);
   });
 
-  it('ends a load whose copies are worth nothing any more', async () => {
+  itInAll('ends a load whose copies are worth nothing any more', async () => {
     const migration = await start();
     const { handle } = migration;
     shop.startWorker(migration.request.pool);

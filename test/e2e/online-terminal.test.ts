@@ -6,6 +6,7 @@ import {
   type ReplicationStatus,
 } from '../../contract';
 import type { MigrationSnapshot } from '../../client';
+import { itInAll } from '../support/all';
 import { useShopMigrations } from '../support/e2e';
 import { eventually } from '../support/eventually';
 import { clearSource, leftOnSource } from '../support/online';
@@ -227,61 +228,68 @@ describe('at the terminal, an online migration', () => {
     expect(await leftOnSource(SOURCE, shop.database, migrationId)).toEqual([]);
   });
 
-  it('that is canceled while its source is away is cleaned up by its name, or by the source alone', async () => {
-    const proxy = await TcpProxy.start(testAddress(SOURCE));
-    try {
-      const name = await migrate({ ...testAddress(SOURCE), port: proxy.port });
-      proxy.cut();
-      const canceled = await terminal.run('cancel', name);
-      expect(canceled).toMatchObject({
-        code: 1,
-        stderr: expect.stringMatching(`flexlift cleanup ${name}`) as string,
-      });
-      const { status } = await show(name);
-      expect(status).toMatchObject({ state: 'NeedsCleanup', failure: { code: 'CleanUpNeeded' } });
-      expect(status.databases[0]?.cleanUpSql).toMatch('pg_drop_replication_slot');
-      expect((await terminal.run('show', name)).stdout).toMatch('\nDROP PUBLICATION IF EXISTS ');
-      const { migrationId } = status;
-      const left = () => leftOnSource(SOURCE, shop.database, migrationId);
+  itInAll(
+    'that is canceled while its source is away is cleaned up by its name, or by the source alone',
+    async () => {
+      const proxy = await TcpProxy.start(testAddress(SOURCE));
+      try {
+        const name = await migrate({ ...testAddress(SOURCE), port: proxy.port });
+        proxy.cut();
+        const canceled = await terminal.run('cancel', name);
+        expect(canceled).toMatchObject({
+          code: 1,
+          stderr: expect.stringMatching(`flexlift cleanup ${name}`) as string,
+        });
+        const { status } = await show(name);
+        expect(status).toMatchObject({ state: 'NeedsCleanup', failure: { code: 'CleanUpNeeded' } });
+        expect(status.databases[0]?.cleanUpSql).toMatch('pg_drop_replication_slot');
+        expect((await terminal.run('show', name)).stdout).toMatch('\nDROP PUBLICATION IF EXISTS ');
+        const { migrationId } = status;
+        const left = () => leftOnSource(SOURCE, shop.database, migrationId);
 
-      const cleanup = ['cleanup', '--source', uriOf(testAddress(SOURCE)), '--database', shop.database];
-      await expectRefused([
-        [['cleanup', name, '--source', uriOf(testAddress(SOURCE))], 2, /not both/],
-        [['cleanup', '--source', 'postgres://postgres@127.0.0.1:x/'], 2, /source/],
-        [['cleanup', '--source', uriOf(testAddress(SOURCE)), '--database', 'nodb'], 2, /no database "nodb"/],
-        [cleanup, 2, /Add --yes/],
-      ]);
-      await withSession(SOURCE, 'postgres', async (client) => {
-        await client.query(`SET application_name = 'flexlift:${migrationId}:test:0:1'`);
+        const cleanup = ['cleanup', '--source', uriOf(testAddress(SOURCE)), '--database', shop.database];
         await expectRefused([
-          [[...cleanup, '--yes'], 2, /is at work: process \d+ works in database "postgres"/],
+          [['cleanup', name, '--source', uriOf(testAddress(SOURCE))], 2, /not both/],
+          [['cleanup', '--source', 'postgres://postgres@127.0.0.1:x/'], 2, /source/],
+          [
+            ['cleanup', '--source', uriOf(testAddress(SOURCE)), '--database', 'nodb'],
+            2,
+            /no database "nodb"/,
+          ],
+          [cleanup, 2, /Add --yes/],
         ]);
-      });
-      expect(await left()).toHaveLength(3);
-      await eventually(
-        'the session has ended',
-        async () => (await terminal.run(...cleanup, '--yes')).code === 0,
-      );
-      expect(await left()).toEqual([]);
-      expect(await terminal.json(...cleanup)).toEqual({ version: 1, objects: [], removed: [] });
+        await withSession(SOURCE, 'postgres', async (client) => {
+          await client.query(`SET application_name = 'flexlift:${migrationId}:test:0:1'`);
+          await expectRefused([
+            [[...cleanup, '--yes'], 2, /is at work: process \d+ works in database "postgres"/],
+          ]);
+        });
+        expect(await left()).toHaveLength(3);
+        await eventually(
+          'the session has ended',
+          async () => (await terminal.run(...cleanup, '--yes')).code === 0,
+        );
+        expect(await left()).toEqual([]);
+        expect(await terminal.json(...cleanup)).toEqual({ version: 1, objects: [], removed: [] });
 
-      proxy.reopen();
-      expect(await terminal.run('cleanup', name)).toMatchObject({
-        code: 0,
-        stdout: '',
-        stderr: 'Nothing was there.\n',
-      });
-      const cleaned = (await show(name)).status;
-      expect(cleaned.state).toBe('Canceled');
-      expect(cleaned.failure).toBeUndefined();
-      expect(cleaned.databases).toMatchObject([{ state: 'Canceled' }]);
-      expect((await terminal.run('show', name)).stdout).not.toMatch('flexlift cleanup');
-      const { migrations } = await terminal.json<{
-        migrations: { name: string; state: string }[];
-      }>('list');
-      expect(migrations.find((each) => each.name === name)?.state).toBe('Canceled');
-    } finally {
-      await proxy.close();
-    }
-  });
+        proxy.reopen();
+        expect(await terminal.run('cleanup', name)).toMatchObject({
+          code: 0,
+          stdout: '',
+          stderr: 'Nothing was there.\n',
+        });
+        const cleaned = (await show(name)).status;
+        expect(cleaned.state).toBe('Canceled');
+        expect(cleaned.failure).toBeUndefined();
+        expect(cleaned.databases).toMatchObject([{ state: 'Canceled' }]);
+        expect((await terminal.run('show', name)).stdout).not.toMatch('flexlift cleanup');
+        const { migrations } = await terminal.json<{
+          migrations: { name: string; state: string }[];
+        }>('list');
+        expect(migrations.find((each) => each.name === name)?.state).toBe('Canceled');
+      } finally {
+        await proxy.close();
+      }
+    },
+  );
 });

@@ -57,7 +57,7 @@ describe('an online migration of a database that is written to all the time', ()
     await expectEqual(online);
   });
 
-  it('can be called off in its cutover, and cut over again', async () => {
+  itInAll('can be called off in its cutover, and cut over again', async () => {
     const online = await startReady();
     for (const delay of [10, 120, 250, 400, 600]) {
       const cutover = cutOver(online.handle);

@@ -76,8 +76,8 @@ async function finish(
   const { compare } = step.request;
   await log.phase('PostData', () => long.runPostData({ ...step, until: 'rows' }));
   await log.phase('Sequences', () => long.copySequences(step));
+  log.noteAnalyze(await log.phase('Analyze', () => long.analyze(step)));
   const inRows = compare ? await log.phase('Compare', () => compareRows(step, activities)) : [];
-  if (inRows.length > 0) return inRows;
 
   await log.phase('PostData', () => long.runPostData({ ...step, until: 'privileges' }));
   await log.phase('MaterializedViews', () =>
@@ -86,9 +86,11 @@ async function finish(
   await log.phase('PostData', () => long.runPostData({ ...step, until: 'row-security' }));
   await log.phase('MaterializedViews', () => long.refreshMaterializedViews(step));
   await log.phase('PostData', () => long.runPostData(step));
+  // of materialized views, which had no rows before
   log.noteAnalyze(await log.phase('Analyze', () => long.analyze(step)));
   if (!compare) return [];
-  return (await log.phase('CompareCatalog', () => long.compareCatalog(step))).differences;
+  const { differences } = await log.phase('CompareCatalog', () => long.compareCatalog(step));
+  return [...inRows, ...differences];
 }
 
 /** The order of migrations that an earlier version began. */

@@ -43,7 +43,7 @@ const PASSING: FailureCode[] = [
 ];
 
 /**
- * Gathers planner statistics of all user tables and materialized views, each once: a round of small ones commits with
+ * Gathers planner statistics of all user tables and populated materialized views, each once: a round of small ones commits with
  * its rows in the ledger. A partition is analyzed with the root of its tree, which needs statistics of its own; where
  * that root has foreign partitions, maybe out of reach, by itself before it. Statistics are no data: where a table's
  * cannot be had, the ledger notes why, and the next one's turn comes.
@@ -133,7 +133,7 @@ async function unanalyzed(client: Client): Promise<Relation[]> {
                  ELSE (pg_catalog.pg_relation_size(c.oid) / 8192)::pg_catalog.float8 END AS pages
        FROM pg_catalog.pg_class c
        JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-      WHERE c.relkind IN ('r', 'm', 'p') AND c.relpersistence <> 't'
+      WHERE c.relkind IN ('r', 'm', 'p') AND c.relispopulated AND c.relpersistence <> 't'
         AND (NOT c.relispartition OR c.oid IN (SELECT oid FROM beside))
         AND n.nspname NOT IN ('pg_catalog', 'information_schema', 'flexlift')
       ORDER BY reads_foreign, pages DESC, c.oid`,

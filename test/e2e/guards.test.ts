@@ -172,7 +172,10 @@ describe('a forgotten writer', () => {
 const LOST_ROW: [string, string, object[]] = [
   'a lost row',
   `DELETE FROM big WHERE id = 20000`,
-  [{ kind: 'rows', object: '"public"."big"' }],
+  [
+    { kind: 'rows', object: '"public"."big"' },
+    { kind: 'materialized-view', object: '"public"."kinds"' },
+  ],
 ];
 
 describe('the comparison fails', () => {

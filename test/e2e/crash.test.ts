@@ -1,7 +1,7 @@
 import type { TableReport } from '../../contract';
 import { DEFAULT_LIMITS } from '../../contract';
 import { untilActive } from '../support/active';
-import { TEST_ALL } from '../support/all';
+import { itInAll } from '../support/all';
 import { useShopMigrations } from '../support/e2e';
 import { testRequest, type MigrationHandle } from '../support/migration';
 import { replay } from '../support/replay';
@@ -44,14 +44,9 @@ async function expectEqual(handle: MigrationHandle): Promise<TableReport[]> {
 }
 
 describe('SIGKILL of the only worker', () => {
-  it.each([
-    'copyPart',
-    ...(TEST_ALL
-      ? [
-          ...['createTargetDatabase', 'dumpSchema', 'runPreData', 'copyGroup', 'checksumSourceTable'],
-          ...['buildIndex', 'runPostData', 'compareTables', 'release'],
-        ]
-      : []),
+  itInAll.each([
+    ...['createTargetDatabase', 'dumpSchema', 'runPreData', 'copyPart', 'copyGroup', 'checksumSourceTable'],
+    ...['buildIndex', 'runPostData', 'compareTables', 'release'],
   ])('during %s: the next worker ends it, equal', async (activity) => {
     const { handle, pool, migrationId } = await start();
     const first = shop.startWorker(pool);

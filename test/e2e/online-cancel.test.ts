@@ -99,7 +99,7 @@ async function cancelWithoutWorker(migration: Online, worker: { kill(): Promise<
 }
 
 describe('the cancellation of an online migration', () => {
-  it('while it loads leaves nothing on the source, and keeps the target', async () => {
+  itInAll('while it loads leaves nothing on the source, and keeps the target', async () => {
     const migration = await online.start();
     shop.startWorker(migration.request.pool);
     await untilCopying(migration);

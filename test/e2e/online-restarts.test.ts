@@ -94,7 +94,7 @@ async function expectEqual(online: Online): Promise<void> {
 }
 
 describe('an online migration whose servers are restarted while it replicates', () => {
-  it('goes on by itself, and ends equal', async () => {
+  itInAll('goes on by itself, and ends equal', async () => {
     const online = await startWatched();
     await restart(online, 'source', 'fast');
     await restart(online, 'target', 'immediate');

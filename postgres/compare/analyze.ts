@@ -43,10 +43,10 @@ const PASSING: FailureCode[] = [
 ];
 
 /**
- * Gathers planner statistics of all user tables and populated materialized views, each once: a round of small ones commits with
- * its rows in the ledger. A partition is analyzed with the root of its tree, which needs statistics of its own; where
- * that root has foreign partitions, maybe out of reach, by itself before it. Statistics are no data: where a table's
- * cannot be had, the ledger notes why, and the next one's turn comes.
+ * Gathers planner statistics of all user tables and populated materialized views, each once: a round of small ones
+ * commits with its rows in the ledger. A partition is analyzed with the root of its tree, which needs statistics of its
+ * own; where that root has foreign partitions, maybe out of reach, by itself before it. Statistics are no data: where a
+ * table's cannot be had, the ledger notes why, and the next one's turn comes.
  *
  * @throws FlexliftError LedgerForeign, LedgerReleased
  */

@@ -9,7 +9,7 @@ import { mapPostgresError, open, withConnection, type Endpoint } from '../../../
 import { relayCopy } from '../../../postgres/copy';
 import { parseLsn } from '../../../postgres/replicate/lsn';
 import { openChangeStream } from '../../../postgres/replicate/pgoutput';
-import { createOwnServer } from '../../support/own-server';
+import { createOwnServer, ownEndpoint } from '../../support/own-server';
 
 const MAJOR = 15;
 const { signal } = new AbortController();
@@ -40,21 +40,7 @@ afterAll(async () => {
 });
 
 function endpoint(change: Partial<Endpoint['address']> = {}): Endpoint {
-  return {
-    side: 'source',
-    address: {
-      host: server.host,
-      port: server.port,
-      user: 'postgres',
-      maintenanceDatabase: 'postgres',
-      password: { kind: 'none' },
-      sslMode: 'require',
-      ...change,
-    },
-    resolvePassword: () => Promise.resolve(undefined),
-    applicationName: 'flexlift-tls',
-    connectTimeout: 10_000,
-  };
+  return ownEndpoint(server, 'flexlift-tls', { sslMode: 'require', ...change });
 }
 
 function withSession<T>(work: (client: Client) => Promise<T>): Promise<T> {

@@ -7,7 +7,7 @@ import { open, type Endpoint } from '../../../postgres/connect';
 import { parseLsn } from '../../../postgres/replicate/lsn';
 import { openChangeStream, withExactSnapshot, type ChangeStream } from '../../../postgres/replicate/pgoutput';
 import { changesOf, endOf, failureOf, failureWith, readTransactions } from './stream-fixture';
-import { createOwnServer } from '../../support/own-server';
+import { createOwnServer, ownEndpoint } from '../../support/own-server';
 
 /** One slot at most, and little WAL kept for it. */
 const SETTINGS = {
@@ -35,20 +35,7 @@ beforeAll(async () => {
     initdbArgs: ['--wal-segsize=1'],
   });
   await server.start();
-  endpoint = {
-    side: 'source',
-    address: {
-      host: server.host,
-      port: server.port,
-      user: 'postgres',
-      maintenanceDatabase: 'postgres',
-      password: { kind: 'none' },
-      sslMode: 'disable',
-    },
-    resolvePassword: () => Promise.resolve(undefined),
-    applicationName: 'flexlift-stream',
-    connectTimeout: 10_000,
-  };
+  endpoint = ownEndpoint(server, 'flexlift-stream');
   await sql(`CREATE TABLE t (i int PRIMARY KEY); CREATE PUBLICATION pub FOR TABLE t`);
   await sql(`SELECT pg_create_logical_replication_slot('${SLOT}', 'pgoutput')`);
 });

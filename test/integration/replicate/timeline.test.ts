@@ -2,11 +2,11 @@ import { chmodSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { runAs, serverUser, writeAs } from '../../../embedded/server-user';
-import { withConnection, type Endpoint } from '../../../postgres/connect';
+import { withConnection } from '../../../postgres/connect';
 import { parseLsn } from '../../../postgres/replicate/lsn';
 import { openChangeStream, type ChangeStream } from '../../../postgres/replicate/pgoutput';
 import type { KnownSource } from '../../../postgres/replicate/pgoutput/identify-source';
-import { createOwnServer } from '../../support/own-server';
+import { createOwnServer, ownEndpoint } from '../../support/own-server';
 import type { Major } from '../../support/servers';
 import { failureOf, failureWith } from './stream-fixture';
 
@@ -20,17 +20,7 @@ it.each<[Major]>([[11], [14], [15], [18]])(
     chmodSync(root, 0o711);
     const settings = { fsync: false, wal_level: 'logical' };
     const server = await createOwnServer({ major, directory: join(root, 'server'), settings });
-    const address = {
-      ...{ host: server.host, user: 'postgres', maintenanceDatabase: 'postgres' },
-      ...{ password: { kind: 'none' as const }, sslMode: 'disable' as const },
-    };
-    const endpoint = (): Endpoint => ({
-      side: 'source',
-      address: { ...address, port: server.port },
-      resolvePassword: () => Promise.resolve(undefined),
-      applicationName: 'flexlift-timeline',
-      connectTimeout: 10_000,
-    });
+    const endpoint = () => ownEndpoint(server, 'flexlift-timeline');
     const run = (sql: string) =>
       withConnection({ ...endpoint(), side: 'target' }, 'postgres', signal, (client) =>
         client.query<{ is: string }>(sql),

@@ -32,7 +32,9 @@ export async function compareMaterializedViews(request: CompareViewsRequest): Pr
   const onTarget = new Map((await readMaterializedViews(target)).map((view) => [view.quotedName, view]));
   const result: ViewComparison = { differences: [], notComparable: [] };
   const outOfDate = new Set<string>();
-  for (const view of await readMaterializedViews(source)) {
+  const views = await readMaterializedViews(source);
+  const bound = await viewsUnderRowSecurity(source, views);
+  for (const view of views) {
     signal.throwIfAborted();
     const twin = onTarget.get(view.quotedName);
     // a missing view is a difference of the catalog
@@ -43,16 +45,22 @@ export async function compareMaterializedViews(request: CompareViewsRequest): Pr
         difference(view, `It is populated on the ${populated} and not on the ${other}.`),
       );
     } else if (view.populated) {
-      await compareRows(source, target, view, result, outOfDate);
+      await compareRows({ source, target, view, isBound: bound.has(view.quotedName) }, result, outOfDate);
     }
   }
   return result;
 }
 
+interface ViewPair {
+  source: Client;
+  target: Client;
+  view: MaterializedView;
+  /** Its query, evaluated by us, gives what its owner may not see, or is refused. */
+  isBound: boolean;
+}
+
 async function compareRows(
-  source: Client,
-  target: Client,
-  view: MaterializedView,
+  { source, target, view, isBound }: ViewPair,
   result: ViewComparison,
   outOfDate: Set<string>,
 ): Promise<void> {
@@ -61,8 +69,7 @@ async function compareRows(
   const found = await checksumRelation(target, relation, columns);
   if (equal(found, await checksumRelation(source, relation, columns))) return;
   outOfDate.add(view.quotedName);
-  // its query, evaluated by us, gives what its owner may not see, or is refused
-  if ((await viewsUnderRowSecurity(source)).has(view.quotedName)) {
+  if (isBound) {
     result.notComparable.push(view.quotedName);
     return;
   }

@@ -52,12 +52,6 @@ export async function readMaterializedViews(client: Client): Promise<Materialize
   return ordered;
 }
 
-/** The quoted names of the populated ones in the order in which they can be refreshed. */
-export async function refreshOrder(client: Client): Promise<string[]> {
-  const views = await readMaterializedViews(client);
-  return views.filter((view) => view.populated).map((view) => view.quotedName);
-}
-
 async function readDependencies(client: Client): Promise<Map<number, number[]>> {
   const { rows } = await client.query<{ view: number; used: number[] }>(
     `SELECT r.ev_class AS view, pg_catalog.array_agg(DISTINCT d.refobjid) AS used

@@ -1,6 +1,7 @@
 import type { Client } from 'pg';
+import { mapPostgresError, serverName } from '../connect';
 import { holdCutover, once, silenceEventTriggers, stepKey, type LedgerIdentity } from '../ledger';
-import { refreshOrder } from './materialized-views';
+import { readMaterializedViews } from './materialized-views';
 import { viewsUnderRowSecurity } from './row-security';
 
 export interface RefreshRequest {
@@ -21,13 +22,15 @@ export interface RefreshRequest {
  * dependencies. One that is not populated on the source stays so.
  *
  * @returns how many views this call refreshed.
- * @throws FlexliftError LedgerForeign, LedgerReleased; CutoverRefused where the cutover is called off; StatementRejected where the view's query fails.
+ * @throws FlexliftError LedgerForeign, LedgerReleased; CutoverRefused where the cutover is called off; StatementRejected,
+ *   DataRejected… where a view's query fails, naming the view
  */
 export async function refreshMaterializedViews(request: RefreshRequest): Promise<number> {
   const { source, target, identity, attempt, signal, onProgress } = request;
-  const bound = await viewsUnderRowSecurity(source);
+  const views = await readMaterializedViews(source);
+  const bound = await viewsUnderRowSecurity(source, views);
   let refreshed = 0;
-  for (const name of await refreshOrder(source)) {
+  for (const { quotedName: name } of views.filter(({ populated }) => populated)) {
     if (request.beforeRowSecurity === true && bound.has(name)) continue;
     signal.throwIfAborted();
     const statement = `REFRESH MATERIALIZED VIEW ${name}`;
@@ -38,9 +41,24 @@ export async function refreshMaterializedViews(request: RefreshRequest): Promise
       await silenceEventTriggers(target);
       // our own sessions would rather fail than see less
       if (bound.has(name)) await target.query('SET LOCAL row_security = on');
-      await target.query(statement);
+      await executeRefresh(target, statement);
     });
     if (done) refreshed += 1;
   }
   return refreshed;
+}
+
+/** Names the view in whatever the target refuses. */
+async function executeRefresh(target: Client, statement: string): Promise<void> {
+  try {
+    await target.query(statement);
+  } catch (error) {
+    const { database } = target;
+    throw mapPostgresError(error, {
+      side: 'target',
+      server: serverName(target),
+      database,
+      object: statement,
+    });
+  }
 }

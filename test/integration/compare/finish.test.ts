@@ -5,9 +5,9 @@ import {
   compareMaterializedViews,
   compareSequences,
   copySequences,
+  readMaterializedViews,
   readSequences,
   refreshMaterializedViews,
-  refreshOrder,
 } from '../../../postgres/compare';
 import { withConnection } from '../../../postgres/connect';
 import { createLedger, releaseLedger } from '../../../postgres/ledger';
@@ -128,7 +128,8 @@ name"'), pg_catalog.setval('public.set_only', 77, false);`);
 
   test('materialized views are refreshed in order, once, and compared', () =>
     both(async (source, target) => {
-      const order = await refreshOrder(source);
+      const views = await readMaterializedViews(source);
+      const order = views.filter(({ populated }) => populated).map(({ quotedName }) => quotedName);
       expect([...order].sort()).toEqual([
         '"public"."a_second"',
         '"public"."at now"',

@@ -53,8 +53,15 @@ export async function applyDatabaseProperties(args: {
   });
 }
 
-/** Must run inside a transaction that holds the ledger's row of {@link PROPERTIES_STEP}. */
-export async function applyEarlyProperties(client: Client, properties: DatabaseProperties): Promise<void> {
+/**
+ * Must run inside a transaction that holds the ledger's row of {@link PROPERTIES_STEP}.
+ *
+ * @returns the settings that the database has now
+ */
+export async function applyEarlyProperties(
+  client: Client,
+  properties: DatabaseProperties,
+): Promise<{ applied: DatabaseSetting[] }> {
   const { apply, skipped } = await planSettings(client, properties.settings);
   const detail: PropertiesDetail = { properties, skipped };
   await client.query('UPDATE flexlift.step SET detail = $3 WHERE kind = $1 AND key = $2', [
@@ -62,9 +69,11 @@ export async function applyEarlyProperties(client: Client, properties: DatabaseP
     PROPERTIES_STEP.key,
     JSON.stringify(detail),
   ]);
-  if (!(await ownsDatabase(client))) return;
+  if (!(await ownsDatabase(client))) return { applied: [] };
   await onThisDatabase(client, 'COMMENT ON DATABASE ', ` IS ${commentText(properties.comment)}`);
-  for (const setting of apply.filter((each) => !isLateSetting(each))) await applySetting(client, setting);
+  const applied = apply.filter((each) => !isLateSetting(each));
+  for (const setting of applied) await applySetting(client, setting);
+  return { applied };
 }
 
 /** @throws FlexliftError LedgerForeign where {@link applyDatabaseProperties} did not run. */

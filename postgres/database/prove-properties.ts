@@ -24,7 +24,7 @@ export async function proveProperties(
   throw new FlexliftError({
     code: 'DifferenceFound',
     sentence: `The target database differs from the source's in its ${differing.join(', ')}.`,
-    remedy: 'Let nobody alter either database meanwhile, and start the migration again.',
+    remedy: 'Let nobody alter either database meanwhile, and try again.',
     side: 'target',
   });
 }

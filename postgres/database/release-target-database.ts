@@ -3,7 +3,7 @@ import type { DatabaseGrant } from '../catalog';
 import { quoteIdentifier, withConnection, type Endpoint } from '../connect';
 import { readLedger, releaseLedger, type LedgerIdentity } from '../ledger';
 import { openDatabase } from './closed-database';
-import { applySetting, onThisDatabase } from './database-settings';
+import { applySetting, onThisDatabase, planSettings } from './database-settings';
 import { isLateSetting, ownsDatabase, readPropertiesDetail } from './early-properties';
 import { proveProperties } from './prove-properties';
 
@@ -43,14 +43,19 @@ export async function releaseTargetDatabase(
 
 /** Must run inside the release's transaction; reads from the ledger what the source was like. */
 export async function applyFinalProperties(client: Client, options: OwnershipOptions): Promise<void> {
-  const detail = await readPropertiesDetail(client);
-  const { properties, skipped } = detail;
+  const { properties, skipped } = await readPropertiesDetail(client);
   if (!(await ownsDatabase(client))) return;
   const isSkipped = (name: string, role?: string) =>
     skipped.some(({ setting }) => setting.name === name && setting.role === role);
-  for (const setting of properties.settings.filter(isLateSetting)) {
-    if (!isSkipped(setting.name, setting.role)) await applySetting(client, setting);
-  }
+  // at the start the target lacked what a value may name: a text search configuration, an extension's parameter
+  const again = await planSettings(
+    client,
+    skipped.map(({ setting }) => setting),
+  );
+  const late = properties.settings.filter(
+    (setting) => isLateSetting(setting) && !isSkipped(setting.name, setting.role),
+  );
+  for (const setting of [...late, ...again.apply]) await applySetting(client, setting);
   await onThisDatabase(client, 'ALTER DATABASE ', ` CONNECTION LIMIT ${properties.connectionLimit}`);
   if (options.noPrivileges && (await readLedger(client))?.database_created === true) {
     await openDatabase(client);
@@ -64,7 +69,7 @@ export async function applyFinalProperties(client: Client, options: OwnershipOpt
     await applyGrants(client, properties.grants, properties.owner);
     await client.query('SET LOCAL ROLE NONE');
   }
-  await proveProperties(client, detail, options);
+  await proveProperties(client, { properties, skipped: again.skipped }, options);
 }
 
 /**

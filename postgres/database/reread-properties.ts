@@ -10,6 +10,7 @@ import {
   ownsDatabase,
   PROPERTIES_STEP,
   readPropertiesDetail,
+  type PropertiesDetail,
 } from './early-properties';
 import { differingProperties } from './prove-properties';
 import { applyFinalProperties, type OwnershipOptions } from './release-target-database';
@@ -42,16 +43,14 @@ export async function rereadDatabaseProperties(
     ]);
     const known = await readPropertiesDetail(target);
     const properties = await read(known.properties);
-    await refuseAbsentRoles(target, properties, args);
-    if (await ownsDatabase(target)) {
-      const wereApplied = known.properties.settings.filter(
-        (setting) => !isLateSetting(setting) && !known.skipped.some((each) => isSame(each.setting, setting)),
-      );
-      for (const setting of wereApplied) {
-        if (!properties.settings.some((each) => isSame(each, setting))) await resetIfThere(target, setting);
-      }
+    const isOurs = await ownsDatabase(target);
+    if (isOurs) await refuseAbsentRoles(target, properties, args);
+    const { applied } = await applyEarlyProperties(target, properties);
+    if (isOurs) {
+      // gone from the source, or refused by the target as it is now
+      const isLeft = (setting: DatabaseSetting) => !applied.some((each) => isSame(each, setting));
+      for (const setting of earlySettings(known).filter(isLeft)) await resetIfThere(target, setting);
     }
-    await applyEarlyProperties(target, properties);
     await target.query('SAVEPOINT rehearsal');
     await applyFinalProperties(target, args);
     await target.query('ROLLBACK TO SAVEPOINT rehearsal');
@@ -68,6 +67,13 @@ export async function changedProperties(
 ): Promise<string[]> {
   const { properties } = await readPropertiesDetail(args.target);
   return differingProperties(properties, await args.read(properties), args);
+}
+
+/** Those that the target was given at the start. */
+function earlySettings({ properties, skipped }: PropertiesDetail): DatabaseSetting[] {
+  return properties.settings.filter(
+    (setting) => !isLateSetting(setting) && !skipped.some((each) => isSame(each.setting, setting)),
+  );
 }
 
 /** With a role that was dropped went its settings. */

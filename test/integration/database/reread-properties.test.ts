@@ -112,6 +112,18 @@ it('what an attempt gave the target goes where the source has it no more at the 
   expect(await released()).toMatchObject({ settings: [], connectionLimit: 6 });
 });
 
+it('a setting that the target has and refuses today is taken away', async () => {
+  await alter(`SET default_text_search_config = 'own'`);
+  await run(TARGET, database, 'CREATE TEXT SEARCH CONFIGURATION public.own (COPY = simple)');
+  await reread(await begin());
+  expect(await withSession(TARGET, database, databaseProperties)).toMatchObject({
+    settings: [{ name: 'default_text_search_config' }],
+  });
+  await run(TARGET, database, 'DROP TEXT SEARCH CONFIGURATION public.own');
+  await reread(await begin());
+  expect(await released()).toMatchObject({ settings: [] });
+});
+
 it('a fence that stands is not taken for what the source is like, all else is', async () => {
   const before = await withSession(SOURCE, database, databaseProperties);
   const attempt = await begin();

@@ -1,9 +1,11 @@
 import type { DatabaseStep } from '../contract';
 import { applyDatabaseProperties, createTargetDatabase } from '../postgres/database';
+import { undoBehindRows } from '../postgres/schema';
+import { entryOptions } from './run-entries';
 import type { Run } from './support/run';
 
 export async function createTargetDatabaseStep({ database }: DatabaseStep, run: Run): Promise<void> {
-  const { overwrite, noOwner, noPrivileges, compare } = run.request;
+  const { mode, generation, overwrite, noOwner, noPrivileges, compare } = run.request;
   const place = {
     source: run.endpoint('source'),
     target: run.endpoint('target'),
@@ -17,4 +19,8 @@ export async function createTargetDatabaseStep({ database }: DatabaseStep, run: 
   await run.session('target', run.request.target.maintenanceDatabase, () => Promise.resolve());
   await createTargetDatabase({ ...place, overwrite, compare });
   await applyDatabaseProperties(place);
+  // online, the last cutover is undone before the source is prepared
+  if (mode === 'Offline' && generation > 1) {
+    await run.session('target', database, (client) => undoBehindRows({ client, ...entryOptions(run) }));
+  }
 }

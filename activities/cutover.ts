@@ -1,4 +1,12 @@
-import type { BeginCutoverStep, BegunCutover, CutoverStep, FenceStep, UndoneCutover } from '../contract';
+import type {
+  BeginCutoverStep,
+  BegunCutover,
+  CutoverStep,
+  EntriesResult,
+  EntriesStep,
+  FenceStep,
+  UndoneCutover,
+} from '../contract';
 import { lateTables } from '../postgres/copy';
 import { rereadDatabaseProperties } from '../postgres/database';
 import { liftFence, propertiesBehindFence, raiseFence } from '../postgres/fence';
@@ -79,9 +87,12 @@ export async function liftFenceStep({ request, database }: CutoverStep, run: Run
   await run.session('source', database, (source) => liftFence(source, request.migrationId));
 }
 
-export async function runLateStep({ database, attempt }: CutoverStep, run: Run): Promise<void> {
+export async function runLateStep(
+  { database, attempt, until }: EntriesStep & CutoverStep,
+  run: Run,
+): Promise<EntriesResult> {
   const { identity, signal } = run;
-  await run.session('target', database, async (client) => {
+  return await run.session('target', database, async (client) => {
     await endReaders(client, run.request.migrationId);
     // what the source has only while it is replicated came with its schema
     await restoreTargetIdentities({
@@ -91,7 +102,7 @@ export async function runLateStep({ database, attempt }: CutoverStep, run: Run):
       identity,
       signal,
     });
-    await runLate({ client, attempt, ...entryOptions(run) });
+    return await runLate({ client, attempt, until, ...entryOptions(run) });
   });
 }
 

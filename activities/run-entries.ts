@@ -1,4 +1,4 @@
-import type { DatabaseStep, IndexStep, PostDataStep } from '../contract';
+import type { DatabaseStep, EntriesResult, EntriesStep, IndexStep } from '../contract';
 import { isReplicaRoleAllowed, noteLoadEnd } from '../postgres/ledger';
 import {
   runBeforeReplication,
@@ -14,8 +14,10 @@ export async function runPreDataStep({ database }: DatabaseStep, run: Run): Prom
   await run.session('target', database, (client) => runPreData({ client, ...entryOptions(run) }));
 }
 
-export async function runPostDataStep({ database, until }: PostDataStep, run: Run): Promise<void> {
-  await run.session('target', database, (client) => runPostData({ client, until, ...entryOptions(run) }));
+export async function runPostDataStep({ database, until }: EntriesStep, run: Run): Promise<EntriesResult> {
+  return await run.session('target', database, (client) =>
+    runPostData({ client, until, ...entryOptions(run) }),
+  );
 }
 
 export async function buildIndexStep({ database, entry }: IndexStep, run: Run): Promise<void> {

@@ -9,9 +9,17 @@ export interface DatabaseStep {
   database: string;
 }
 
-export interface PostDataStep extends DatabaseStep {
-  /** Absent: all that remains. */
-  until?: 'rows' | 'privileges' | 'row-security';
+/** Of what comes after the data. */
+export interface EntriesStep extends DatabaseStep {
+  /** Online: of the cutover. */
+  attempt?: number;
+  /** The last stage that is due; see `ENTRY_STAGES`. Absent: all that remains. */
+  until?: 'foreign-keys' | 'privileges' | 'row-security';
+}
+
+export interface EntriesResult {
+  /** How many are left to later stages. */
+  left: number;
 }
 
 export interface RefreshStep extends DatabaseStep {

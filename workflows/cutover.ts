@@ -5,6 +5,7 @@ import { CutoverApplier } from './cutover-applier';
 import type { DatabaseLog } from './database-log';
 import { failed, failureFields } from './failure';
 import { FinalComparison } from './final-comparison';
+import { finishEntries } from './finish-entries';
 import type { Orders } from './orders';
 import type { Replication } from './replication';
 import { runAll } from './run-all';
@@ -132,9 +133,11 @@ async function fenceAndRelease(
     ...(compare ? [() => log.cutoverStep('Compare', () => comparison.compareRows())] : []),
   ]);
   // behind all rows: a trigger or a foreign key would act on them, a policy may hide them even from us
-  await log.cutoverStep('PostData', () => long.runLate(step));
-  // REFRESH acts with the rights of the view's owner, who may have them by a grant alone
-  await log.cutoverStep('MaterializedViews', () => long.refreshMaterializedViews(step));
+  await finishEntries({
+    execute: (until) => log.cutoverStep('PostData', () => long.runLate({ ...step, until })),
+    refresh: (which) =>
+      log.cutoverStep('MaterializedViews', () => long.refreshMaterializedViews({ ...step, ...which })),
+  });
   if (compare) await log.cutoverStep('CompareCatalog', () => comparison.compareCatalog(fence));
   await log.cutoverStep('LastLook', async () => {
     // rows last: as long as the applier is at work, none is written unseen

@@ -18,7 +18,7 @@ import {
   type ReplicationProgress,
 } from '../contract';
 import { databaseDetails } from './details';
-import { listed, placesOf } from './differences';
+import { listed, placesOf, remedyOf } from './differences';
 import { failed, failureFields } from './failure';
 import { NO_FIGURES } from './halted';
 
@@ -146,7 +146,9 @@ export class DatabaseLog {
     this.showStep();
     try {
       const result = await work();
-      if (cutover !== undefined) cutover.seconds[phase] = secondsSince(started);
+      if (cutover !== undefined) {
+        cutover.seconds[phase] = (cutover.seconds[phase] ?? 0) + secondsSince(started);
+      }
       return result;
     } finally {
       this.stepsUnderWay.splice(this.stepsUnderWay.indexOf(phase), 1);
@@ -169,7 +171,7 @@ export class DatabaseLog {
     throw failed({
       code: 'DifferenceFound',
       sentence: `The target differs from the source in ${placesOf(differences)}, first in ${first.object}: ${first.message}`,
-      remedy: 'Copy the named tables anew with flexlift recopy, then cut over again.',
+      remedy: remedyOf(first),
       object: first.object,
     });
   }

@@ -1,17 +1,15 @@
-import { defineQuery, isCancellation, patched, setHandler } from '@temporalio/workflow';
+import { defineQuery, isCancellation, setHandler } from '@temporalio/workflow';
 import { STATUS_QUERY, type DatabaseStatus, type DatabaseStep, type Difference } from '../contract';
 import { activityClasses, type ActivityClasses } from './activities';
 import { DatabaseLog } from './database-log';
 import { listed, placesOf } from './differences';
 import { failureFields } from './failure';
+import { finishEntries } from './finish-entries';
 import { withCompanion } from './companion';
 import { Limiter } from './limiter';
 import { loadRows } from './load-rows';
 import { migrateOnline } from './online-database';
 import { runAll } from './run-all';
-
-/** What a history says where rows are compared before privileges and row security come. */
-const PRIVILEGES_AFTER_ROWS = 'privileges-after-rows';
 
 export const databaseStatusQuery = defineQuery<DatabaseStatus>(STATUS_QUERY);
 
@@ -48,9 +46,7 @@ async function migrateOffline(
     log.status.copied = await log.phase('Load', () => loadRows(step));
   });
 
-  const differences = patched(PRIVILEGES_AFTER_ROWS)
-    ? await finish(step, log, activities)
-    : await finishBeforePatch(step, log, activities);
+  const differences = await finish(step, log, activities);
   if (differences.length > 0) return await endWithDifferences(log, differences);
 
   const released = await log.phase('Release', () => long.release({ ...step, differences }));
@@ -61,12 +57,7 @@ async function migrateOffline(
   });
 }
 
-/**
- * All that comes after the rows. What hides rows, takes rights away or fires on our own work comes after the work that
- * it would disturb.
- *
- * @returns the differences; nothing is released before all is equal
- */
+/** @returns the differences; nothing is released before all is equal */
 async function finish(
   step: DatabaseStep,
   log: DatabaseLog,
@@ -74,45 +65,21 @@ async function finish(
 ): Promise<Difference[]> {
   const { long } = activities;
   const { compare } = step.request;
-  await log.phase('PostData', () => long.runPostData({ ...step, until: 'rows' }));
+  await log.phase('PostData', () => long.runPostData({ ...step, until: 'foreign-keys' }));
   await log.phase('Sequences', () => long.copySequences(step));
   log.noteAnalyze(await log.phase('Analyze', () => long.analyze(step)));
   const inRows = compare ? await log.phase('Compare', () => compareRows(step, activities)) : [];
 
-  await log.phase('PostData', () => long.runPostData({ ...step, until: 'privileges' }));
-  await log.phase('MaterializedViews', () =>
-    long.refreshMaterializedViews({ ...step, beforeRowSecurity: true }),
-  );
-  await log.phase('PostData', () => long.runPostData({ ...step, until: 'row-security' }));
-  await log.phase('MaterializedViews', () => long.refreshMaterializedViews(step));
-  await log.phase('PostData', () => long.runPostData(step));
+  await finishEntries({
+    execute: (until) => log.phase('PostData', () => long.runPostData({ ...step, until })),
+    refresh: (which) =>
+      log.phase('MaterializedViews', () => long.refreshMaterializedViews({ ...step, ...which })),
+  });
   // of materialized views, which had no rows before
   log.noteAnalyze(await log.phase('Analyze', () => long.analyze(step)));
   if (!compare) return [];
   const { differences } = await log.phase('CompareCatalog', () => long.compareCatalog(step));
   return [...inRows, ...differences];
-}
-
-/** The order of migrations that an earlier version began. */
-async function finishBeforePatch(
-  step: DatabaseStep,
-  log: DatabaseLog,
-  activities: ActivityClasses,
-): Promise<Difference[]> {
-  const { long } = activities;
-  await log.phase('PostData', () => long.runPostData(step));
-  await log.phase('Sequences', () => long.copySequences(step));
-  await log.phase('MaterializedViews', () => long.refreshMaterializedViews(step));
-  log.noteAnalyze(await log.phase('Analyze', () => long.analyze(step)));
-  if (!step.request.compare) return [];
-  return await log.phase('Compare', async () => {
-    const found: Difference[] = [];
-    await runAll([
-      async () => void found.push(...(await compareRows(step, activities))),
-      async () => void found.push(...(await long.compareCatalog(step)).differences),
-    ]);
-    return found;
-  });
 }
 
 async function compareRows(step: DatabaseStep, { short, bulk }: ActivityClasses): Promise<Difference[]> {

@@ -8,3 +8,10 @@ export function placesOf({ length }: Difference[]): string {
 export function listed(differences: Difference[]): Difference[] {
   return differences.slice(0, MOST_DIFFERENCES);
 }
+
+/** While the replication can go on. */
+export function remedyOf({ kind }: Difference): string {
+  return kind === 'rows' || kind === 'checksum'
+    ? 'Copy the named tables anew with flexlift recopy, then cut over again.'
+    : 'Let nobody alter either database meanwhile, and cut over again; flexlift show lists all differences.';
+}

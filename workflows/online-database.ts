@@ -185,5 +185,5 @@ async function takeAwaySource(
   const { left } = await activities.long.takeAwaySource({ ...step, what });
   log.status.sourceObjects = left?.objects ?? [];
   log.status.cleanUpSql = left?.sql;
-  log.status.notice = left?.failure;
+  log.status.notice = left?.failure ?? log.status.notice;
 }

@@ -3,7 +3,7 @@ export * from './dump-schema';
 export * from './entry-phase';
 export * from './entry-rules';
 export * from './entry-statement';
-export * from './entry-timing';
+export * from './entry-stage';
 export * from './entry-undo';
 export * from './read-archive';
 export * from './run-entries';

@@ -1,7 +1,8 @@
 import type { Client } from 'pg';
 import { isForeignKeyViolation } from './foreign-key-violation';
 import { runEntries, type RunTask } from './run-entries';
-import { pendingOf, retryContention, withLockTimeout } from './run-online';
+import { retryContention, withLockTimeout } from './run-online';
+import { pendingOf } from './staged-entries';
 
 /**
  * Executes the foreign keys, each in a transaction of its own, while changes may be applied to their tables. One that does
@@ -13,7 +14,7 @@ import { pendingOf, retryContention, withLockTimeout } from './run-online';
 export async function runForeignKeys(task: RunTask): Promise<void> {
   const { client } = task;
   await withLockTimeout(client, async () => {
-    const entries = await pendingOf(client, 'foreign-key');
+    const entries = await pendingOf(client, 'foreign-keys');
     const dependencies = await dependenciesOf(client, entries);
     const left = new Set<number>();
     for (const entry of entries) {

@@ -1,9 +1,9 @@
 import type { Client } from 'pg';
 import { FlexliftError } from '../../contract';
-import { entryTimings, type EntryTiming } from './entry-timing';
+import type { EntryStage } from './entry-stage';
 import { foreignKeyViolated, isForeignKeyViolation } from './foreign-key-violation';
-import { timedEntries } from './timed-entries';
-import { pendingEntries, runEntries, type RunTask, type StoredEntry } from './run-entries';
+import { runEntries, type RunTask } from './run-entries';
+import { pendingOf, pendingUntil } from './staged-entries';
 
 /** How long a lock is waited for while the applier and its readers wait behind us, milliseconds. */
 const LOCK_TIMEOUT = 5_000;
@@ -17,37 +17,34 @@ const LOCK_ATTEMPTS = 5;
  * @throws FlexliftError StatementRejected, DataRejected… naming the object
  */
 export async function runBeforeReplication(task: RunTask): Promise<void> {
-  await runEntries(task, await pendingOf(task.client, 'before'));
+  await runEntries(task, await pendingOf(task.client, 'indexes'));
+}
+
+export interface LateTask extends RunTask {
+  /** The cutover that it is done for. */
+  attempt: number;
+  /** What belongs to later stages is left. Default: nothing is. */
+  until?: EntryStage;
 }
 
 /**
- * Executes all that remains: foreign keys that had to wait, triggers, rules, policies, row security, publications, then
- * privileges, then event triggers. Afterwards `pendingEntries` is empty.
+ * As `runPostData`, for a cutover, while applier and readers are at work: foreign keys that had to wait, and all stages
+ * behind them.
  *
- * @param task.attempt the cutover that it is done for
+ * @returns how many are left to later stages
  * @throws FlexliftError CutoverRefused where that one is called off meanwhile; DataRejected where a foreign key does not
  * hold; StatementRejected… naming the object
  */
-export async function runLate(task: RunTask & { attempt: number }): Promise<void> {
-  await withLockTimeout(task.client, async () => {
-    const entries = await pendingEntries(task.client);
+export async function runLate({ until = 'event-triggers', ...task }: LateTask): Promise<{ left: number }> {
+  return await withLockTimeout(task.client, async () => {
+    const { due, left } = await pendingUntil(task.client, until);
     try {
-      await retryContention(task, () => runEntries(task, entries));
+      await retryContention(task, () => runEntries(task, due));
+      return { left };
     } catch (error) {
       throw isForeignKeyViolation(error) ? foreignKeyViolated(error) : error;
     }
   });
-}
-
-/** Every stored entry's timing; see {@link EntryTiming}. */
-export async function storedTimings(client: Client): Promise<Map<number, EntryTiming>> {
-  return entryTimings(await timedEntries(client));
-}
-
-export async function pendingOf(client: Client, wanted: EntryTiming): Promise<StoredEntry[]> {
-  const timings = await storedTimings(client);
-  const pending = await pendingEntries(client);
-  return pending.filter(({ dumpId }) => (timings.get(dumpId) ?? 'before') === wanted);
 }
 
 /** Runs `work` on a session that waits for no lock longer than the applier may be kept waiting. */

@@ -1,7 +1,7 @@
 import type { Client } from 'pg';
-import { ENTRY_STAGES, entryStages, type EntryStage } from './entry-timing';
+import type { EntryStage } from './entry-stage';
 import { pendingEntries, runEntries, type RunTask, type StoredEntry } from './run-entries';
-import { timedEntries } from './timed-entries';
+import { pendingUntil } from './staged-entries';
 
 /**
  * Creates all that stands before data: schemas, types, functions, tables without indexes, views. Resumable: what is
@@ -42,21 +42,22 @@ export async function runEntry(task: RunTask & { dumpId: number }): Promise<void
 }
 
 export interface PostDataTask extends RunTask {
-  /** What belongs to later stages is left. Absent: nothing is. */
+  /** What belongs to later stages is left. Default: nothing is. */
   until?: EntryStage;
 }
 
 /**
- * Executes all that remains up to a stage: what no `runTableEntries` has built (of partitioned tables, materialized
- * views), attached partition indexes, foreign keys, statistics; triggers, rules, publications, then privileges; row
- * security; event triggers. After the last, `pendingEntries` is empty.
+ * Executes all that remains up to a stage: of `indexes` what no `runTableEntries` has built (of partitioned tables,
+ * materialized views), attached partition indexes, statistics; see {@link EntryStage}.
  *
+ * @returns how many are left to later stages
  * @throws FlexliftError StatementRejected, DataRejected… naming the object
  */
-export async function runPostData({ until = 'event-triggers', ...task }: PostDataTask): Promise<void> {
-  const stages = entryStages(await timedEntries(task.client));
-  const last = ENTRY_STAGES.indexOf(until);
-  const pending = await pendingEntries(task.client);
-  const due = pending.filter(({ dumpId }) => ENTRY_STAGES.indexOf(stages.get(dumpId) ?? 'rows') <= last);
+export async function runPostData({
+  until = 'event-triggers',
+  ...task
+}: PostDataTask): Promise<{ left: number }> {
+  const { due, left } = await pendingUntil(task.client, until);
   await runEntries(task, due);
+  return { left };
 }

@@ -1,7 +1,9 @@
 import type { Client } from 'pg';
-import { callOffCutover, withCalledOffCutover } from '../ledger';
+import { callOffCutover, withCalledOffCutover, withLedger } from '../ledger';
+import { isNotBefore, type EntryStage } from './entry-stage';
 import { executeStatement, type RunTask } from './run-entries';
-import { retryContention, storedTimings, withLockTimeout } from './run-online';
+import { retryContention, withLockTimeout } from './run-online';
+import { storedStages } from './staged-entries';
 
 export interface UndoLate extends RunTask {
   /** The cutover that is called off. */
@@ -19,15 +21,41 @@ const BATCH = 100;
  * @throws FlexliftError CutoverRefused where another cutover has begun; Contention; StatementRejected… naming the object
  */
 export async function undoLate(task: UndoLate): Promise<void> {
-  const { client, identity, attempt, signal, onProgress } = task;
+  const { client, identity, attempt } = task;
   await callOffCutover(client, identity, attempt);
-  const dumpIds = await executedLate(task);
+  await undoEntries(task, await executedLate(client), (work) =>
+    withCalledOffCutover(client, identity, attempt, work),
+  );
+}
+
+/**
+ * The same for an offline migration whose run before this one came that far: policies, and rights that were taken away,
+ * would keep from comparing the rows once more.
+ *
+ * @throws FlexliftError Contention; StatementRejected… naming the object
+ */
+export async function undoBehindRows(task: RunTask): Promise<void> {
+  const executed = await executedEntries(task.client);
+  const behindRows = executed.filter(({ stage }) => isNotBefore(stage, 'privileges'));
+  await undoEntries(
+    task,
+    behindRows.map(({ dumpId }) => dumpId),
+    (work) => withLedger(task.client, task.identity, work),
+  );
+}
+
+async function undoEntries(
+  task: RunTask,
+  dumpIds: number[],
+  inLedger: (work: () => Promise<void>) => Promise<void>,
+): Promise<void> {
+  const { client, signal, onProgress } = task;
   await withLockTimeout(client, async () => {
     for (let start = 0; start < dumpIds.length; start += BATCH) {
       signal.throwIfAborted();
       const batch = dumpIds.slice(start, start + BATCH);
       await retryContention(task, () =>
-        withCalledOffCutover(client, identity, attempt, async () => {
+        inLedger(async () => {
           for (const { object, undo } of await takeBack(client, batch)) {
             onProgress?.({ done: start, total: dumpIds.length, object });
             if (undo !== '') await executeStatement(client, { object, statement: undo });
@@ -40,23 +68,37 @@ export async function undoLate(task: UndoLate): Promise<void> {
 }
 
 /**
- * In the reverse of the order in which they were executed. Of the foreign keys only those that a cutover has executed:
- * where the target allows no session_replication_role that is all of them, and they would refuse changes.
+ * Of the foreign keys only those that a cutover has executed: where the target allows no session_replication_role that is
+ * all of them, and they would refuse changes.
  */
-async function executedLate({ client }: UndoLate): Promise<number[]> {
-  const timings = await storedTimings(client);
+async function executedLate(client: Client): Promise<number[]> {
+  const executed = await executedEntries(client);
+  const late = executed.filter(
+    ({ stage, inCutover }) => isNotBefore(stage, 'privileges') || (inCutover && stage === 'foreign-keys'),
+  );
+  return late.map(({ dumpId }) => dumpId);
+}
+
+interface ExecutedEntry {
+  dumpId: number;
+  stage: EntryStage;
+  inCutover: boolean;
+}
+
+/** In the reverse of the order in which they were executed. */
+async function executedEntries(client: Client): Promise<ExecutedEntry[]> {
+  const stages = await storedStages(client);
   const { rows } = await client.query<{ dump_id: number; in_cutover: boolean }>(
     `SELECT e.dump_id, d.detail IS NOT NULL AS in_cutover
        FROM flexlift.archive_entry e
        JOIN flexlift.step d ON d.kind = 'entry' AND d.key = e.dump_id::pg_catalog.text
       ORDER BY CASE e.phase WHEN 'acl' THEN 1 WHEN 'post-acl' THEN 2 ELSE 0 END DESC, e.position DESC`,
   );
-  return rows
-    .filter((row) => {
-      const timing = timings.get(row.dump_id);
-      return timing === 'late' || (row.in_cutover && timing === 'foreign-key');
-    })
-    .map((row) => row.dump_id);
+  return rows.map(({ dump_id: dumpId, in_cutover: inCutover }) => ({
+    dumpId,
+    stage: stages.get(dumpId) ?? 'indexes',
+    inCutover,
+  }));
 }
 
 /** Deletes the rows, and with them takes the locks, of those that nobody has undone. */

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import type { MigrationRequest } from '../../contract';
+import type { MigrationRequest, MigrationStatus } from '../../contract';
 import { itInAll } from '../support/all';
 import { Migrations, testRequest } from '../support/migration';
 import { replay } from '../support/replay';
@@ -21,7 +21,7 @@ const [user, analyst] = [`flx_late_${suffix}`, `flx_late_analyst_${suffix}`];
 let migrations: Migrations;
 let database: string;
 
-async function run(major: Major, where: string, ...statements: string[]): Promise<void> {
+async function execute(major: Major, where: string, ...statements: string[]): Promise<void> {
   await withSession(major, where, async (client) => {
     for (const statement of statements) await client.query(statement);
   });
@@ -31,7 +31,7 @@ beforeAll(async () => {
   migrations = await Migrations.connect();
   for (const major of [SOURCE, TARGET] as const) {
     const roles = [`CREATE ROLE ${user} LOGIN CREATEDB`, `CREATE ROLE ${analyst}`];
-    await run(major, 'postgres', ...roles, `GRANT ${analyst} TO ${user}`);
+    await execute(major, 'postgres', ...roles, `GRANT ${analyst} TO ${user}`);
   }
 });
 beforeEach(async () => {
@@ -43,23 +43,31 @@ afterEach(async () => {
 });
 afterAll(async () => {
   for (const major of [SOURCE, TARGET] as const) {
-    await run(major, 'postgres', `DROP ROLE ${user}, ${analyst}`);
+    await execute(major, 'postgres', `DROP ROLE ${user}, ${analyst}`);
   }
   await migrations.close();
 });
 
-async function migrate(targetUser: string, change: Partial<MigrationRequest> = {}): Promise<void> {
+function asked(targetUser: string, change: Partial<MigrationRequest> = {}): MigrationRequest {
   const target = { ...testAddress(TARGET), user: targetUser };
-  const request = testRequest(testAddress(SOURCE), target, { databases: [database], ...change });
+  return testRequest(testAddress(SOURCE), target, { databases: [database], ...change });
+}
+
+async function run(request: MigrationRequest): Promise<MigrationStatus> {
   const handle = await migrations.start(request);
   const worker = WorkerProcess.start({ pool: request.pool });
   try {
-    const state = request.compare ? 'Succeeded' : 'SucceededUnverified';
-    expect(await handle.result()).toMatchObject({ state, databases: [{ state, differences: [] }] });
+    const status = await handle.result();
     await replay(migrations, handle);
+    return status;
   } finally {
     await worker.kill();
   }
+}
+
+async function migrate(request: MigrationRequest): Promise<void> {
+  const state = request.compare ? 'Succeeded' : 'SucceededUnverified';
+  expect(await run(request)).toMatchObject({ state, databases: [{ state, differences: [] }] });
 }
 
 async function onTarget(query: string): Promise<unknown[]> {
@@ -70,7 +78,7 @@ async function onTarget(query: string): Promise<unknown[]> {
 itInAll.each([true, false])(
   'an event trigger that refuses whatever is done, compare: %s',
   async (compare) => {
-    await run(
+    await execute(
       SOURCE,
       database,
       `CREATE TABLE t AS SELECT n AS id FROM generate_series(1, 10) n`,
@@ -79,14 +87,14 @@ itInAll.each([true, false])(
       `CREATE EVENT TRIGGER refuse ON ddl_command_start EXECUTE FUNCTION refuse()`,
       `COMMENT ON EVENT TRIGGER refuse IS 'last of all'`,
     );
-    await migrate('postgres', { compare });
+    await migrate(asked('postgres', { compare }));
     expect(await onTarget('SELECT n FROM m')).toEqual([10]);
-    await expect(run(TARGET, database, 'CREATE TABLE u ()')).rejects.toThrow('no CREATE TABLE');
+    await expect(execute(TARGET, database, 'CREATE TABLE u ()')).rejects.toThrow('no CREATE TABLE');
   },
 );
 
 it('row security and revoked rights that bind the user of the target', async () => {
-  await run(
+  await execute(
     SOURCE,
     database,
     `GRANT CREATE ON SCHEMA public TO ${user}, ${analyst}`,
@@ -107,7 +115,7 @@ it('row security and revoked rights that bind the user of the target', async () 
     `REFRESH MATERIALIZED VIEW seen_by_analyst`,
     `REFRESH MATERIALIZED VIEW above`,
   );
-  await migrate(user);
+  await migrate(asked(user));
   expect(await onTarget('SELECT n FROM seen_by_analyst UNION ALL SELECT n FROM above')).toEqual([3, 3]);
   expect(await onTarget('SELECT count(*)::int AS n FROM t')).toEqual([10]);
 });
@@ -115,7 +123,7 @@ it('row security and revoked rights that bind the user of the target', async () 
 itInAll(
   'a materialized view that shows all rows keeps them where its owner is bound on the target',
   async () => {
-    await run(
+    await execute(
       SOURCE,
       database,
       `CREATE TABLE t AS SELECT n AS id FROM generate_series(1, 10) n`,
@@ -124,7 +132,36 @@ itInAll(
       `ALTER TABLE t FORCE ROW LEVEL SECURITY`,
       `CREATE POLICY few ON t USING (id <= 3)`,
     );
-    await migrate(user, { noOwner: true, noPrivileges: true });
+    await migrate(asked(user, { noOwner: true, noPrivileges: true }));
     expect(await onTarget('SELECT n FROM m')).toEqual([10]);
   },
 );
+
+it('a run goes on from one that failed behind row security and revoked rights', async () => {
+  await execute(
+    SOURCE,
+    database,
+    `ALTER ROLE ${analyst} CONNECTION LIMIT 1`,
+    `GRANT CREATE ON SCHEMA public TO ${user}, ${analyst}`,
+    `CREATE TABLE t AS SELECT n AS id FROM generate_series(1, 10) n`,
+    `CREATE MATERIALIZED VIEW fails AS
+       SELECT (count(*) / (SELECT rolconnlimit + 1 FROM pg_roles WHERE rolname = '${analyst}'))::int AS n FROM t`,
+    `GRANT SELECT ON t TO ${analyst}`,
+    `ALTER MATERIALIZED VIEW fails OWNER TO ${analyst}`,
+    `CREATE TABLE revoked AS SELECT 1 AS id`,
+    `ALTER TABLE t OWNER TO ${user}`,
+    `ALTER TABLE revoked OWNER TO ${user}`,
+    `REVOKE ALL ON revoked FROM ${user}`,
+    `ALTER TABLE t ENABLE ROW LEVEL SECURITY`,
+    `ALTER TABLE t FORCE ROW LEVEL SECURITY`,
+    `CREATE POLICY few ON t USING (id <= 6)`,
+    `REFRESH MATERIALIZED VIEW fails`,
+  );
+  const first = asked(user);
+  const failure = { code: 'DataRejected', object: 'REFRESH MATERIALIZED VIEW "public"."fails"' };
+  expect(await run(first)).toMatchObject({ state: 'Failed', databases: [{ failure }] });
+
+  await execute(TARGET, 'postgres', `ALTER ROLE ${analyst} CONNECTION LIMIT 1`);
+  await migrate({ ...first, generation: 2 });
+  expect(await onTarget('SELECT count(*)::int AS n FROM t UNION ALL SELECT n FROM fails')).toEqual([10, 3]);
+});

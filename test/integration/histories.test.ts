@@ -1,6 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Worker } from '@temporalio/worker';
+import { WORKFLOWS } from '../support/replay';
 
 const FOLDER = join(__dirname, '../histories');
 
@@ -15,5 +16,5 @@ interface RecordedHistory {
 it.each(readdirSync(FOLDER).filter((file) => file.endsWith('.json')))('%s replays', async (file) => {
   const history = JSON.parse(readFileSync(join(FOLDER, file), 'utf8')) as RecordedHistory;
   const workflowId = history.events[0]?.workflowExecutionStartedEventAttributes?.workflowId;
-  await Worker.runReplayHistory({ workflowsPath: require.resolve('../../workflows') }, history, workflowId);
+  await Worker.runReplayHistory({ workflowBundle: WORKFLOWS }, history, workflowId);
 });

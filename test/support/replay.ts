@@ -5,8 +5,8 @@ import type { MigrationHandle, Migrations } from './migration';
 /** Beyond this a history has outgrown its bound; see design: no history nears 4,000 events. */
 const EVENTS = 4_000;
 
-/** What the tests' workers ran. */
-const WORKFLOWS = { codePath: join(__dirname, '../../dist/workers/workflow-bundle.js') };
+/** What the tests' workers run. */
+export const WORKFLOWS = { codePath: join(__dirname, '../../dist/workers/workflow-bundle.js') };
 
 let installed = false;
 

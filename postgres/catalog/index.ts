@@ -1,4 +1,5 @@
 export * from './database-properties';
+export * from './managed-extensions';
 export * from './server-version';
 export * from './source-objects';
 export * from './staging-database';

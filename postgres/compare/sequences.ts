@@ -1,5 +1,6 @@
 import type { Client } from 'pg';
 import type { Difference } from '../../contract';
+import { isNotManaged } from '../catalog';
 import { quoteQualified } from '../connect';
 
 export interface SequenceState {
@@ -51,7 +52,8 @@ const SEQUENCES_QUERY = `
      AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend d
                        JOIN pg_catalog.pg_extension e ON e.oid = d.refobjid
                       WHERE d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass AND d.objid = c.oid
-                        AND d.deptype = 'e' AND c.oid <> ALL (coalesce(e.extconfig, '{}')))
+                        AND d.deptype = 'e'
+                        AND NOT (${isNotManaged('e.extname')} AND c.oid = ANY (coalesce(e.extconfig, '{}'))))
    ORDER BY n.nspname, c.relname`;
 
 async function readBatch(client: Client, batch: SequenceRow[]): Promise<SequenceState[]> {

@@ -1,5 +1,5 @@
 import type { Client } from 'pg';
-import { isNotOurs } from '../catalog';
+import { isNotManaged, isNotOurs } from '../catalog';
 
 /** A table whose own rows are copied. */
 export interface SourceTable {
@@ -19,7 +19,8 @@ export const SOURCE_TABLES = `
     SELECT c.oid, c.condition
       FROM pg_catalog.pg_extension e
       CROSS JOIN LATERAL ROWS FROM (pg_catalog.unnest(e.extconfig), pg_catalog.unnest(e.extcondition))
-                         AS c(oid, condition)),
+                         AS c(oid, condition)
+     WHERE ${isNotManaged('e.extname')}),
   tables AS (
     SELECT c.oid, n.nspname AS schema, c.relname AS name, config.condition
       FROM pg_catalog.pg_class c

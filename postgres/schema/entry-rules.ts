@@ -1,4 +1,5 @@
 import { LEDGER_SCHEMA, SOURCE_OBJECT_PATTERN } from '../../contract';
+import { MANAGED_EXTENSIONS } from '../catalog';
 import { isPrivilege } from './entry-statement';
 import type { ArchiveEntry } from './read-archive';
 
@@ -18,9 +19,6 @@ export interface EntryRule {
   objectAbsent: boolean;
   applies: (entry: ArchiveEntry, options: EntryOptions) => boolean;
 }
-
-/** Part of every flexible server's databases, or of every database at all; nobody may create or drop them. */
-const MANAGED_EXTENSIONS = ['azure', 'pgaadauth', 'plpgsql'];
 
 const ATTACHED = ['ACL', 'COMMENT', 'SECURITY LABEL'];
 /** Go where an object goes that they depend on. */
@@ -67,7 +65,8 @@ export const ENTRY_RULES: readonly EntryRule[] = [
     name: 'managed-extension',
     reason: 'The extension comes with the server.',
     objectAbsent: false,
-    applies: (entry) => entry.description === 'EXTENSION' && MANAGED_EXTENSIONS.includes(entry.tag),
+    applies: (entry) =>
+      entry.description === 'EXTENSION' && ['plpgsql', ...MANAGED_EXTENSIONS].includes(entry.tag),
   },
   {
     name: 'extension-comment',

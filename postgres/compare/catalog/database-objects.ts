@@ -1,4 +1,4 @@
-import { isNotOurs } from '../../catalog';
+import { isNotManaged, isNotOurs } from '../../catalog';
 import {
   definition,
   flag,
@@ -48,7 +48,8 @@ const schemas: Section = () => `
 const extensions: Section = () => `
   SELECT 'extension ' || ${quoted('e.extname')} AS identity, ${definition({ schema: 'n.nspname' })} AS definition
     FROM pg_catalog.pg_extension e
-    JOIN pg_catalog.pg_namespace n ON n.oid = e.extnamespace`;
+    JOIN pg_catalog.pg_namespace n ON n.oid = e.extnamespace
+   WHERE ${isNotManaged('e.extname')}`;
 
 const statistics: Section = (major) => `
   SELECT 'statistics ' || ${qualified('n.nspname', 's.stxname')} AS identity,

@@ -1,8 +1,9 @@
 import type { Client } from 'pg';
+import { MANAGED_EXTENSIONS } from '../../catalog';
 import { failed, warning, type DatabaseContext, type Rule, type Verdict } from '../rule';
 
-/** In every database anyway: template0 has the first, Azure brings the others. */
-const LEFT_ALONE = ['plpgsql', 'azure', 'pgaadauth'];
+/** In every database anyway: template0 has the first. */
+const LEFT_ALONE = ['plpgsql', ...MANAGED_EXTENSIONS];
 
 /** CREATE EXTENSION fails unless the library was loaded at the server's start. */
 const PRELOAD_DEMANDED = new Set([

@@ -7,6 +7,15 @@ import { fenceRefused } from './refused';
 /** Milliseconds. */
 const PATIENCE = 15_000;
 const INTERVAL = 10;
+/** Superusers by which a provider looks after its servers: they write nothing of a user's, and nobody else may end their sessions. */
+const PROVIDER_ROLES = [
+  'alloydbadmin',
+  'alloydbagent',
+  'azuresu',
+  'cloudsqladmin',
+  'cloudsqlagent',
+  'rdsadmin',
+];
 /** Sessions named in a failure. */
 const NAMED = 5;
 
@@ -52,11 +61,14 @@ export async function endEarlierSessions(args: EndEarlierSessions): Promise<numb
 }
 
 /**
- * All sessions in the connected database but ours, walsenders that stream, and autovacuum, which has no user: clients,
- * workers of subscriptions and extensions, parallel workers.
+ * All sessions in the connected database but ours, a provider's, walsenders that stream, and autovacuum, which has no user:
+ * clients, workers of subscriptions and extensions, parallel workers.
  */
 export async function otherSessions(client: Client, migrationId: string): Promise<OtherSession[]> {
-  const { rows } = await client.query<OtherSession>(OTHER_SESSIONS, [migrationPrefix(migrationId)]);
+  const { rows } = await client.query<OtherSession>(OTHER_SESSIONS, [
+    migrationPrefix(migrationId),
+    PROVIDER_ROLES,
+  ]);
   return rows;
 }
 
@@ -64,7 +76,7 @@ const OTHER_SESSIONS = `
   SELECT a.pid, COALESCE(a.usename, '') AS user, COALESCE(a.application_name, '') AS application
     FROM pg_catalog.pg_stat_activity a
    WHERE a.datname = pg_catalog.current_database() AND a.pid <> pg_catalog.pg_backend_pid()
-     AND a.usesysid IS NOT NULL
+     AND a.usesysid IS NOT NULL AND a.usename <> ALL ($2)
      AND NOT (pg_catalog.starts_with(a.application_name, $1) AND a.usename = session_user)
      AND NOT EXISTS (SELECT FROM pg_catalog.pg_replication_slots s
                        JOIN pg_catalog.pg_stat_replication r ON r.pid = s.active_pid

@@ -46,6 +46,19 @@ test("a superuser's session is waited for, then named, and nothing is fenced", a
   await root.end();
 });
 
+test("a session of a provider's own superuser is in nobody's way", async () => {
+  source = await FencedSource.create(17);
+  await source.admin('CREATE ROLE rdsadmin SUPERUSER LOGIN');
+  try {
+    const housekeeping = await source.connect('rdsadmin');
+    await source.raise();
+    expect((await housekeeping.query('SELECT 1')).rowCount).toBe(1);
+    await housekeeping.end();
+  } finally {
+    await source.admin('SET transaction_read_only = off; DROP ROLE rdsadmin');
+  }
+});
+
 test('a role that we may not alter, and the fence of another migration, are named', async () => {
   source = await FencedSource.create(17);
   await source.admin(

@@ -1,6 +1,5 @@
 import {
   CancellationScope,
-  CancelledFailure,
   condition,
   continueAsNew,
   defineQuery,
@@ -14,7 +13,6 @@ import {
 } from '@temporalio/workflow';
 import {
   END_SIGNAL,
-  FAILURE_CLASSES,
   PAUSE_UPDATE,
   REPLICATION_QUERY,
   REPLICATION_SIGNAL,
@@ -30,6 +28,7 @@ import { activityClasses, type ActivityClasses } from './activities';
 import { replicationDetails } from './details';
 import { failureFields } from './failure';
 import { isStreamGone, NO_FIGURES } from './halted';
+import { Interruptible } from './interruptible';
 import { type Answered } from './orders';
 import { runAll } from './run-all';
 
@@ -74,7 +73,7 @@ class Replicator {
   /** To pause or resume; what they led to is not told yet. */
   private readonly orders: string[];
   /** What an order to pause or end interrupts. */
-  private interruptible = new CancellationScope({ cancellable: true });
+  private readonly interruptible = new Interruptible();
 
   constructor(
     private readonly step: ReplicateStep,
@@ -92,7 +91,7 @@ class Replicator {
     setHandler(pauseSignal, ({ order }) => {
       this.noteOrder(order);
       this.isPaused = true;
-      this.interruptible.cancel();
+      this.interruptible.interrupt();
     });
     setHandler(resumeSignal, ({ order }) => {
       this.noteOrder(order);
@@ -101,11 +100,11 @@ class Replicator {
       this.isPaused = false;
       this.failure = undefined;
       // the next segment begins with the ledger as it is now
-      this.interruptible.cancel();
+      this.interruptible.interrupt();
     });
     setHandler(endSignal, () => {
       this.isEnding = true;
-      this.interruptible.cancel();
+      this.interruptible.interrupt();
     });
   }
 
@@ -161,7 +160,7 @@ class Replicator {
       await condition(() => this.isLeaving || (this.isCaughtUp && !this.isHalted));
       if (this.isLeaving) return;
       await this.orStop(async () => {
-        await this.interruptibly(() => this.activities.long.buildForeignKeys(this.step));
+        await this.interruptible.run(() => this.activities.long.buildForeignKeys(this.step));
         this.hasForeignKeys = true;
       });
       await this.tell();
@@ -183,7 +182,7 @@ class Replicator {
   /** Everything that was committed before the load ended, whatever its tables' copies hold of it. */
   private async catchUp(): Promise<void> {
     const marker = `caught up ${uuid4()}`;
-    await this.interruptibly(() => this.activities.short.emitMarker({ ...this.step, marker }));
+    await this.interruptible.run(() => this.activities.short.emitMarker({ ...this.step, marker }));
     while (!this.isLeaving && !this.isHalted && this.orders.length === 0) {
       const { ended } = await this.applySegment(marker);
       if (ended !== 'time') {
@@ -196,7 +195,7 @@ class Replicator {
 
   private async applySegment(marker?: string): Promise<ApplyResult> {
     const { request, database } = this.step;
-    const result = await this.interruptibly(() =>
+    const result = await this.interruptible.run(() =>
       this.activities.stream.applyChanges.executeWithOptions({ summary: 'apply changes' }, [
         {
           request,
@@ -213,7 +212,7 @@ class Replicator {
   /** Until an order interrupts it. */
   private async watchSource(): Promise<void> {
     const { request, database } = this.step;
-    const progress = await this.interruptibly(() =>
+    const progress = await this.interruptible.run(() =>
       this.activities.stream.watchSource.executeWithOptions({ summary: 'watch the source' }, [
         { request, database, known: this.status },
       ]),
@@ -226,7 +225,7 @@ class Replicator {
     const { batches } = await this.activities.short.planProofs({ request, database });
     for (const { summary, tableOids } of batches) {
       if (this.isLeaving || this.isHalted) return;
-      await this.interruptibly(() =>
+      await this.interruptible.run(() =>
         this.activities.bulk.proveTables.executeWithOptions({ summary }, [{ request, database, tableOids }]),
       );
     }
@@ -240,21 +239,6 @@ class Replicator {
     return this.isPaused || this.failure !== undefined;
   }
 
-  private async interruptibly<T>(work: () => Promise<T>): Promise<T> {
-    if (this.interruptible.consideredCancelled) {
-      this.interruptible = new CancellationScope({ cancellable: true });
-    }
-    // whoever begins something else has a new one
-    const scope = this.interruptible;
-    try {
-      return await scope.run(work);
-    } catch (error) {
-      // a worker that is cut off answers an order by its silence alone
-      const isSilence = scope.consideredCancelled && !isCancellation(error) && !isPermanent(error);
-      throw isSilence ? new CancelledFailure('interrupted by an order', [], error as Error) : error;
-    }
-  }
-
   /** What an order interrupted is gone on with when it is time; a failure stops the replication. */
   private async orStop(work: () => Promise<unknown>): Promise<void> {
     try {
@@ -265,7 +249,7 @@ class Replicator {
         return;
       }
       this.failure = failureFields(error);
-      this.interruptible.cancel();
+      this.interruptible.interrupt();
     }
   }
 
@@ -301,8 +285,4 @@ class Replicator {
       notice,
     );
   }
-}
-
-function isPermanent(error: unknown): boolean {
-  return FAILURE_CLASSES[failureFields(error).code] === 'permanent';
 }

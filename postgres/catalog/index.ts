@@ -1,5 +1,6 @@
 export * from './database-properties';
 export * from './managed-extensions';
+export * from './provider-roles';
 export * from './server-version';
 export * from './source-objects';
 export * from './staging-database';

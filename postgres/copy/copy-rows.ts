@@ -19,16 +19,29 @@ export interface CopyRowsArguments {
   onProgress?: (progress: CopiedAmount) => void;
 }
 
-/** Copies rows in the transactions that both sessions stand in. */
+/**
+ * Copies rows in the transactions that both sessions stand in. Nothing is written where an extension's table holds no rows
+ * under its condition on either side: on a managed server it is the provider's, who lets nobody write to it.
+ */
 export async function copyRows(args: CopyRowsArguments): Promise<CopiedAmount> {
   const { source, target, table, range, condition, signal, onProgress } = args;
   const object = quoteQualified(table.schema, table.name);
   const from = await atSide('source', source, () => sourceTable(source, table.oid), object);
   const into = await targetTable(target, from);
+  if (condition !== null && (await areEmpty([source, target], object, condition)))
+    return { rows: 0, bytes: 0 };
   await actAsReplica(target);
   const freeze = await makeRoom(args, object);
   const { copyTo, copyFrom } = copyStatements(from, into, condition ?? range, freeze);
   return await relayCopy({ source, target, copyTo, copyFrom, object, signal, onProgress });
+}
+
+async function areEmpty(clients: Client[], object: string, condition: string): Promise<boolean> {
+  for (const client of clients) {
+    const { rowCount } = await client.query(`SELECT FROM ONLY ${object} ${condition} LIMIT 1`);
+    if (rowCount !== 0) return false;
+  }
+  return true;
 }
 
 /** @returns whether the table was truncated. */

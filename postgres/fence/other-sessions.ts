@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Client } from 'pg';
+import { PROVIDER_ROLES } from '../catalog';
 import { migrationPrefix } from '../connect';
 import { sqlStateOf } from '../database';
 import { fenceRefused } from './refused';
@@ -7,15 +8,6 @@ import { fenceRefused } from './refused';
 /** Milliseconds. */
 const PATIENCE = 15_000;
 const INTERVAL = 10;
-/** Superusers by which a provider looks after its servers: they write nothing of a user's, and nobody else may end their sessions. */
-const PROVIDER_ROLES = [
-  'alloydbadmin',
-  'alloydbagent',
-  'azuresu',
-  'cloudsqladmin',
-  'cloudsqlagent',
-  'rdsadmin',
-];
 /** Sessions named in a failure. */
 const NAMED = 5;
 

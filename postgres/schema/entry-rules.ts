@@ -81,6 +81,12 @@ export const ENTRY_RULES: readonly EntryRule[] = [
     applies: (entry, options) => options.noPrivileges && isPrivilege(entry),
   },
   {
+    name: 'server-privileges',
+    reason: "The server's own objects are the target's provider's, and others in each version.",
+    objectAbsent: false,
+    applies: (entry) => isPrivilege(entry) && entry.schema === 'pg_catalog',
+  },
+  {
     name: 'subscription',
     reason: 'It would start to pull changes into the target.',
     objectAbsent: true,

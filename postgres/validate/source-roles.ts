@@ -33,10 +33,10 @@ const OWNERS: Record<string, { owner: string; schema?: string }> = {
   pg_event_trigger: { owner: 'evtowner' },
 };
 
-const ACLS: Record<string, { acl: string; owner: string }> = {
-  pg_class: { acl: 'relacl', owner: 'relowner' },
-  pg_proc: { acl: 'proacl', owner: 'proowner' },
-  pg_type: { acl: 'typacl', owner: 'typowner' },
+const ACLS: Record<string, { acl: string; owner: string; schema?: string }> = {
+  pg_class: { acl: 'relacl', owner: 'relowner', schema: 'relnamespace' },
+  pg_proc: { acl: 'proacl', owner: 'proowner', schema: 'pronamespace' },
+  pg_type: { acl: 'typacl', owner: 'typowner', schema: 'typnamespace' },
   pg_namespace: { acl: 'nspacl', owner: 'nspowner' },
   pg_language: { acl: 'lanacl', owner: 'lanowner' },
   pg_foreign_data_wrapper: { acl: 'fdwacl', owner: 'fdwowner' },
@@ -80,14 +80,16 @@ function ownersSql(): string {
   return [...objects, ...rest].join(' UNION ');
 }
 
-/** Rights that initdb or an extension's script gave are not dumped, nor are an owner's own. */
+/** Rights that initdb or an extension's script gave are not dumped, nor are an owner's own; those on the server's objects are left out. */
 function granteesSql(): string {
   const objects = Object.entries(ACLS).map(
-    ([catalog, { acl, owner }]) => `
+    ([catalog, { acl, owner, schema }]) => `
       SELECT role FROM pg_catalog.${catalog} o
        CROSS JOIN LATERAL pg_catalog.aclexplode(o.${acl}) AS entry
        CROSS JOIN LATERAL (VALUES (entry.grantee), (entry.grantor)) AS party(role)
-       WHERE party.role <> o.${owner} AND NOT EXISTS (
+       WHERE party.role <> o.${owner}
+         ${schema === undefined ? '' : `AND o.${schema} <> 'pg_catalog'::pg_catalog.regnamespace`}
+         AND NOT EXISTS (
          SELECT FROM pg_catalog.pg_init_privs i
           CROSS JOIN LATERAL pg_catalog.aclexplode(i.initprivs) AS initial
           WHERE i.objoid = o.oid AND i.classoid = o.tableoid AND i.objsubid = 0

@@ -13,14 +13,25 @@ export const publicationRights: Rule<DatabaseContext> = {
     if (user.superuser) return [];
     const name = quoteIdentifier(user.name);
     const verdicts: Verdict[] = [];
-    const rights = await sourceClient.query<{ create: boolean }>(
-      `SELECT pg_catalog.has_database_privilege(pg_catalog.current_database(), 'CREATE') AS create`,
+    const rights = await sourceClient.query<{ create: boolean; owns: boolean; owner: string }>(
+      `SELECT pg_catalog.has_database_privilege(oid, 'CREATE') AS create,
+              pg_catalog.pg_has_role(datdba, 'USAGE') AS owns, pg_catalog.pg_get_userbyid(datdba) AS owner
+         FROM pg_catalog.pg_database WHERE datname = pg_catalog.current_database()`,
     );
     if (rights.rows[0]?.create !== true) {
       verdicts.push(
         failed(
           "The source's user may not create publications in the database.",
           `Run on the source: GRANT CREATE ON DATABASE ${quoteIdentifier(database)} TO ${name}.`,
+        ),
+      );
+    }
+    if (rights.rows[0]?.owns === false) {
+      const owner = quoteIdentifier(rights.rows[0].owner);
+      verdicts.push(
+        warning(
+          `Only its owner, ${owner}, may fence the source's database at the cutover.`,
+          `Run on the source: GRANT ${owner} TO ${name}; or keep the writers out yourself, and cut over with --fence none.`,
         ),
       );
     }

@@ -14,6 +14,13 @@ const SUBSCRIPTIONS = `SELECT pg_catalog.quote_ident(o.subname) AS name FROM pg_
              WHERE o.subdbid = (SELECT d.oid FROM pg_catalog.pg_database d
                                  WHERE d.datname = pg_catalog.current_database()) ORDER BY 1`;
 
+/** Not by initdb or an extension's script. */
+const WAS_GRANTED = `NOT EXISTS (
+         SELECT FROM pg_catalog.pg_init_privs i
+          CROSS JOIN LATERAL pg_catalog.aclexplode(i.initprivs) AS initial
+          WHERE i.objoid = o.oid AND i.classoid = o.tableoid AND i.objsubid = 0
+            AND initial.grantee = entry.grantee AND initial.privilege_type = entry.privilege_type)`;
+
 /** Nothing is wrong with these, but a person should know what becomes of them. Each query gives one name a row. */
 const NOTICES: Notice[] = [
   {
@@ -49,6 +56,16 @@ const NOTICES: Notice[] = [
              WHERE o.evtenabled <> 'D' AND ${isUserMade('o')} ORDER BY 1`,
     message: (names) => `Event triggers are made last, and fire on the target from then on: ${names}.`,
     remedy: 'Nothing to do, unless they should not.',
+  },
+  {
+    query: `SELECT DISTINCT pg_catalog.pg_describe_object(o.tableoid, o.oid, 0) AS name
+              FROM (SELECT tableoid, oid, pronamespace AS schema, proowner AS owner, proacl AS acl FROM pg_catalog.pg_proc
+                     UNION ALL
+                    SELECT tableoid, oid, relnamespace, relowner, relacl FROM pg_catalog.pg_class) o
+             CROSS JOIN LATERAL pg_catalog.aclexplode(o.acl) AS entry
+             WHERE o.schema = 'pg_catalog'::pg_catalog.regnamespace AND entry.grantee NOT IN (0, o.owner) AND ${WAS_GRANTED} ORDER BY 1`,
+    message: (names) => `Rights on the server's own objects are not migrated: ${names}.`,
+    remedy: 'Grant them on the target to who needs them there, if it lets you.',
   },
 ];
 

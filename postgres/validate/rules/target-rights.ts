@@ -96,7 +96,10 @@ async function readRights(client: Client): Promise<Rights> {
   return rows[0] ?? { createSchemas: false, createInPublic: false, owns: false };
 }
 
-/** ALTER … OWNER TO a role and ALTER DEFAULT PRIVILEGES FOR it take its membership; from 16 on with SET. */
+/**
+ * ALTER … OWNER TO a role and ALTER DEFAULT PRIVILEGES FOR it take its membership, from 16 on with SET; to write to its
+ * tables afterwards takes its rights.
+ */
 async function actingForRoles({ request, sourceClient, target }: DatabaseContext): Promise<Verdict[]> {
   if (target.user.superuser) return [];
   const roles = await readSourceRoles(sourceClient);
@@ -107,16 +110,18 @@ async function actingForRoles({ request, sourceClient, target }: DatabaseContext
   const right = target.version.major >= 16 ? 'SET' : 'MEMBER';
   const { rows } = await target.client.query<{ rolname: string }>(
     `SELECT rolname FROM pg_catalog.pg_roles
-      WHERE rolname = ANY ($1) AND NOT pg_catalog.pg_has_role(oid, $2) ORDER BY rolname`,
+      WHERE rolname = ANY ($1) AND NOT (pg_catalog.pg_has_role(oid, $2) AND pg_catalog.pg_has_role(oid, 'USAGE'))
+      ORDER BY rolname`,
     [needed, right],
   );
   const [first] = rows;
   if (first === undefined) return [];
   const names = rows.map((row) => quoteIdentifier(row.rolname));
+  const options = target.version.major >= 16 ? ' WITH INHERIT TRUE, SET TRUE' : '';
   return [
     failed(
-      `The target's user is not a member of roles that own objects or set default privileges: ${enumerate(names)}.`,
-      `Run on the target: GRANT ${quoteIdentifier(first.rolname)} TO ${quoteIdentifier(target.user.name)}, and so on; or use --no-owner and --no-privileges.`,
+      `The target's user is not a member of roles that own objects or set default privileges, or has not their rights: ${enumerate(names)}.`,
+      `Run on the target: GRANT ${quoteIdentifier(first.rolname)} TO ${quoteIdentifier(target.user.name)}${options}, and so on; or use --no-owner and --no-privileges.`,
     ),
   ];
 }

@@ -46,9 +46,12 @@ test("a superuser's session is waited for, then named, and nothing is fenced", a
   await root.end();
 });
 
-test("a session of a provider's own superuser is in nobody's way", async () => {
+test("a provider's own superuser, with sessions and settings, is in nobody's way", async () => {
   source = await FencedSource.create(17);
-  await source.admin('CREATE ROLE rdsadmin SUPERUSER LOGIN');
+  await source.admin(
+    'CREATE ROLE rdsadmin SUPERUSER LOGIN',
+    'ALTER ROLE rdsadmin SET default_transaction_read_only = off',
+  );
   try {
     const housekeeping = await source.connect('rdsadmin');
     await source.raise();

@@ -30,11 +30,6 @@ describe('roles-present', () => {
       ['CREATE TABLE t (a int)', `GRANT SELECT (a) ON t TO ${role}`],
     ],
     [
-      'grantee of a system function',
-      { noPrivileges: true },
-      [`GRANT EXECUTE ON FUNCTION pg_read_file(text) TO ${role}`],
-    ],
-    [
       'grantee of an extension',
       { noPrivileges: true },
       ['CREATE EXTENSION hstore', `GRANT EXECUTE ON FUNCTION akeys(hstore) TO ${role}`],

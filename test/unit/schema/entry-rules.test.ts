@@ -20,6 +20,7 @@ const CASES: [string | undefined, Partial<ArchiveEntry>][] = [
   ['managed-extension', { description: 'EXTENSION', tag: 'pgaadauth' }],
   ['managed-extension', { description: 'EXTENSION', tag: 'plpgsql' }],
   ['extension-comment', { description: 'COMMENT', tag: 'EXTENSION hstore' }],
+  ['server-privileges', { description: 'ACL', schema: 'pg_catalog', tag: 'FUNCTION pg_read_file(text)' }],
   ['subscription', { description: 'SUBSCRIPTION' }],
   ['large-object', { description: 'BLOB' }],
   ['large-object', { description: 'BLOB METADATA' }],
@@ -40,6 +41,7 @@ const CASES: [string | undefined, Partial<ArchiveEntry>][] = [
   [undefined, { description: 'DEFAULT ACL', tag: 'DEFAULT PRIVILEGES FOR TABLES' }],
   [undefined, { description: 'EXTENSION', tag: 'hstore' }],
   [undefined, { description: 'TABLE', tag: 'EXTENSION azure' }],
+  [undefined, { description: 'ACL', schema: 'public', tag: 'TABLE pg_catalog' }],
   [undefined, { description: 'SECURITY LABEL', tag: 'TABLE t' }],
 ];
 

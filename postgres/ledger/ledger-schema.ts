@@ -1,5 +1,5 @@
 /** Raised with every change of the tables below; a worker refuses a ledger newer than its own. */
-export const LEDGER_SCHEMA_VERSION = 3;
+export const LEDGER_SCHEMA_VERSION = 4;
 
 /**
  * The ledger's tables; one statement each. `table_oid` is the table's oid on the source: it is stable while the
@@ -31,7 +31,8 @@ export const LEDGER_DDL = [
      PRIMARY KEY (kind, key))`,
 
   // the schema as pg_dump gave it, in the archive's own order; step kind 'entry' says which are executed, and for
-  // which cutover, if for one. A statement that a rule leaves out is not kept.
+  // which cutover, if for one. A statement that a rule leaves out is not kept. creator: the role that is given the object
+  // and needs CREATE for it, creates_in: the schema, null: the database
   `CREATE TABLE flexlift.archive_entry (
      dump_id       integer PRIMARY KEY,
      position      integer NOT NULL UNIQUE,
@@ -45,6 +46,8 @@ export const LEDGER_DDL = [
      dependencies  integer[] NOT NULL,
      statement     text NOT NULL,
      undo          text NOT NULL DEFAULT '',
+     creator       text,
+     creates_in    text,
      skipped_by    text)`,
 
   // a snapshot of the source, the first transaction id it does not see (0 where an earlier one was still in progress),

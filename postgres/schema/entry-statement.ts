@@ -1,5 +1,6 @@
 import { FlexliftError } from '../../contract';
 import { quoteIdentifier, quoteQualified } from '../connect';
+import type { Creator } from './lent-rights';
 import type { ArchiveEntry } from './read-archive';
 
 /**
@@ -136,6 +137,13 @@ function ownerStatement(entry: ArchiveEntry): string {
   // what has no DROP statement is a part of another object
   if (entry.owner === '' || entry.dropStatement === '' || WITHOUT_OWNER.has(entry.description)) return '';
   return `ALTER ${ownedObject(entry)} OWNER TO ${quoteIdentifier(entry.owner)};`;
+}
+
+/** The role that the entry's statement gives the object to, where that role has to have CREATE for it. */
+export function entryCreator(entry: ArchiveEntry, options: { owner: boolean }): Creator | undefined {
+  if (!options.owner || ownerStatement(entry) === '') return undefined;
+  if (entry.schema !== '') return { role: entry.owner, schema: entry.schema };
+  return entry.description === 'PUBLICATION' ? { role: entry.owner, schema: null } : undefined;
 }
 
 function ownedObject(entry: ArchiveEntry): string {

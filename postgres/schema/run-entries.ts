@@ -3,6 +3,7 @@ import { FlexliftError } from '../../contract';
 import { mapPostgresError, serverName } from '../connect';
 import { withCutover, type LedgerIdentity } from '../ledger';
 import type { EntryPhase } from './entry-phase';
+import { LentRights } from './lent-rights';
 
 export interface RunTask {
   /** A session on the target. */
@@ -94,11 +95,14 @@ export async function runEntries(
   for (const batch of batches(entries, options.together)) {
     task.signal.throwIfAborted();
     await withCutover(task.client, task.identity, task.attempt, async () => {
+      const rights = new LentRights(task.client);
       for (const entry of await takeEntries(task, batch)) {
         task.signal.throwIfAborted();
         task.onProgress?.({ done, total, object: entry.object });
+        if (entry.creator !== null) await rights.lend({ role: entry.creator, schema: entry.createsIn });
         await executeStatement(task.client, entry);
       }
+      await rights.takeBack();
     });
     done += batch.length;
   }
@@ -123,6 +127,9 @@ interface TakenEntry {
   dumpId: number;
   object: string;
   statement: string;
+  /** See {@link LentRights}. */
+  creator: string | null;
+  createsIn: string | null;
 }
 
 /** Writes the rows, and with them takes the locks, of those that nobody has executed. */
@@ -134,7 +141,7 @@ async function takeEntries({ client, attempt }: RunTask, batch: StoredEntry[]): 
          FROM pg_catalog.unnest($1::pg_catalog.int4[]) WITH ORDINALITY AS b(dump_id, place) ORDER BY place
            ON CONFLICT DO NOTHING
        RETURNING key)
-     SELECT e.dump_id AS "dumpId", e.object, e.statement
+     SELECT e.dump_id AS "dumpId", e.object, e.statement, e.creator, e.creates_in AS "createsIn"
        FROM pg_catalog.unnest($1::pg_catalog.int4[]) WITH ORDINALITY AS b(dump_id, place)
        JOIN taken ON taken.key = b.dump_id::pg_catalog.text
        JOIN flexlift.archive_entry e ON e.dump_id = b.dump_id

@@ -2,7 +2,7 @@ import type { Client } from 'pg';
 import { isDone, once, type LedgerIdentity } from '../ledger';
 import { entryPhases } from './entry-phase';
 import { leftOutEntries, type EntryOptions } from './entry-rules';
-import { entryObject, entryStatement } from './entry-statement';
+import { entryCreator, entryObject, entryStatement } from './entry-statement';
 import { entryUndo } from './entry-undo';
 import { alignPublicSchema } from './public-schema';
 import type { SchemaArchive } from './read-archive';
@@ -53,6 +53,7 @@ async function ledgerRows({ source, archive, options }: StoreArchive): Promise<s
   const owner = !options.noOwner;
   return entries.map((entry, position) => {
     const skippedBy = leftOut.get(entry.dumpId);
+    const creator = skippedBy === undefined ? entryCreator(entry, { owner }) : undefined;
     return JSON.stringify({
       dump_id: entry.dumpId,
       position,
@@ -67,6 +68,8 @@ async function ledgerRows({ source, archive, options }: StoreArchive): Promise<s
       // a subscription's holds a password
       statement: skippedBy === undefined ? entryStatement(entry, { owner }) : '',
       undo: skippedBy === undefined ? entryUndo(entry, { owner }) : '',
+      creator: creator?.role ?? null,
+      creates_in: creator?.schema ?? null,
       skipped_by: skippedBy ?? null,
     });
   });
@@ -75,14 +78,15 @@ async function ledgerRows({ source, archive, options }: StoreArchive): Promise<s
 const INSERT_ENTRIES = `
   INSERT INTO flexlift.archive_entry
          (dump_id, position, section, phase, description, object, catalog_class, catalog_oid, table_oid,
-          dependencies, statement, undo, skipped_by)
+          dependencies, statement, undo, creator, creates_in, skipped_by)
   SELECT dump_id, position, section, phase, description, object, catalog_class, catalog_oid, table_oid,
-         dependencies, statement, undo, skipped_by
+         dependencies, statement, undo, creator, creates_in, skipped_by
     FROM pg_catalog.json_to_recordset($1::pg_catalog.json)
          AS e(dump_id pg_catalog.int4, position pg_catalog.int4, section pg_catalog.text, phase pg_catalog.text,
               description pg_catalog.text, object pg_catalog.text, catalog_class pg_catalog.oid,
               catalog_oid pg_catalog.oid, table_oid pg_catalog.oid, dependencies pg_catalog.int4[],
-              statement pg_catalog.text, undo pg_catalog.text, skipped_by pg_catalog.text)`;
+              statement pg_catalog.text, undo pg_catalog.text, creator pg_catalog.text,
+              creates_in pg_catalog.text, skipped_by pg_catalog.text)`;
 
 function* chunks(texts: string[]): Generator<string[]> {
   let chunk: string[] = [];

@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import type { MigrationRequest, MigrationStatus } from '../../contract';
 import { quoteIdentifier } from '../../postgres/connect';
 import { Migrations, testRequest } from '../support/migration';
 import {
@@ -26,7 +27,7 @@ beforeAll(async () => {
     await run(
       major,
       'postgres',
-      `CREATE ROLE ${user} LOGIN`,
+      `CREATE ROLE ${user} LOGIN CREATEDB`,
       `CREATE ROLE ${app}`,
       `GRANT ${app} TO ${user}`,
     );
@@ -70,12 +71,27 @@ async function createWithTable(major: Major, database: string): Promise<void> {
   );
 }
 
+async function migrate(database: string, change: Partial<MigrationRequest> = {}): Promise<MigrationStatus> {
+  const migrations = await Migrations.connect();
+  const target = { ...testAddress(TARGET), user };
+  const asked = testRequest(testAddress(SOURCE), target, { databases: [database], ...change });
+  const handle = await migrations.start(asked);
+  const worker = WorkerProcess.start({ pool: asked.pool });
+  try {
+    return await handle.result();
+  } finally {
+    await worker.kill();
+    await migrations.close();
+    await dropTestDatabase(SOURCE, database);
+    await dropTestDatabase(TARGET, database);
+  }
+}
+
 it.each([`ALTER SCHEMA public OWNER TO ${app}`, 'DROP SCHEMA public'])(
   'into a database of somebody else, after %s',
   async (change) => {
     const database = await createTestDatabase(SOURCE, 'flx_left', `OWNER ${user}`);
     const name = quoteIdentifier(database);
-    const migrations = await Migrations.connect();
     await run(
       SOURCE,
       database,
@@ -94,20 +110,27 @@ it.each([`ALTER SCHEMA public OWNER TO ${app}`, 'DROP SCHEMA public'])(
       `GRANT CREATE ON DATABASE ${name} TO ${user}`,
       `GRANT CREATE ON SCHEMA public TO ${user}`,
     );
-    const asked = testRequest(
-      testAddress(SOURCE),
-      { ...testAddress(TARGET), user },
-      { databases: [database], noPrivileges: true },
-    );
-    const handle = await migrations.start(asked);
-    const worker = WorkerProcess.start({ pool: asked.pool });
-    try {
-      expect(await handle.result()).toMatchObject({ state: 'Succeeded', databases: [{ differences: [] }] });
-    } finally {
-      await worker.kill();
-      await migrations.close();
-      await dropTestDatabase(SOURCE, database);
-      await dropTestDatabase(TARGET, database);
-    }
+    const status = await migrate(database, { noPrivileges: true });
+    expect(status).toMatchObject({ state: 'Succeeded', databases: [{ differences: [] }] });
   },
 );
+
+it('objects of roles that may create them by rights that come later', async () => {
+  const database = await createTestDatabase(SOURCE, 'flx_left', `OWNER ${app}`);
+  await run(
+    SOURCE,
+    database,
+    `CREATE TABLE t (a int PRIMARY KEY)`,
+    `CREATE SCHEMA s AUTHORIZATION ${user}`,
+    `GRANT CREATE ON SCHEMA s TO ${app}`,
+    `CREATE TYPE s.e AS ENUM ('x')`,
+    `CREATE FUNCTION s.f() RETURNS int LANGUAGE sql AS 'SELECT 1'`,
+    `CREATE VIEW s.v AS SELECT a FROM t`,
+    `CREATE PUBLICATION p FOR TABLE t`,
+    ...['TABLE t', 'TYPE s.e', 'FUNCTION s.f()', 'VIEW s.v', 'PUBLICATION p'].map(
+      (object) => `ALTER ${object} OWNER TO ${app}`,
+    ),
+  );
+  const status = await migrate(database);
+  expect(status).toMatchObject({ state: 'Succeeded', databases: [{ differences: [] }] });
+});

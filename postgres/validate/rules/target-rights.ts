@@ -12,6 +12,7 @@ export const targetRights: Rule<DatabaseContext> = {
       ...(await standby(context)),
       ...(await makingTheDatabase(context)),
       ...(await actingForRoles(context)),
+      ...(await creatingInPublic(context)),
     ];
   },
 };
@@ -122,6 +123,37 @@ async function actingForRoles({ request, sourceClient, target }: DatabaseContext
     failed(
       `The target's user is not a member of roles that own objects or set default privileges, or has not their rights: ${enumerate(names)}.`,
       `Run on the target: GRANT ${quoteIdentifier(first.rolname)} TO ${quoteIdentifier(target.user.name)}${options}, and so on; or use --no-owner and --no-privileges.`,
+    ),
+  ];
+}
+
+/** From 15 on who owns a database may create in schema public, by pg_database_owner, which a managed server may not give it to. */
+async function creatingInPublic(context: DatabaseContext): Promise<Verdict[]> {
+  const { request, sourceClient, target, targetClient } = context;
+  if (request.noOwner) return [];
+  const source = await sourceClient.query<{ owner: string }>(
+    `SELECT pg_catalog.pg_get_userbyid(d.datdba) AS owner
+       FROM pg_catalog.pg_database d, pg_catalog.pg_namespace n
+      WHERE d.datname = pg_catalog.current_database() AND n.nspname = 'public'
+        AND pg_catalog.pg_get_userbyid(n.nspowner) = 'pg_database_owner'`,
+  );
+  const [database] = source.rows;
+  if (database === undefined) return [];
+  // a new database's schema is as the others'
+  const { rows } = await (targetClient ?? target.client).query<{ owner: string }>(
+    `SELECT pg_catalog.pg_get_userbyid(n.nspowner) AS owner
+       FROM pg_catalog.pg_namespace n JOIN pg_catalog.pg_roles r ON r.rolname = $1
+      WHERE n.nspname = 'public' AND pg_catalog.pg_get_userbyid(n.nspowner) <> 'pg_database_owner'
+        AND NOT pg_catalog.has_schema_privilege(r.oid, n.oid, 'CREATE')`,
+    [database.owner],
+  );
+  const [schema] = rows;
+  if (schema === undefined) return [];
+  const role = quoteIdentifier(database.owner);
+  return [
+    warning(
+      `On the target schema public belongs to ${quoteIdentifier(schema.owner)}: ${role}, who owns the database, may create nothing in it there.`,
+      `Run in the target database after the migration: GRANT ALL ON SCHEMA public TO ${role}.`,
     ),
   ];
 }

@@ -1,4 +1,5 @@
 import { quoteIdentifier } from '../../../postgres/connect';
+import { dropTestDatabase } from '../../support/servers';
 import { dropRoles, newMigrationId, run } from '../database/support';
 import { Databases, of, runValidation } from './support';
 
@@ -81,5 +82,32 @@ describe('roles-present', () => {
     const validation = await runValidation(scenario);
     expect(of(validation, 'roles-present')).toMatchObject([{ state: 'Failed' }]);
     expect(of(validation, 'settings')).toMatchObject([{ state: 'Warning' }]);
+  });
+});
+
+describe('target-rights', () => {
+  it('tells whose database it is, and who could create nothing in schema public any more', async () => {
+    const owner = `owner_${newMigrationId()}`;
+    const scenario = await databases.scenario(15, 17);
+    const name = quoteIdentifier(scenario.database);
+    for (const major of [15, 17] as const) await run(major, 'postgres', `CREATE ROLE ${owner}`);
+    try {
+      await run(15, 'postgres', `ALTER DATABASE ${name} OWNER TO ${owner}`);
+      await run(17, 'postgres', `CREATE DATABASE ${name}`);
+      expect(of(await runValidation(scenario), 'target-rights')).toMatchObject([{ state: 'Succeeded' }]);
+      await run(17, scenario.database, 'ALTER SCHEMA public OWNER TO pg_monitor');
+      expect(of(await runValidation(scenario), 'target-rights')).toMatchObject([
+        {
+          state: 'Warning',
+          remedy: expect.stringContaining(`GRANT ALL ON SCHEMA public TO "${owner}"`) as string,
+        },
+      ]);
+      await run(17, scenario.database, `GRANT CREATE ON SCHEMA public TO ${owner}`);
+      expect(of(await runValidation(scenario), 'target-rights')).toMatchObject([{ state: 'Succeeded' }]);
+    } finally {
+      await run(15, 'postgres', `ALTER DATABASE ${name} OWNER TO postgres`);
+      await dropTestDatabase(17, scenario.database);
+      for (const major of [15, 17] as const) await run(major, 'postgres', `DROP ROLE ${owner}`);
+    }
   });
 });

@@ -126,7 +126,7 @@ export interface RecopyStep extends DatabaseStep {
   table?: string;
 }
 
-/** Of one table; nothing where it was all of them, and in histories of earlier versions. */
+/** Of one table; nothing where it was all of them. */
 export interface RecopyReset {
   /** On the source. */
   tableOid: number;

@@ -11,8 +11,6 @@ export interface DatabaseStep {
 
 /** Of what comes after the data. */
 export interface EntriesStep extends DatabaseStep {
-  /** Online: of the cutover. */
-  attempt?: number;
   /** The last stage that is due; see `ENTRY_STAGES`. Absent: all that remains. */
   until?: 'foreign-keys' | 'privileges' | 'row-security';
 }
@@ -29,7 +27,6 @@ export interface RefreshStep extends DatabaseStep {
   beforeRowSecurity?: boolean;
 }
 
-/** Nothing in histories of earlier versions. */
 export interface AnalyzeResult {
   /** Why a table, or the first of several, has no statistics. */
   left?: FailureFields;

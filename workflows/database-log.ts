@@ -63,8 +63,8 @@ export class DatabaseLog {
     return this.status;
   }
 
-  noteAnalyze(result: AnalyzeResult | undefined): void {
-    this.status.notice = result?.left;
+  noteAnalyze({ left }: AnalyzeResult): void {
+    this.status.notice = left;
   }
 
   noteRelease(released: ReleaseResult): void {

@@ -33,7 +33,11 @@ export async function compareMaterializedViews(request: CompareViewsRequest): Pr
   const result: ViewComparison = { differences: [], notComparable: [] };
   const outOfDate = new Set<string>();
   const views = await readMaterializedViews(source);
-  const bound = await viewsUnderRowSecurity(source, views);
+  let bound: Set<string> | undefined;
+  const isBound = async ({ quotedName }: MaterializedView) => {
+    bound ??= await viewsUnderRowSecurity(source, views);
+    return bound.has(quotedName);
+  };
   for (const view of views) {
     signal.throwIfAborted();
     const twin = onTarget.get(view.quotedName);
@@ -45,7 +49,7 @@ export async function compareMaterializedViews(request: CompareViewsRequest): Pr
         difference(view, `It is populated on the ${populated} and not on the ${other}.`),
       );
     } else if (view.populated) {
-      await compareRows({ source, target, view, isBound: bound.has(view.quotedName) }, result, outOfDate);
+      await compareRows({ source, target, view, isBound }, result, outOfDate);
     }
   }
   return result;
@@ -56,7 +60,7 @@ interface ViewPair {
   target: Client;
   view: MaterializedView;
   /** Its query, evaluated by us, gives what its owner may not see, or is refused. */
-  isBound: boolean;
+  isBound: (view: MaterializedView) => Promise<boolean>;
 }
 
 async function compareRows(
@@ -69,7 +73,7 @@ async function compareRows(
   const found = await checksumRelation(target, relation, columns);
   if (equal(found, await checksumRelation(source, relation, columns))) return;
   outOfDate.add(view.quotedName);
-  if (isBound) {
+  if (await isBound(view)) {
     result.notComparable.push(view.quotedName);
     return;
   }

@@ -1,5 +1,5 @@
 import type { Client } from 'pg';
-import { mapPostgresError, serverName } from '../connect';
+import { atSide } from '../connect';
 import { holdCutover, once, silenceEventTriggers, stepKey, type LedgerIdentity } from '../ledger';
 import { readMaterializedViews } from './materialized-views';
 import { viewsUnderRowSecurity } from './row-security';
@@ -41,24 +41,9 @@ export async function refreshMaterializedViews(request: RefreshRequest): Promise
       await silenceEventTriggers(target);
       // our own sessions would rather fail than see less
       if (bound.has(name)) await target.query('SET LOCAL row_security = on');
-      await executeRefresh(target, statement);
+      await atSide('target', target, () => target.query(statement), statement);
     });
     if (done) refreshed += 1;
   }
   return refreshed;
-}
-
-/** Names the view in whatever the target refuses. */
-async function executeRefresh(target: Client, statement: string): Promise<void> {
-  try {
-    await target.query(statement);
-  } catch (error) {
-    const { database } = target;
-    throw mapPostgresError(error, {
-      side: 'target',
-      server: serverName(target),
-      database,
-      object: statement,
-    });
-  }
 }

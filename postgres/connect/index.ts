@@ -1,4 +1,5 @@
 export * from './application-name';
+export { atSide } from './at-side';
 export { whileBothOpen } from './both-open';
 export { withConnection } from './connection';
 export * from './endpoint';

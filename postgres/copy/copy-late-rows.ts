@@ -1,9 +1,8 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Client } from 'pg';
 import { serverVersion } from '../catalog';
-import { endPredecessors, quoteQualified } from '../connect';
+import { atSide, endPredecessors, quoteQualified } from '../connect';
 import { inSnapshot, type LedgerIdentity } from '../ledger';
-import { atSide } from './at-side';
 import {
   commonRanges,
   plannedLargeObjects,

@@ -1,7 +1,6 @@
 import type { Client } from 'pg';
-import { quoteQualified } from '../connect';
+import { atSide, quoteQualified } from '../connect';
 import { withLedger, type LedgerIdentity } from '../ledger';
-import { atSide } from './at-side';
 import { copyRows } from './copy-rows';
 import type { RowRange } from './copy-sql';
 import type { CopiedAmount } from './frame-relay';

@@ -1,6 +1,5 @@
 import type { Client } from 'pg';
-import { quoteQualified } from '../connect';
-import { atSide } from './at-side';
+import { atSide, quoteQualified } from '../connect';
 import { copyStatements, type RowRange } from './copy-sql';
 import { actAsReplica, emptyTables } from './empty-tables';
 import { relayCopy, type CopiedAmount } from './frame-relay';

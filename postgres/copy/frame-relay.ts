@@ -1,7 +1,6 @@
 import type { Client } from 'pg';
 import { FlexliftError } from '../../contract';
-import { socketOf, whileFed } from '../connect';
-import { atSide } from './at-side';
+import { atSide, socketOf, whileFed } from '../connect';
 import { COPY_DONE, copyFail, CopyIn, CopyOut } from './copy-statement';
 import { FrameWalker } from './frame-walker';
 

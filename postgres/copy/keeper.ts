@@ -1,7 +1,6 @@
 import type { Client } from 'pg';
-import { endPredecessors, quoteQualified, withConnection, type Endpoint } from '../connect';
+import { atSide, type Endpoint, endPredecessors, quoteQualified, withConnection } from '../connect';
 import type { LedgerIdentity } from '../ledger';
-import { atSide } from './at-side';
 import { copyContendedTables } from './contended-tables';
 import { lockSourceTables } from './lock-tables';
 import { planLoad, type LoadLimits } from './plan-load';

@@ -1,5 +1,5 @@
 import type { Client } from 'pg';
-import { atSide } from './at-side';
+import { atSide } from '../connect';
 
 /** Objects smaller than this are moved many at a time, bytes. */
 const SMALL = 64 * 1024;

@@ -1,6 +1,5 @@
 import type { Client } from 'pg';
-import { quoteIdentifier, quoteLiteral } from '../connect';
-import { atSide } from './at-side';
+import { atSide, quoteIdentifier, quoteLiteral } from '../connect';
 
 interface PropertiesRow {
   oid: number;

@@ -1,6 +1,6 @@
 import type { Client } from 'pg';
 import { withLedger, type LedgerIdentity } from '../ledger';
-import { atSide } from './at-side';
+import { atSide } from '../connect';
 import type { LargeObjectRange } from './large-object-batches';
 import { copyLargeObjectData } from './large-object-data';
 import { copyLargeObjectProperties, type PropertyChoice } from './large-object-properties';

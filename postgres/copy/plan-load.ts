@@ -2,7 +2,7 @@ import type { Client } from 'pg';
 import type { MigrationLimits } from '../../contract';
 import { serverVersion } from '../catalog';
 import type { StreamIdentity } from '../ledger';
-import { atSide } from './at-side';
+import { atSide } from '../connect';
 import { planLargeObjects, type LargeObjectRange } from './large-object-batches';
 import { ctidRanges, keyRanges, type PartRange, type TableRanges } from './part-ranges';
 import { SOURCE_TABLES, type SourceTable } from './source-tables';

@@ -1,6 +1,6 @@
 import type { Client } from 'pg';
 import { isDone, once, type LedgerIdentity } from '../ledger';
-import { atSide } from './at-side';
+import { atSide } from '../connect';
 import type { PlannedLoad } from './plan-load';
 
 const STEP = { kind: 'phase', key: 'plan-load' };

@@ -20,6 +20,15 @@ export interface SkippedSetting {
   rule: SettingRule;
 }
 
+export function isSameSetting(one: DatabaseSetting, other: DatabaseSetting): boolean {
+  return one.name === other.name && one.role === other.role;
+}
+
+/** Those that were not left out. */
+export function takenSettings(settings: DatabaseSetting[], skipped: SkippedSetting[]): DatabaseSetting[] {
+  return settings.filter((each) => !skipped.some(({ setting }) => isSameSetting(setting, each)));
+}
+
 export interface SettingsPlan {
   apply: DatabaseSetting[];
   skipped: SkippedSetting[];

@@ -1,6 +1,7 @@
 import type { Client } from 'pg';
 import { FlexliftError } from '../../contract';
 import { databaseProperties, type DatabaseProperties } from '../catalog';
+import { takenSettings } from './database-settings';
 import type { PropertiesDetail } from './early-properties';
 
 /**
@@ -15,9 +16,7 @@ export async function proveProperties(
   { properties, skipped }: PropertiesDetail,
   options: { noOwner: boolean; noPrivileges: boolean },
 ): Promise<void> {
-  const settings = properties.settings.filter(
-    ({ name, role }) => !skipped.some(({ setting }) => setting.name === name && setting.role === role),
-  );
+  const settings = takenSettings(properties.settings, skipped);
   const found = await databaseProperties(client);
   const differing = differingProperties({ ...properties, settings }, found, options);
   if (differing.length === 0) return;

@@ -3,7 +3,7 @@ import type { DatabaseGrant } from '../catalog';
 import { quoteIdentifier, withConnection, type Endpoint } from '../connect';
 import { readLedger, releaseLedger, type LedgerIdentity } from '../ledger';
 import { openDatabase } from './closed-database';
-import { applySetting, onThisDatabase, planSettings } from './database-settings';
+import { applySetting, onThisDatabase, planSettings, takenSettings } from './database-settings';
 import { isLateSetting, ownsDatabase, readPropertiesDetail } from './early-properties';
 import { proveProperties } from './prove-properties';
 
@@ -45,16 +45,12 @@ export async function releaseTargetDatabase(
 export async function applyFinalProperties(client: Client, options: OwnershipOptions): Promise<void> {
   const { properties, skipped } = await readPropertiesDetail(client);
   if (!(await ownsDatabase(client))) return;
-  const isSkipped = (name: string, role?: string) =>
-    skipped.some(({ setting }) => setting.name === name && setting.role === role);
   // at the start the target lacked what a value may name: a text search configuration, an extension's parameter
   const again = await planSettings(
     client,
     skipped.map(({ setting }) => setting),
   );
-  const late = properties.settings.filter(
-    (setting) => isLateSetting(setting) && !isSkipped(setting.name, setting.role),
-  );
+  const late = takenSettings(properties.settings, skipped).filter(isLateSetting);
   for (const setting of [...late, ...again.apply]) await applySetting(client, setting);
   await onThisDatabase(client, 'ALTER DATABASE ', ` CONNECTION LIMIT ${properties.connectionLimit}`);
   if (options.noPrivileges && (await readLedger(client))?.database_created === true) {

@@ -3,14 +3,13 @@ import { FlexliftError } from '../../contract';
 import type { DatabaseProperties, DatabaseSetting } from '../catalog';
 import { quoteIdentifier } from '../connect';
 import { withCutover, type LedgerIdentity } from '../ledger';
-import { resetSetting } from './database-settings';
+import { isSameSetting, resetSetting, takenSettings } from './database-settings';
 import {
   applyEarlyProperties,
   isLateSetting,
   ownsDatabase,
   PROPERTIES_STEP,
   readPropertiesDetail,
-  type PropertiesDetail,
 } from './early-properties';
 import { differingProperties } from './prove-properties';
 import { applyFinalProperties, type OwnershipOptions } from './release-target-database';
@@ -48,8 +47,10 @@ export async function rereadDatabaseProperties(
     const { applied } = await applyEarlyProperties(target, properties);
     if (isOurs) {
       // gone from the source, or refused by the target as it is now
-      const isLeft = (setting: DatabaseSetting) => !applied.some((each) => isSame(each, setting));
-      for (const setting of earlySettings(known).filter(isLeft)) await resetIfThere(target, setting);
+      const isLeft = (setting: DatabaseSetting) => !applied.some((each) => isSameSetting(each, setting));
+      const taken = takenSettings(known.properties.settings, known.skipped);
+      const given = taken.filter((setting) => !isLateSetting(setting));
+      for (const setting of given.filter(isLeft)) await resetIfThere(target, setting);
     }
     await target.query('SAVEPOINT rehearsal');
     await applyFinalProperties(target, args);
@@ -67,13 +68,6 @@ export async function changedProperties(
 ): Promise<string[]> {
   const { properties } = await readPropertiesDetail(args.target);
   return differingProperties(properties, await args.read(properties), args);
-}
-
-/** Those that the target was given at the start. */
-function earlySettings({ properties, skipped }: PropertiesDetail): DatabaseSetting[] {
-  return properties.settings.filter(
-    (setting) => !isLateSetting(setting) && !skipped.some((each) => isSame(each.setting, setting)),
-  );
 }
 
 /** With a role that was dropped went its settings. */
@@ -109,8 +103,4 @@ async function absentRoles(client: Client, names: string[]): Promise<string[]> {
     [names],
   );
   return rows.map(({ name }) => name);
-}
-
-function isSame(one: DatabaseSetting, other: DatabaseSetting): boolean {
-  return one.name === other.name && one.role === other.role;
 }

@@ -25,9 +25,7 @@ export class LentRights {
     const key = JSON.stringify([creator.role, creator.schema]);
     if (this.asked.has(key)) return;
     this.asked.add(key);
-    if (await this.isLacking(creator)) {
-      if (await this.grant(creator)) this.lent.push(creator);
-    }
+    if ((await this.isLacking(creator)) && (await this.grant(creator))) this.lent.push(creator);
   }
 
   async takeBack(): Promise<void> {

@@ -1,6 +1,6 @@
 import type { Client } from 'pg';
 import { FlexliftError } from '../../contract';
-import { mapPostgresError, serverName } from '../connect';
+import { atSide } from '../connect';
 import { withCutover, type LedgerIdentity } from '../ledger';
 import type { EntryPhase } from './entry-phase';
 import { LentRights } from './lent-rights';
@@ -154,16 +154,7 @@ async function takeEntries({ client, attempt }: RunTask, batch: StoredEntry[]): 
 /** Names the object in whatever the target refuses. */
 export async function executeStatement(
   client: Client,
-  entry: { object: string; statement: string },
+  { object, statement }: { object: string; statement: string },
 ): Promise<void> {
-  try {
-    await client.query(entry.statement);
-  } catch (error) {
-    throw mapPostgresError(error, {
-      side: 'target',
-      server: serverName(client),
-      database: client.database,
-      object: entry.object,
-    });
-  }
+  await atSide('target', client, () => client.query(statement), object);
 }

@@ -35,7 +35,7 @@ export interface LateTask extends RunTask {
  * @throws FlexliftError CutoverRefused where that one is called off meanwhile; DataRejected where a foreign key does not
  * hold; StatementRejected… naming the object
  */
-export async function runLate({ until = 'event-triggers', ...task }: LateTask): Promise<{ left: number }> {
+export async function runLate({ until, ...task }: LateTask): Promise<{ left: number }> {
   return await withLockTimeout(task.client, async () => {
     const { due, left } = await pendingUntil(task.client, until);
     try {

@@ -53,10 +53,7 @@ export interface PostDataTask extends RunTask {
  * @returns how many are left to later stages
  * @throws FlexliftError StatementRejected, DataRejected… naming the object
  */
-export async function runPostData({
-  until = 'event-triggers',
-  ...task
-}: PostDataTask): Promise<{ left: number }> {
+export async function runPostData({ until, ...task }: PostDataTask): Promise<{ left: number }> {
   const { due, left } = await pendingUntil(task.client, until);
   await runEntries(task, due);
   return { left };

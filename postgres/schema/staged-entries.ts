@@ -23,20 +23,23 @@ export async function storedStages(client: Client): Promise<Map<number, EntrySta
 /**
  * All that is neither executed nor left out by a rule.
  *
- * @param until the last stage that is due; what belongs to later ones is counted as `left`
+ * @param until the last stage that is due; what belongs to later ones is counted as `left`. Default: the last of all
  */
 export async function pendingUntil(
   client: Client,
-  until: EntryStage,
+  until: EntryStage = 'event-triggers',
 ): Promise<{ due: StoredEntry[]; left: number }> {
-  const stages = await storedStages(client);
-  const pending = await pendingEntries(client);
-  const due = pending.filter(({ dumpId }) => isNotBefore(until, stages.get(dumpId) ?? 'indexes'));
+  const pending = await stagedPending(client);
+  const due = pending.filter(({ stage }) => isNotBefore(until, stage));
   return { due, left: pending.length - due.length };
 }
 
-export async function pendingOf(client: Client, stage: EntryStage): Promise<StoredEntry[]> {
+export async function pendingOf(client: Client, wanted: EntryStage): Promise<StoredEntry[]> {
+  return (await stagedPending(client)).filter(({ stage }) => stage === wanted);
+}
+
+async function stagedPending(client: Client): Promise<(StoredEntry & { stage: EntryStage })[]> {
   const stages = await storedStages(client);
   const pending = await pendingEntries(client);
-  return pending.filter(({ dumpId }) => (stages.get(dumpId) ?? 'indexes') === stage);
+  return pending.map((entry) => ({ ...entry, stage: stages.get(entry.dumpId) ?? 'indexes' }));
 }

@@ -1,6 +1,6 @@
 import type { Client } from 'pg';
 import { callOffCutover, withCalledOffCutover, withLedger } from '../ledger';
-import { isNotBefore, type EntryStage } from './entry-stage';
+import { isNotBefore } from './entry-stage';
 import { executeStatement, type RunTask } from './run-entries';
 import { retryContention, withLockTimeout } from './run-online';
 import { storedStages } from './staged-entries';
@@ -35,13 +35,8 @@ export async function undoLate(task: UndoLate): Promise<void> {
  * @throws FlexliftError Contention; StatementRejected… naming the object
  */
 export async function undoBehindRows(task: RunTask): Promise<void> {
-  const executed = await executedEntries(task.client);
-  const behindRows = executed.filter(({ stage }) => isNotBefore(stage, 'privileges'));
-  await undoEntries(
-    task,
-    behindRows.map(({ dumpId }) => dumpId),
-    (work) => withLedger(task.client, task.identity, work),
-  );
+  const { client, identity } = task;
+  await undoEntries(task, await executedLate(client), (work) => withLedger(client, identity, work));
 }
 
 async function undoEntries(
@@ -68,25 +63,10 @@ async function undoEntries(
 }
 
 /**
- * Of the foreign keys only those that a cutover has executed: where the target allows no session_replication_role that is
- * all of them, and they would refuse changes.
+ * In the reverse of the order in which they were executed. Of the foreign keys only those that a cutover has executed:
+ * where the target allows no session_replication_role that is all of them, and they would refuse changes.
  */
 async function executedLate(client: Client): Promise<number[]> {
-  const executed = await executedEntries(client);
-  const late = executed.filter(
-    ({ stage, inCutover }) => isNotBefore(stage, 'privileges') || (inCutover && stage === 'foreign-keys'),
-  );
-  return late.map(({ dumpId }) => dumpId);
-}
-
-interface ExecutedEntry {
-  dumpId: number;
-  stage: EntryStage;
-  inCutover: boolean;
-}
-
-/** In the reverse of the order in which they were executed. */
-async function executedEntries(client: Client): Promise<ExecutedEntry[]> {
   const stages = await storedStages(client);
   const { rows } = await client.query<{ dump_id: number; in_cutover: boolean }>(
     `SELECT e.dump_id, d.detail IS NOT NULL AS in_cutover
@@ -94,11 +74,12 @@ async function executedEntries(client: Client): Promise<ExecutedEntry[]> {
        JOIN flexlift.step d ON d.kind = 'entry' AND d.key = e.dump_id::pg_catalog.text
       ORDER BY CASE e.phase WHEN 'acl' THEN 1 WHEN 'post-acl' THEN 2 ELSE 0 END DESC, e.position DESC`,
   );
-  return rows.map(({ dump_id: dumpId, in_cutover: inCutover }) => ({
-    dumpId,
-    stage: stages.get(dumpId) ?? 'indexes',
-    inCutover,
-  }));
+  return rows
+    .filter((row) => {
+      const stage = stages.get(row.dump_id) ?? 'indexes';
+      return isNotBefore(stage, 'privileges') || (row.in_cutover && stage === 'foreign-keys');
+    })
+    .map((row) => row.dump_id);
 }
 
 /** Deletes the rows, and with them takes the locks, of those that nobody has undone. */

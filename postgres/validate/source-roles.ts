@@ -1,6 +1,7 @@
 import type { Client } from 'pg';
 import { LEDGER_SCHEMA } from '../../contract';
 import { isNotOurs, isUserMade } from '../catalog';
+import { WAS_GRANTED } from './granted';
 
 /** What the schema needs a role for. */
 export interface SourceRoles {
@@ -89,11 +90,7 @@ function granteesSql(): string {
        CROSS JOIN LATERAL (VALUES (entry.grantee), (entry.grantor)) AS party(role)
        WHERE party.role <> o.${owner}
          ${schema === undefined ? '' : `AND o.${schema} <> 'pg_catalog'::pg_catalog.regnamespace`}
-         AND NOT EXISTS (
-         SELECT FROM pg_catalog.pg_init_privs i
-          CROSS JOIN LATERAL pg_catalog.aclexplode(i.initprivs) AS initial
-          WHERE i.objoid = o.oid AND i.classoid = o.tableoid AND i.objsubid = 0
-            AND initial.grantee = entry.grantee AND initial.privilege_type = entry.privilege_type)`,
+         AND ${WAS_GRANTED}`,
   );
   const columns = `SELECT entry.grantee FROM pg_catalog.pg_attribute a
                      JOIN pg_catalog.pg_class o ON o.oid = a.attrelid

@@ -1,5 +1,6 @@
 import type { MigrationMode } from '../../../contract';
 import { isUserMade } from '../../catalog';
+import { WAS_GRANTED } from '../granted';
 import { enumerate, warning, type DatabaseContext, type Rule, type Verdict } from '../rule';
 
 interface Notice {
@@ -13,13 +14,6 @@ interface Notice {
 const SUBSCRIPTIONS = `SELECT pg_catalog.quote_ident(o.subname) AS name FROM pg_catalog.pg_subscription o
              WHERE o.subdbid = (SELECT d.oid FROM pg_catalog.pg_database d
                                  WHERE d.datname = pg_catalog.current_database()) ORDER BY 1`;
-
-/** Not by initdb or an extension's script. */
-const WAS_GRANTED = `NOT EXISTS (
-         SELECT FROM pg_catalog.pg_init_privs i
-          CROSS JOIN LATERAL pg_catalog.aclexplode(i.initprivs) AS initial
-          WHERE i.objoid = o.oid AND i.classoid = o.tableoid AND i.objsubid = 0
-            AND initial.grantee = entry.grantee AND initial.privilege_type = entry.privilege_type)`;
 
 /** Nothing is wrong with these, but a person should know what becomes of them. Each query gives one name a row. */
 const NOTICES: Notice[] = [

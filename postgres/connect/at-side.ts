@@ -1,5 +1,6 @@
 import type { Client } from 'pg';
-import { mapPostgresError, serverName, type Side } from '../connect';
+import { serverName, type Side } from './endpoint';
+import { mapPostgresError } from './map-error';
 
 /**
  * Names the server in what `work` throws: where two connections are open at once, the outer `withConnection` cannot

@@ -7,11 +7,13 @@ const MAJOR = 14;
 const KEEPER = 'flexlift:0123456789ab:holdSnapshot:moved:';
 let pair: Pair;
 
-beforeEach(async () => {
+beforeEach(createPair);
+afterEach(() => pair.drop());
+
+async function createPair(): Promise<void> {
   pair = await Pair.create(MAJOR, 17);
   await pair.both('CREATE TABLE t (id int PRIMARY KEY)');
-});
-afterEach(() => pair.drop());
+}
 
 /** A keeper's snapshot is taken and its load completed, as far as the scope knows. */
 async function load(): Promise<void> {
@@ -71,10 +73,11 @@ test('one that began after the snapshot has moved the source once it has committ
 });
 
 test('a server on which nothing was written since has not moved', async () => {
-  // other tests write on the same server
+  // other tests write on the same server, and a load that is complete is not done again
   await eventually('nothing is written between snapshot and comparison', async () => {
-    await pair.sql('target', 'TRUNCATE flexlift.scope, flexlift.part, flexlift.table_load CASCADE');
     await load();
-    return !(await moved());
+    if (!(await moved())) return true;
+    await pair.drop();
+    await createPair();
   });
 });

@@ -15,14 +15,14 @@ import { ReplicationMeter } from './replication-meter';
 import { withSourceStream } from './source-stream';
 import { applySpooled, tablesCopiedAnew } from './spool';
 import { streamTables, tablesOverview, type StreamTable } from './table-states';
-import type { TransactionBuffer, TransactionPiece } from './transaction-buffer';
+import { isWorthwhile, type TransactionBuffer, type TransactionPiece } from './transaction-buffer';
 
 /** Milliseconds. */
 const BETWEEN_OVERVIEWS = 1_000;
 const BETWEEN_ADVANCES = 10_000;
 const LONGEST_WAIT = 200;
-/** After a batch a smaller one waits so long for more: each costs the target ten statements besides its changes. */
-const BETWEEN_BATCHES = 50;
+/** After a small batch another one waits so long for more: each costs the target ten statements besides its changes. */
+const BETWEEN_SMALL_BATCHES = 50;
 
 /** From one start of the stream to its end: the marker, the time, a stop, or a failure. */
 export class ApplierRun {
@@ -34,7 +34,7 @@ export class ApplierRun {
   private readonly hold: ProofHold;
   private nextOverview = 0;
   private lastAdvance = performance.now();
-  private lastBatch = 0;
+  private lastSmallBatch = -Infinity;
   private writing?: { commitTime: number };
   /** No change may come any more. */
   private isQuiet = false;
@@ -97,7 +97,7 @@ export class ApplierRun {
         await this.atBoundary();
         // a proof's hold may have lasted until the end: nothing is applied under it
         if (this.end !== undefined) continue;
-        await this.gather(buffer);
+        await this.gather(source, buffer);
         const awaited = this.isQuiet ? until?.marker : (until?.quietFrom ?? until?.marker);
         const bounds = { before: hold.aim, marker: awaited };
         const pieces = buffer.take(bounds);
@@ -117,11 +117,13 @@ export class ApplierRun {
     }
   }
 
-  private async gather(buffer: TransactionBuffer): Promise<void> {
-    const due = this.lastBatch + BETWEEN_BATCHES;
-    for (let left; buffer.isTooLittle && (left = due - performance.now()) > 0;) {
-      if (this.end !== undefined) return;
-      await buffer.arrival(left);
+  private async gather(source: ChangeStream, buffer: TransactionBuffer): Promise<void> {
+    const due = this.lastSmallBatch + BETWEEN_SMALL_BATCHES;
+    while (buffer.isTooLittle && this.end === undefined) {
+      this.args.signal.throwIfAborted();
+      const left = due - performance.now();
+      if (left <= 0 && !source.hasMore) return;
+      await buffer.arrival(left > 0 ? left : LONGEST_WAIT);
     }
   }
 
@@ -156,7 +158,7 @@ export class ApplierRun {
       quietFrom: this.args.until?.quietFrom,
     };
     const end = await applyBatch(this.writer, batch);
-    this.lastBatch = performance.now();
+    if (!isWorthwhile(pieces)) this.lastSmallBatch = performance.now();
     this.writing = undefined;
     this.isAt(end.lsn, source);
     this.meter.committed(end.lsn, end.counts);

@@ -103,8 +103,7 @@ export class TransactionBuffer {
   /** There is something, but too little for a batch, and nothing in it that somebody waits for. */
   get isTooLittle(): boolean {
     const isAwaited = this.failure !== undefined || this.markers > 0;
-    const isLittle = this.changes < WORTHWHILE.changes && this.bytes < WORTHWHILE.bytes;
-    return this.queue.length > 0 && isLittle && !isAwaited;
+    return this.queue.length > 0 && !isMuch(this.changes, this.bytes) && !isAwaited;
   }
 
   /** The stream is past every commit before `lsn`, and none of them is left here. */
@@ -191,6 +190,16 @@ export class TransactionBuffer {
     if (count > 0) this.taken.ring();
     return pieces;
   }
+}
+
+export function isWorthwhile(pieces: TransactionPiece[]): boolean {
+  const changes = pieces.reduce((sum, piece) => sum + piece.changes.length, 0);
+  const bytes = pieces.reduce((sum, piece) => sum + piece.bytes, 0);
+  return isMuch(changes, bytes);
+}
+
+function isMuch(changes: number, bytes: number): boolean {
+  return changes >= WORTHWHILE.changes || bytes >= WORTHWHILE.bytes;
 }
 
 /** One for all: hardly any transaction has a marker, and there are many transactions. */

@@ -11,6 +11,8 @@ export interface ChangeStream {
    * signal's reason
    */
   read(wait: number): Promise<StreamEvent[]>;
+  /** Something was received that nobody has read. */
+  readonly hasMore: boolean;
   /**
    * All before it is durable on the target. Sent with the next status: within a second, and again every ten. Never goes
    * back.

@@ -8,6 +8,11 @@ import type { Socket } from 'node:net';
  */
 const REST = 50;
 /**
+ * Milliseconds, and each rest is twice as long as the one before: the kernel takes no more than 64 KB of a new connection
+ * before they are read, for which a walsender would stand still until then.
+ */
+const FIRST_REST = 2;
+/**
  * Where one turn of the event loop brings more than these bytes, more may be there: it reads a socket 32 times, and beneath
  * TLS some KB each time.
  */
@@ -28,6 +33,7 @@ export class ReceivedBytes {
   private fresh = 0;
   private turn: NodeJS.Immediate | undefined;
   private rest: NodeJS.Timeout | undefined;
+  private nextRest = FIRST_REST;
 
   /** Takes over from whoever listened to the socket so far. */
   constructor(
@@ -53,6 +59,10 @@ export class ReceivedBytes {
       if (this.rest === undefined) this.socket.resume();
     }
     return chunk;
+  }
+
+  get isEmpty(): boolean {
+    return this.size === 0;
   }
 
   /** Milliseconds since the last chunk; none pass while nobody takes them. */
@@ -90,7 +100,8 @@ export class ReceivedBytes {
     this.fresh = 0;
     if (isMoreThere || this.rest !== undefined) return;
     this.socket.pause();
-    this.rest = setTimeout(this.endRest, REST);
+    this.rest = setTimeout(this.endRest, this.nextRest);
+    this.nextRest = Math.min(this.nextRest * 2, REST);
   };
 
   private readonly endRest = (): void => {

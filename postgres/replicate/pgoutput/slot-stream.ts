@@ -108,6 +108,10 @@ export class SlotStream implements ChangeStream, Submittable {
     }
   }
 
+  get hasMore(): boolean {
+    return this.received?.isEmpty === false;
+  }
+
   confirm(lsn: Lsn): void {
     this.status.confirm(lsn);
   }

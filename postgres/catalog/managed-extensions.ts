@@ -1,10 +1,28 @@
 /**
- * Azure puts them into every database of a flexible server, where nobody may create or drop them: whichever side has them,
- * they are neither migrated nor compared.
+ * Providers put them into databases by themselves, Azure into every one, and no other server has them: whichever side has
+ * them, they are neither migrated nor compared.
  */
-export const MANAGED_EXTENSIONS = ['azure', 'pgaadauth'];
+export const MANAGED_EXTENSIONS = [
+  'azure',
+  'google_columnar_engine',
+  'google_db_advisor',
+  'google_vacuum_mgmt',
+  'pgaadauth',
+];
+
+/** Made by CREATE EXTENSION for one of them, which does not make it a part of the extension. */
+export const MANAGED_SCHEMAS = ['google_vacuum_mgmt'];
 
 /** A condition on an extension's name. */
 export function isNotManaged(name: string): string {
-  return `${name} NOT IN (${MANAGED_EXTENSIONS.map((each) => `'${each}'`).join(', ')})`;
+  return isNoneOf(name, MANAGED_EXTENSIONS);
+}
+
+/** A condition on a schema's name. */
+export function isNotManagedSchema(name: string): string {
+  return isNoneOf(name, MANAGED_SCHEMAS);
+}
+
+function isNoneOf(name: string, names: string[]): string {
+  return `${name} NOT IN (${names.map((each) => `'${each}'`).join(', ')})`;
 }

@@ -9,3 +9,22 @@ export const PROVIDER_ROLES = [
   'rdsrepladmin',
   'rdstopmgr',
 ];
+
+/** In place of a superuser's; Azure's own, azure_pg_admin, is on every server there. */
+const ADMINISTRATORS = ['alloydbsuperuser', 'cloudsqlsuperuser', 'rds_superuser'];
+
+/** What a provider's role owns on the source is the target user's on the target, where nobody has that role or may act for it. */
+export const PROVIDER_OWNERS = [...PROVIDER_ROLES, ...ADMINISTRATORS];
+
+export function isProviders(owner: string): boolean {
+  return PROVIDER_OWNERS.includes(owner);
+}
+
+/**
+ * A condition on the row of `pg_namespace` of schema public: a user gave it to a role. The bootstrap superuser's and
+ * pg_database_owner's are what initdb gave; RDS gives it to `rdsadmin`, Cloud SQL to `cloudsqlsuperuser`.
+ */
+export function isGivenAway(alias: string): string {
+  const givers = ['pg_database_owner', ...PROVIDER_OWNERS].map((role) => `'${role}'`).join(', ');
+  return `(${alias}.nspowner <> 10 AND pg_catalog.pg_get_userbyid(${alias}.nspowner) NOT IN (${givers}))`;
+}

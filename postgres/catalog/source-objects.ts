@@ -1,8 +1,14 @@
 import { SOURCE_OBJECT_PATTERN } from '../../contract';
+import { isNotManagedSchema } from './managed-extensions';
 
 /** A condition on a name: a migration of ours has not made what it names on its source. */
 export function isNotOurs(name: string): string {
   return `${name} !~ '${SOURCE_OBJECT_PATTERN}'`;
+}
+
+/** A condition on a schema's name: neither ours nor a provider's. */
+export function isUsersSchema(name: string): string {
+  return `(${isNotOurs(name)} AND ${isNotManagedSchema(name)})`;
 }
 
 /**

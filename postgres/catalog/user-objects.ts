@@ -1,6 +1,6 @@
 import type { Client } from 'pg';
 import { LEDGER_SCHEMA } from '../../contract';
-import { isNotOurs } from './source-objects';
+import { isNotOurs, isUsersSchema } from './source-objects';
 
 /** Catalogs whose rows live in a schema, with that schema's column. */
 const IN_SCHEMAS = {
@@ -58,7 +58,7 @@ function userObjectsSql(): string {
     ([catalog, column]) =>
       `SELECT o.tableoid AS classid, o.oid AS objid
          FROM pg_catalog.${catalog} o JOIN pg_catalog.pg_namespace n ON n.oid = o.${column}
-        WHERE n.nspname <> $1 AND n.nspname !~ '^pg_(toast|temp)' AND ${isNotOurs('n.nspname')} AND ${isUserMade('o')}
+        WHERE n.nspname <> $1 AND n.nspname !~ '^pg_(toast|temp)' AND ${isUsersSchema('n.nspname')} AND ${isUserMade('o')}
               ${catalog === 'pg_class' ? `AND o.relkind IN ('r', 'p', 'v', 'm', 'f', 'S')` : ''}`,
   );
   const ofDatabase = OF_DATABASE.map(
@@ -67,7 +67,7 @@ function userObjectsSql(): string {
         WHERE ${isUserMade('o')} ${catalog === 'pg_publication' ? `AND ${isNotOurs('o.pubname')}` : ''}`,
   );
   const schemas = `SELECT o.tableoid, o.oid FROM pg_catalog.pg_namespace o
-                    WHERE o.nspname NOT IN ('public', $1) AND o.nspname !~ '^pg_' AND ${isNotOurs('o.nspname')}
+                    WHERE o.nspname NOT IN ('public', $1) AND o.nspname !~ '^pg_' AND ${isUsersSchema('o.nspname')}
                       AND ${isUserMade('o')}`;
   const largeObjects = `SELECT 'pg_catalog.pg_largeobject'::pg_catalog.regclass, oid
                           FROM pg_catalog.pg_largeobject_metadata`;

@@ -1,4 +1,5 @@
 import type { Client } from 'pg';
+import { isProviders } from '../catalog';
 import { atSide, quoteIdentifier, quoteLiteral } from '../connect';
 
 interface PropertiesRow {
@@ -61,7 +62,7 @@ function propertyStatements(row: PropertiesRow, choice: PropertyChoice, creator:
       statements.push(`GRANT ${privilege} ON ${object} TO ${role}${grantable ? ' WITH GRANT OPTION' : ''}`);
     }
   }
-  if (!choice.noOwner && row.owner !== creator) {
+  if (!choice.noOwner && row.owner !== creator && !isProviders(row.owner)) {
     statements.push(`ALTER ${object} OWNER TO ${quoteIdentifier(row.owner)}`);
   }
   return statements;

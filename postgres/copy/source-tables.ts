@@ -1,5 +1,5 @@
 import type { Client } from 'pg';
-import { isNotManaged, isNotOurs } from '../catalog';
+import { isNotManaged, isUsersSchema } from '../catalog';
 
 /** A table whose own rows are copied. */
 export interface SourceTable {
@@ -27,7 +27,7 @@ export const SOURCE_TABLES = `
       JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
       LEFT JOIN config ON config.oid = c.oid
      WHERE c.relkind = 'r' AND c.relpersistence <> 't'
-       AND n.nspname NOT IN ('pg_catalog', 'information_schema', 'flexlift') AND ${isNotOurs('n.nspname')}
+       AND n.nspname NOT IN ('pg_catalog', 'information_schema', 'flexlift') AND ${isUsersSchema('n.nspname')}
        AND (config.oid IS NOT NULL
             OR NOT EXISTS (SELECT FROM pg_catalog.pg_depend d
                             WHERE d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass AND d.objid = c.oid

@@ -1,5 +1,5 @@
 import type { Client } from 'pg';
-import type { DatabaseGrant } from '../catalog';
+import { isProviders, type DatabaseGrant, type DatabaseProperties } from '../catalog';
 import { quoteIdentifier, withConnection, type Endpoint } from '../connect';
 import { readLedger, releaseLedger, type LedgerIdentity } from '../ledger';
 import { openDatabase } from './closed-database';
@@ -12,6 +12,14 @@ export interface OwnershipOptions {
   noOwner: boolean;
   /** The database's rights become those of a new one. */
   noPrivileges: boolean;
+}
+
+/** A database that a provider's role owns, as Cloud SQL makes them, stays the target user's as well. */
+export function ownershipOf<Options extends OwnershipOptions>(
+  { owner }: DatabaseProperties,
+  options: Options,
+): Options {
+  return { ...options, noOwner: options.noOwner || isProviders(owner) };
 }
 
 /**
@@ -42,8 +50,9 @@ export async function releaseTargetDatabase(
 }
 
 /** Must run inside the release's transaction; reads from the ledger what the source was like. */
-export async function applyFinalProperties(client: Client, options: OwnershipOptions): Promise<void> {
+export async function applyFinalProperties(client: Client, asked: OwnershipOptions): Promise<void> {
   const { properties, skipped } = await readPropertiesDetail(client);
+  const options = ownershipOf(properties, asked);
   if (!(await ownsDatabase(client))) return;
   // at the start the target lacked what a value may name: a text search configuration, an extension's parameter
   const again = await planSettings(

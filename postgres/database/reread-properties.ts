@@ -12,7 +12,7 @@ import {
   readPropertiesDetail,
 } from './early-properties';
 import { differingProperties } from './prove-properties';
-import { applyFinalProperties, type OwnershipOptions } from './release-target-database';
+import { applyFinalProperties, ownershipOf, type OwnershipOptions } from './release-target-database';
 
 /** What the source is like now; of `known`, what it was like before, is taken what cannot be told now. */
 export type ReadProperties = (known: DatabaseProperties) => Promise<DatabaseProperties>;
@@ -79,9 +79,11 @@ async function resetIfThere(client: Client, setting: DatabaseSetting): Promise<v
 
 async function refuseAbsentRoles(
   client: Client,
-  { owner, grants, settings }: DatabaseProperties,
-  { noOwner, noPrivileges }: OwnershipOptions,
+  properties: DatabaseProperties,
+  options: OwnershipOptions,
 ): Promise<void> {
+  const { owner, grants, settings } = properties;
+  const { noOwner, noPrivileges } = ownershipOf(properties, options);
   const grantees = noPrivileges ? [] : grants.map(({ grantee }) => grantee);
   const named = [...(noOwner ? [] : [owner]), ...grantees, ...settings.map(({ role }) => role)];
   const roles = named.filter((role) => role !== undefined && !(noOwner && role === owner)) as string[];

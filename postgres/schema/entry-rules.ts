@@ -1,5 +1,5 @@
 import { LEDGER_SCHEMA, SOURCE_OBJECT_PATTERN } from '../../contract';
-import { MANAGED_EXTENSIONS } from '../catalog';
+import { MANAGED_EXTENSIONS, MANAGED_SCHEMAS } from '../catalog';
 import { isPrivilege } from './entry-statement';
 import type { ArchiveEntry } from './read-archive';
 
@@ -67,6 +67,14 @@ export const ENTRY_RULES: readonly EntryRule[] = [
     objectAbsent: false,
     applies: (entry) =>
       entry.description === 'EXTENSION' && ['plpgsql', ...MANAGED_EXTENSIONS].includes(entry.tag),
+  },
+  {
+    name: 'managed-schema',
+    reason: 'The schema belongs to an extension that comes with the server.',
+    objectAbsent: true,
+    applies: (entry) =>
+      MANAGED_SCHEMAS.includes(entry.schema) ||
+      (entry.description === 'SCHEMA' && MANAGED_SCHEMAS.includes(entry.tag)),
   },
   {
     name: 'extension-comment',

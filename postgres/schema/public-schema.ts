@@ -1,4 +1,5 @@
 import type { Client } from 'pg';
+import { isGivenAway } from '../catalog';
 import { quoteIdentifier, quoteLiteral } from '../connect';
 
 /**
@@ -23,11 +24,9 @@ export async function alignPublicSchema(
   );
 }
 
-/** The bootstrap superuser's and pg_database_owner's are what initdb gave. */
 const PUBLIC_OWNER = `
-  SELECT pg_catalog.pg_get_userbyid(nspowner) AS owner,
-         nspowner <> 10 AND pg_catalog.pg_get_userbyid(nspowner) <> 'pg_database_owner' AS chosen
-    FROM pg_catalog.pg_namespace WHERE nspname = 'public'`;
+  SELECT pg_catalog.pg_get_userbyid(n.nspowner) AS owner, ${isGivenAway('n')} AS chosen
+    FROM pg_catalog.pg_namespace n WHERE n.nspname = 'public'`;
 
 async function whereAllowed(client: Client, statement: string): Promise<void> {
   // a role that the target lacks is the validation's to name

@@ -1,4 +1,5 @@
 import type { Client } from 'pg';
+import { isProviders } from '../catalog';
 import { isDone, once, type LedgerIdentity } from '../ledger';
 import { entryPhases } from './entry-phase';
 import { leftOutEntries, type EntryOptions } from './entry-rules';
@@ -50,9 +51,9 @@ async function ledgerRows({ source, archive, options }: StoreArchive): Promise<s
   const tables = await tablesOfEntries(source, entries);
   const phases = entryPhases(entries, tables);
   const leftOut = leftOutEntries(entries, options);
-  const owner = !options.noOwner;
   return entries.map((entry, position) => {
     const skippedBy = leftOut.get(entry.dumpId);
+    const owner = !options.noOwner && !isProviders(entry.owner);
     const creator = skippedBy === undefined ? entryCreator(entry, { owner }) : undefined;
     return JSON.stringify({
       dump_id: entry.dumpId,

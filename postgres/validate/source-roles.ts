@@ -1,12 +1,14 @@
 import type { Client } from 'pg';
 import { LEDGER_SCHEMA } from '../../contract';
-import { isNotOurs, isUserMade } from '../catalog';
+import { isGivenAway, isNotOurs, isProviders, isUserMade, isUsersSchema } from '../catalog';
 import { WAS_GRANTED } from './granted';
 
 /** What the schema needs a role for. */
 export interface SourceRoles {
-  /** Owners of objects and of the database. */
+  /** Owners of objects and of the database, but for a provider's roles. */
   owners: string[];
+  /** A provider's roles that own any. */
+  providers: string[];
   /** Receivers and givers of rights, and those whose default privileges are set. */
   grantees: string[];
   /** Those whose default privileges are set. */
@@ -47,8 +49,10 @@ const ACLS: Record<string, { acl: string; owner: string; schema?: string }> = {
 };
 
 export async function readSourceRoles(client: Client): Promise<SourceRoles> {
+  const owners = await roleNames(client, ownersSql());
   return {
-    owners: await roleNames(client, ownersSql()),
+    owners: owners.filter((name) => !isProviders(name)),
+    providers: owners.filter(isProviders),
     grantees: await roleNames(client, granteesSql()),
     defaultPrivileges: await roleNames(client, 'SELECT defaclrole FROM pg_catalog.pg_default_acl'),
     others: await roleNames(client, OTHERS),
@@ -71,8 +75,7 @@ function ownersSql(): string {
   // the public schema's owner is dumped only where it is not the one that initdb gave it
   const schemas = `SELECT o.nspowner FROM pg_catalog.pg_namespace o
                     WHERE ${isUserMade('o')} AND ${isMigratedSchema('o.oid')}
-                       OR o.nspname = 'public' AND o.nspowner <> 10
-                          AND pg_catalog.pg_get_userbyid(o.nspowner) <> 'pg_database_owner'`;
+                       OR o.nspname = 'public' AND ${isGivenAway('o')}`;
   const rest = [
     schemas,
     'SELECT lomowner FROM pg_catalog.pg_largeobject_metadata',
@@ -89,6 +92,7 @@ function granteesSql(): string {
        CROSS JOIN LATERAL pg_catalog.aclexplode(o.${acl}) AS entry
        CROSS JOIN LATERAL (VALUES (entry.grantee), (entry.grantor)) AS party(role)
        WHERE party.role <> o.${owner}
+         ${catalog === 'pg_namespace' ? `AND ${isUsersSchema('o.nspname')}` : ''}
          ${schema === undefined ? '' : `AND o.${schema} <> 'pg_catalog'::pg_catalog.regnamespace`}
          AND ${WAS_GRANTED}`,
   );
@@ -113,5 +117,5 @@ const OTHERS = `
 function isMigratedSchema(oid: string): string {
   return `${oid} NOT IN (SELECT s.oid FROM pg_catalog.pg_namespace s
                           WHERE s.nspname = '${LEDGER_SCHEMA}' OR s.nspname ~ '^pg_(toast|temp)'
-                             OR NOT (${isNotOurs('s.nspname')}))`;
+                             OR NOT (${isUsersSchema('s.nspname')}))`;
 }

@@ -71,14 +71,20 @@ async function createWithTable(major: Major, database: string): Promise<void> {
   );
 }
 
-async function migrate(database: string, change: Partial<MigrationRequest> = {}): Promise<MigrationStatus> {
+async function migrate(
+  database: string,
+  change: Partial<MigrationRequest> = {},
+  look: () => Promise<void> = () => Promise.resolve(),
+): Promise<MigrationStatus> {
   const migrations = await Migrations.connect();
   const target = { ...testAddress(TARGET), user };
   const asked = testRequest(testAddress(SOURCE), target, { databases: [database], ...change });
   const handle = await migrations.start(asked);
   const worker = WorkerProcess.start({ pool: asked.pool });
   try {
-    return await handle.result();
+    const status = await handle.result();
+    await look();
+    return status;
   } finally {
     await worker.kill();
     await migrations.close();
@@ -134,3 +140,43 @@ it('objects of roles that may create them by rights that come later', async () =
   const status = await migrate(database);
   expect(status).toMatchObject({ state: 'Succeeded', databases: [{ differences: [] }] });
 });
+
+it('a database as Cloud SQL makes it', async () => {
+  await run(SOURCE, 'postgres', 'CREATE ROLE cloudsqlsuperuser', 'CREATE ROLE cloudsqladmin');
+  const database = await createTestDatabase(SOURCE, 'flx_left', 'OWNER cloudsqlsuperuser');
+  await run(
+    SOURCE,
+    database,
+    'ALTER SCHEMA public OWNER TO cloudsqlsuperuser',
+    'CREATE SCHEMA google_vacuum_mgmt AUTHORIZATION cloudsqladmin',
+    'GRANT USAGE ON SCHEMA google_vacuum_mgmt TO cloudsqlsuperuser',
+    'CREATE EXTENSION hstore SCHEMA google_vacuum_mgmt',
+    `UPDATE pg_extension SET extname = 'google_vacuum_mgmt' WHERE extname = 'hstore'`,
+    'CREATE TABLE google_vacuum_mgmt.state AS SELECT 1 AS a',
+    'ALTER TABLE google_vacuum_mgmt.state OWNER TO cloudsqladmin',
+    'CREATE TABLE t AS SELECT 1 AS a',
+    `GRANT SELECT ON t TO ${app}`,
+    'ALTER TABLE t OWNER TO cloudsqlsuperuser',
+    'SELECT lo_create(7)',
+    'ALTER LARGE OBJECT 7 OWNER TO cloudsqlsuperuser',
+  );
+  let owners: unknown;
+  try {
+    const status = await migrate(database, {}, async () => {
+      owners = await withSession(TARGET, database, async (client) => {
+        const { rows } = await client.query<object>(OWNERS);
+        return rows;
+      });
+    });
+    expect(status).toMatchObject({ state: 'Succeeded', databases: [{ differences: [] }] });
+    expect(owners).toEqual([{ database: user, table: user, object: user, schema: null }]);
+  } finally {
+    await run(SOURCE, 'postgres', 'DROP ROLE cloudsqlsuperuser, cloudsqladmin');
+  }
+});
+
+const OWNERS = `
+  SELECT pg_get_userbyid(d.datdba) AS database, pg_get_userbyid(c.relowner) AS table,
+         pg_get_userbyid(o.lomowner) AS object, to_regnamespace('google_vacuum_mgmt')::text AS schema
+    FROM pg_database d, pg_class c, pg_largeobject_metadata o
+   WHERE d.datname = current_database() AND c.oid = 't'::regclass`;

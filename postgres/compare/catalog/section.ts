@@ -1,4 +1,4 @@
-import { isNotOurs } from '../../catalog';
+import { isUsersSchema } from '../../catalog';
 
 /**
  * One query over the catalog. It gives rows of `identity` (what a person calls the object, with its quoted name) and
@@ -18,7 +18,7 @@ export function qualified(schema: string, name: string): string {
 
 /** Schemas whose content belongs to the database's users. */
 export function userSchema(schema: string): string {
-  return `(${schema} !~ '^pg_' AND ${schema} NOT IN ('information_schema', 'flexlift') AND ${isNotOurs(schema)})`;
+  return `(${schema} !~ '^pg_' AND ${schema} NOT IN ('information_schema', 'flexlift') AND ${isUsersSchema(schema)})`;
 }
 
 /** Extensions bring their own objects, which differ between their versions. */

@@ -1,5 +1,5 @@
 import { quoteIdentifier } from '../../connect';
-import { enumerate, failed, type DatabaseContext, type Rule, type Verdict } from '../rule';
+import { enumerate, failed, warning, type DatabaseContext, type Rule, type Verdict } from '../rule';
 import { readSourceRoles } from '../source-roles';
 
 export const rolesPresent: Rule<DatabaseContext> = {
@@ -13,6 +13,7 @@ export const rolesPresent: Rule<DatabaseContext> = {
     const roles = await readSourceRoles(sourceClient);
     const absent = (names: string[]) => names.filter((name) => !present.has(name));
     return [
+      ...(request.noOwner ? [] : ofProviders(roles.providers)),
       ...(request.noOwner ? [] : missing(absent(roles.owners), 'owners', 'or use --no-owner')),
       ...(request.noPrivileges
         ? []
@@ -25,6 +26,16 @@ export const rolesPresent: Rule<DatabaseContext> = {
     ];
   },
 };
+
+function ofProviders(names: string[]): Verdict[] {
+  if (names.length === 0) return [];
+  return [
+    warning(
+      `What roles of the source's provider own will be the target user's: ${enumerate(names.map(quoteIdentifier))}.`,
+      "Nothing to do, unless it should be another role's: give it to that role on the source, or on the target afterwards.",
+    ),
+  ];
+}
 
 function missing(names: string[], what: string, otherwise: string): Verdict[] {
   const [first] = names;

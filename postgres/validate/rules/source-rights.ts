@@ -1,6 +1,6 @@
 import type { Client } from 'pg';
 import { LEDGER_SCHEMA } from '../../../contract';
-import { isNotManaged, isNotOurs } from '../../catalog';
+import { isNotManaged, isUsersSchema } from '../../catalog';
 import { quoteIdentifier, quoteQualified } from '../../connect';
 import { enumerate, failed, type DatabaseContext, type Rule, type Verdict } from '../rule';
 
@@ -25,7 +25,7 @@ const READ_RELATIONS = `
     FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
    WHERE c.relkind IN ('r', 'p', 'm', 'S') AND c.relpersistence <> 't'
      AND n.nspname !~ '^pg_' AND n.nspname NOT IN ('information_schema', '${LEDGER_SCHEMA}')
-     AND ${isNotOurs('n.nspname')}
+     AND ${isUsersSchema('n.nspname')}
      AND (NOT EXISTS (SELECT FROM pg_catalog.pg_depend member
                        WHERE member.classid = c.tableoid AND member.objid = c.oid AND member.deptype = 'e')
           OR EXISTS (SELECT FROM pg_catalog.pg_extension e

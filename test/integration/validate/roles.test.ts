@@ -85,6 +85,22 @@ describe('roles-present', () => {
   });
 });
 
+it("says what becomes of that which the source's provider owns", async () => {
+  const scenario = await databases.scenario(14, 17, 'CREATE TABLE t ()');
+  await run(14, 'postgres', 'CREATE ROLE rds_superuser');
+  try {
+    await run(14, scenario.database, 'ALTER SCHEMA public OWNER TO rds_superuser');
+    expect(of(await runValidation(scenario), 'roles-present')).toMatchObject([{ state: 'Succeeded' }]);
+    await run(14, scenario.database, 'ALTER TABLE t OWNER TO rds_superuser');
+    expect(of(await runValidation(scenario), 'roles-present')).toMatchObject([
+      { state: 'Warning', message: expect.stringContaining('"rds_superuser"') as string },
+    ]);
+  } finally {
+    await run(14, scenario.database, 'REASSIGN OWNED BY rds_superuser TO postgres');
+    await run(14, 'postgres', 'DROP ROLE rds_superuser');
+  }
+});
+
 describe('target-rights', () => {
   it('tells whose database it is, and who could create nothing in schema public any more', async () => {
     const owner = `owner_${newMigrationId()}`;

@@ -19,6 +19,8 @@ const CASES: [string | undefined, Partial<ArchiveEntry>][] = [
   ['managed-extension', { description: 'EXTENSION', tag: 'azure' }],
   ['managed-extension', { description: 'EXTENSION', tag: 'pgaadauth' }],
   ['managed-extension', { description: 'EXTENSION', tag: 'plpgsql' }],
+  ['managed-schema', { description: 'SCHEMA', tag: 'google_vacuum_mgmt' }],
+  ['managed-schema', { description: 'ACL', schema: 'google_vacuum_mgmt', tag: 'TABLE t' }],
   ['extension-comment', { description: 'COMMENT', tag: 'EXTENSION hstore' }],
   ['server-privileges', { description: 'ACL', schema: 'pg_catalog', tag: 'FUNCTION pg_read_file(text)' }],
   ['subscription', { description: 'SUBSCRIPTION' }],

@@ -13,9 +13,17 @@ export const MANAGED_EXTENSIONS = [
 /** Made by CREATE EXTENSION for one of them, which does not make it a part of the extension. */
 export const MANAGED_SCHEMAS = ['google_vacuum_mgmt'];
 
+/** What stands in their tables acts by itself: jobs would run on the target while the source is still in use. */
+const ACTING_EXTENSIONS = ['pg_cron'];
+
 /** A condition on an extension's name. */
 export function isNotManaged(name: string): string {
   return isNoneOf(name, MANAGED_EXTENSIONS);
+}
+
+/** A condition on an extension's name: what it hands pg_dump of its tables and sequences is migrated. */
+export function bringsRows(name: string): string {
+  return isNoneOf(name, [...MANAGED_EXTENSIONS, ...ACTING_EXTENSIONS]);
 }
 
 /** A condition on a schema's name. */

@@ -1,5 +1,5 @@
 import type { Client } from 'pg';
-import { isNotManaged, isUsersSchema } from '../catalog';
+import { bringsRows, isUsersSchema } from '../catalog';
 
 /** A table whose own rows are copied. */
 export interface SourceTable {
@@ -20,7 +20,7 @@ export const SOURCE_TABLES = `
       FROM pg_catalog.pg_extension e
       CROSS JOIN LATERAL ROWS FROM (pg_catalog.unnest(e.extconfig), pg_catalog.unnest(e.extcondition))
                          AS c(oid, condition)
-     WHERE ${isNotManaged('e.extname')}),
+     WHERE ${bringsRows('e.extname')}),
   tables AS (
     SELECT c.oid, n.nspname AS schema, c.relname AS name, config.condition
       FROM pg_catalog.pg_class c

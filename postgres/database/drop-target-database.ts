@@ -23,8 +23,9 @@ export async function dropTargetDatabase(args: {
     await dropDatabase(maintenance, stagingDatabase(identity.migrationId, database));
     if (database === target.address.maintenanceDatabase) return { dropped: false };
     const existing = await findDatabase(maintenance, database);
-    if (existing === undefined || existing.invalid) return { dropped: false };
-    if (!(await isOursAndOpen(args))) return { dropped: false };
+    if (existing === undefined) return { dropped: false };
+    // what an interrupted DROP DATABASE left can only be dropped, and says no more whose it was
+    if (!existing.invalid && !(await isOursAndOpen(args))) return { dropped: false };
     await dropDatabase(maintenance, database);
     return { dropped: true };
   });

@@ -2,6 +2,7 @@ import { DatabaseError } from 'pg';
 import { FlexliftError, type Finding, type MigrationRequest } from '../../contract';
 import { databaseProperties, listUserDatabases } from '../catalog';
 import { mapPostgresError, withConnection, type Endpoint } from '../connect';
+import { findDatabase } from '../database';
 import { liveDatabases } from './live-databases';
 import { forbidWrites, withServer } from './reach';
 import {
@@ -117,11 +118,8 @@ async function checkDatabase(
       await forbidWrites(sourceClient);
       const properties = await databaseProperties(sourceClient);
       const context = { request, database, source, target, sourceClient, properties };
-      const { rowCount } = await target.client.query(
-        'SELECT FROM pg_catalog.pg_database WHERE datname = $1',
-        [database],
-      );
-      if (rowCount === 0) return await check(context);
+      const existing = await findDatabase(target.client, database);
+      if (existing === undefined || existing.invalid) return await check(context);
       return await orFinding('target-rights', database, () =>
         withConnection(args.target, database, signal, async (targetClient) => {
           await forbidWrites(targetClient);

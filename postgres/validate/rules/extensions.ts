@@ -1,5 +1,6 @@
 import type { Client } from 'pg';
 import { MANAGED_EXTENSIONS } from '../../catalog';
+import { quoteIdentifier } from '../../connect';
 import { failed, warning, type DatabaseContext, type Rule, type Verdict } from '../rule';
 
 /** In every database anyway: template0 has the first. */
@@ -18,24 +19,26 @@ const PRELOAD_DEMANDED = new Set([
 /** It can be created, but does not work without that. */
 const PRELOAD_WANTED = new Set(['age', 'anon', 'pg_failover_slots', 'pg_partman_bgw', 'pg_stat_statements']);
 
-interface Extension {
+export interface Extension {
   name: string;
   version: string;
 }
 
-interface Offer {
+export interface Offer {
   name: string;
   version: string;
   superuser: boolean;
   installed: boolean;
 }
 
-interface Server {
+export interface ExtensionServer {
   offers: Map<string, Offer>;
   /** `azure.extensions`, lower case; absent where the server has no such list. */
   allowed?: Set<string>;
   /** `shared_preload_libraries`; absent where the user may not see it. */
   preloaded?: Set<string>;
+  /** `cron.database_name`: the only database in which pg_cron can be created; absent where it is not loaded. */
+  cronDatabase?: string;
   /** A provider whose own machinery creates extensions for a plain user. */
   provider: boolean;
 }
@@ -43,7 +46,7 @@ interface Server {
 export const extensions: Rule<DatabaseContext> = {
   id: 'extensions',
   holds: 'The target has every extension that the source uses.',
-  async check({ sourceClient, target, targetClient }) {
+  async check({ sourceClient, target, targetClient, database }) {
     const { rows } = await sourceClient.query<Extension>(
       `SELECT extname AS name, extversion AS version FROM pg_catalog.pg_extension
         WHERE extname <> ALL ($1) ORDER BY extname`,
@@ -51,11 +54,16 @@ export const extensions: Rule<DatabaseContext> = {
     );
     if (rows.length === 0) return [];
     const server = await readServer(targetClient ?? target.client);
-    return rows.flatMap((extension) => checkExtension(extension, server, target.user.superuser));
+    return rows.flatMap((extension) =>
+      checkExtension(extension, { server, database, superuser: target.user.superuser }),
+    );
   },
 };
 
-function checkExtension(extension: Extension, server: Server, superuser: boolean): Verdict[] {
+export function checkExtension(
+  extension: Extension,
+  { server, database, superuser }: { server: ExtensionServer; database: string; superuser: boolean },
+): Verdict[] {
   const { name, version } = extension;
   const offer = server.offers.get(name);
   if (offer === undefined) {
@@ -82,10 +90,19 @@ function checkExtension(extension: Extension, server: Server, superuser: boolean
       ),
     ];
   }
+  const { cronDatabase } = server;
+  if (name === 'pg_cron' && cronDatabase !== undefined && cronDatabase !== database && !offer.installed) {
+    return [
+      failed(
+        `The target creates extension pg_cron in database ${quoteIdentifier(cronDatabase)} alone.`,
+        `Set the server parameter cron.database_name of the target to ${database} and restart it, or drop the extension on the source (DROP EXTENSION pg_cron).`,
+      ),
+    ];
+  }
   return [...checkPreload(name, server), ...checkVersion(name, version, offer.version)];
 }
 
-function checkPreload(name: string, { preloaded }: Server): Verdict[] {
+function checkPreload(name: string, { preloaded }: ExtensionServer): Verdict[] {
   if (!PRELOAD_DEMANDED.has(name) && !PRELOAD_WANTED.has(name)) return [];
   if (preloaded?.has(name) === true) return [];
   const remedy = `Add ${name} to shared_preload_libraries of the target and restart it.`;
@@ -122,24 +139,29 @@ export function compareVersions(one: string, other: string): number {
   return 0;
 }
 
-async function readServer(client: Client): Promise<Server> {
+async function readServer(client: Client): Promise<ExtensionServer> {
   const { rows } = await client.query<{
     allowed: string | null;
     preloaded: string | null;
+    cron: string | null;
     provider: boolean;
   }>(
     `SELECT pg_catalog.current_setting('azure.extensions', true) AS allowed,
             (SELECT setting FROM pg_catalog.pg_settings WHERE name = 'shared_preload_libraries') AS preloaded,
+            pg_catalog.current_setting('cron.database_name', true) AS cron,
             pg_catalog.current_setting('azure.extensions', true) IS NOT NULL
             OR pg_catalog.current_setting('rds.extensions', true) IS NOT NULL
             OR EXISTS (SELECT FROM pg_catalog.pg_roles WHERE rolname IN ('cloudsqlsuperuser', 'alloydbsuperuser'))
               AS provider`,
   );
-  const { allowed, preloaded, provider } = rows[0] ?? { allowed: null, preloaded: null, provider: false };
+  const [row] = rows;
+  if (row === undefined) throw new Error('a query without a source of rows gave none');
+  const { allowed, preloaded, cron, provider } = row;
   return {
     offers: new Map((await readOffers(client)).map((offer) => [offer.name, offer])),
     ...(allowed === null ? {} : { allowed: listOf(allowed) }),
     ...(preloaded === null ? {} : { preloaded: listOf(preloaded) }),
+    ...(cron === null ? {} : { cronDatabase: cron }),
     provider,
   };
 }

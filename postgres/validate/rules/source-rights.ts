@@ -1,6 +1,6 @@
 import type { Client } from 'pg';
 import { LEDGER_SCHEMA } from '../../../contract';
-import { isNotManaged, isUsersSchema } from '../../catalog';
+import { bringsRows, isUsersSchema } from '../../catalog';
 import { quoteIdentifier, quoteQualified } from '../../connect';
 import { enumerate, failed, type DatabaseContext, type Rule, type Verdict } from '../rule';
 
@@ -29,7 +29,7 @@ const READ_RELATIONS = `
      AND (NOT EXISTS (SELECT FROM pg_catalog.pg_depend member
                        WHERE member.classid = c.tableoid AND member.objid = c.oid AND member.deptype = 'e')
           OR EXISTS (SELECT FROM pg_catalog.pg_extension e
-                      WHERE c.oid = ANY (e.extconfig) AND ${isNotManaged('e.extname')}))`;
+                      WHERE c.oid = ANY (e.extconfig) AND ${bringsRows('e.extname')}))`;
 
 async function schemasWithoutUsage(client: Client, grantee: string): Promise<Verdict[]> {
   const { rows } = await client.query<{ nspname: string }>(

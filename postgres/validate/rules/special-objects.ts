@@ -52,6 +52,13 @@ const NOTICES: Notice[] = [
     remedy: 'Nothing to do, unless they should not.',
   },
   {
+    query: `SELECT 'pg_cron' AS name FROM pg_catalog.pg_extension WHERE extname = 'pg_cron'`,
+    message: (names) =>
+      `Jobs of ${names} are not migrated, for they would run on the target while the source is still in use.`,
+    remedy:
+      'Schedule them on the target after the migration; SELECT * FROM cron.job lists them on the source.',
+  },
+  {
     query: `SELECT DISTINCT pg_catalog.pg_describe_object(o.tableoid, o.oid, 0) AS name
               FROM (SELECT tableoid, oid, pronamespace AS schema, proowner AS owner, proacl AS acl FROM pg_catalog.pg_proc
                      UNION ALL

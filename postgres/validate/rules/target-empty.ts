@@ -1,6 +1,7 @@
 import type { Client } from 'pg';
 import { someUserObject } from '../../catalog';
 import { migrationPrefix } from '../../connect';
+import { findDatabase } from '../../database';
 import { readLedger, type LedgerRow } from '../../ledger';
 import { failed, succeeded, warning, type DatabaseContext, type Rule, type Verdict } from '../rule';
 
@@ -10,7 +11,7 @@ export const targetEmpty: Rule<DatabaseContext> = {
   holds: 'The target database does not exist yet.',
   async check(context) {
     const { targetClient } = context;
-    if (targetClient === undefined) return [];
+    if (targetClient === undefined) return await leftByDrop(context);
     const ledger = await readLedger(targetClient);
     if (ledger?.migration_id === context.request.migrationId) return [ownLedger(context, ledger)];
     if (ledger?.state === 'open') return [await otherMigration(context, targetClient, ledger)];
@@ -20,6 +21,12 @@ export const targetEmpty: Rule<DatabaseContext> = {
     return [notEmpty(context, `holds, among others, ${object}`)];
   },
 };
+
+async function leftByDrop(context: DatabaseContext): Promise<Verdict[]> {
+  const existing = await findDatabase(context.target.client, context.database);
+  if (existing === undefined) return [];
+  return [notEmpty(context, 'was left unusable by an interrupted DROP DATABASE')];
+}
 
 function ownLedger({ request }: DatabaseContext, ledger: LedgerRow): Verdict {
   if (ledger.state === 'released') {

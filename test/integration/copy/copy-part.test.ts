@@ -1,3 +1,4 @@
+import { readSequences } from '../../../postgres/compare';
 import { copyPart, remainingLargeObjectBatches } from '../../../postgres/copy';
 import { withLedger } from '../../../postgres/ledger';
 import { eventually } from '../../support/eventually';
@@ -270,6 +271,17 @@ test("an extension's configuration table: the user's rows replace those that mat
   expect(tables.map((table) => table.name).sort()).toEqual(['conf', 'plain']);
   const { target } = await pair.results('SELECT name FROM public.conf ORDER BY 1');
   expect(target).toEqual([{ name: 'ours' }, { name: 'theirs' }]);
+});
+
+test('jobs of pg_cron stay where they are', async () => {
+  await pair.both(`
+    CREATE EXTENSION hstore; CREATE SCHEMA cron; CREATE TABLE cron.job (a int); CREATE SEQUENCE cron.jobid_seq;
+    ALTER EXTENSION hstore ADD TABLE cron.job; ALTER EXTENSION hstore ADD SEQUENCE cron.jobid_seq;
+    UPDATE pg_extension SET extname = 'pg_cron', extcondition = '{"",""}',
+           extconfig = ARRAY['cron.job'::regclass::oid, 'cron.jobid_seq'::regclass::oid] WHERE extname = 'hstore'`);
+  await pair.sql('source', 'INSERT INTO cron.job VALUES (1)');
+  expect(await pair.copyAll()).toEqual([]);
+  expect(await pair.session('source', (client) => readSequences(client, never))).toEqual([]);
 });
 
 test('a plan is stored once', async () => {

@@ -2,7 +2,15 @@ import { stagingDatabase } from '../../../postgres/catalog';
 import { createTargetDatabase } from '../../../postgres/database';
 import { createLedger, releaseLedger } from '../../../postgres/ledger';
 import { createTestDatabase, dropTestDatabase, withSession } from '../../support/servers';
-import { createArguments, createNamed, ledgerOf, newMigrationId, run, stagingExists } from './support';
+import {
+  createArguments,
+  createNamed,
+  leaveInvalid,
+  ledgerOf,
+  newMigrationId,
+  run,
+  stagingExists,
+} from './support';
 
 const SOURCE = 14;
 const TARGET = 17;
@@ -94,6 +102,14 @@ describe('a target with an empty database', () => {
     });
     expect(await ledgerOf(TARGET, database)).toBeUndefined();
     await expect(createTargetDatabase({ ...args, compare: false })).resolves.toEqual({ created: false });
+  });
+
+  it('replaces what an interrupted DROP left only when told to', async () => {
+    await createNamed(TARGET, database);
+    await leaveInvalid(TARGET, database);
+    const args = createArguments(SOURCE, TARGET, database);
+    await expect(createTargetDatabase(args)).rejects.toMatchObject({ code: 'TargetNotEmpty' });
+    await expect(createTargetDatabase({ ...args, overwrite: true })).resolves.toEqual({ created: true });
   });
 
   it('refuses one in which another migration works', async () => {

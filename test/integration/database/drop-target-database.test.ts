@@ -9,7 +9,7 @@ import {
 import { createLedger, releaseLedger } from '../../../postgres/ledger';
 import { open } from '../../../postgres/connect';
 import { createTestDatabase, dropTestDatabase, testEndpoint, withSession } from '../../support/servers';
-import { createArguments, createNamed, exists, newMigrationId, run } from './support';
+import { createArguments, createNamed, exists, leaveInvalid, newMigrationId, run } from './support';
 
 const SOURCE = 14;
 const TARGET = 17;
@@ -43,6 +43,14 @@ describe('dropping the target of a cancelled migration', () => {
     await createNamed(TARGET, staging);
     await dropTargetDatabase(args);
     expect(await exists(TARGET, staging)).toBe(false);
+  });
+
+  it('takes what an interrupted DROP left', async () => {
+    const args = createArguments(SOURCE, TARGET, database);
+    await createTargetDatabase(args);
+    await leaveInvalid(TARGET, database);
+    await expect(dropTargetDatabase(args)).resolves.toEqual({ dropped: true });
+    expect(await exists(TARGET, database)).toBe(false);
   });
 
   it('keeps a released one, one of another migration, and one without a ledger', async () => {

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { Client } from 'pg';
 import { stagingDatabase } from '../../../postgres/catalog';
-import { quoteIdentifier, socketOf, type Endpoint } from '../../../postgres/connect';
+import { quoteIdentifier, quoteLiteral, socketOf, type Endpoint } from '../../../postgres/connect';
 import type { CreateTargetDatabase } from '../../../postgres/database';
 import { readLedger, type LedgerRow } from '../../../postgres/ledger';
 import { testEndpoint, withSession, type Major } from '../../support/servers';
@@ -32,6 +32,15 @@ export function createArguments(
 export async function createNamed(major: Major, name: string, options = ''): Promise<void> {
   await withSession(major, 'postgres', (client) =>
     client.query(`CREATE DATABASE ${quoteIdentifier(name)} TEMPLATE template0 ${options}`),
+  );
+}
+
+/** As a DROP DATABASE that was cut off in its middle leaves it. */
+export async function leaveInvalid(major: Major, name: string): Promise<void> {
+  await run(
+    major,
+    'postgres',
+    `UPDATE pg_database SET datconnlimit = -2 WHERE datname = ${quoteLiteral(name)}`,
   );
 }
 

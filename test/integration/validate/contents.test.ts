@@ -2,7 +2,14 @@ import { quoteIdentifier } from '../../../postgres/connect';
 import { createTargetDatabase } from '../../../postgres/database';
 import { createLedger, releaseLedger } from '../../../postgres/ledger';
 import { withSession, type Major } from '../../support/servers';
-import { createArguments, createNamed, dropRoles, newMigrationId, run } from '../database/support';
+import {
+  createArguments,
+  createNamed,
+  dropRoles,
+  leaveInvalid,
+  newMigrationId,
+  run,
+} from '../database/support';
 import { hasLibcLocale } from '../../../postgres/validate/probe-locale';
 import { complaints, Databases, of, runValidation, type Scenario } from './support';
 
@@ -33,6 +40,17 @@ describe('target-empty', () => {
       change: { overwrite: true },
     });
     expect(of(maintenance, 'target-empty')).toMatchObject([{ state: 'Failed' }]);
+  });
+
+  it('takes what an interrupted DROP left for unusable', async () => {
+    const scenario = await databases.scenario(14, 17);
+    await createNamed(17, scenario.database);
+    await leaveInvalid(17, scenario.database);
+    expect(complaints(await runValidation(scenario))).toEqual([
+      expect.stringMatching(/^Failed target-empty: .*interrupted DROP/),
+    ]);
+    const overwrite = await runValidation({ ...scenario, change: { overwrite: true } });
+    expect(complaints(overwrite)).toEqual([expect.stringMatching(/^Warning target-empty: /)]);
   });
 
   it('tells our own ledger from that of others', async () => {

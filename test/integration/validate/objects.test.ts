@@ -150,6 +150,8 @@ it('tells a person what becomes of special objects', async () => {
     'SELECT lo_create(0)',
     'SELECT lo_create(0)',
     'GRANT EXECUTE ON FUNCTION pg_read_file(text) TO pg_monitor',
+    'CREATE EXTENSION hstore',
+    `UPDATE pg_extension SET extname = 'pg_cron' WHERE extname = 'hstore'`,
   );
   const validation = await runValidation(scenario);
   await run(14, scenario.database, `DROP SUBSCRIPTION "sub ${suffix}"`);
@@ -158,6 +160,7 @@ it('tells a person what becomes of special objects', async () => {
     expect.stringMatching(/^Warning: Foreign tables .*public\.f/) as string,
     expect.stringMatching(/^Warning: Unlogged tables .*public\.u/) as string,
     expect.stringMatching(/^Warning: Subscriptions .*sub/) as string,
+    expect.stringMatching(/^Warning: Jobs of pg_cron are not migrated/) as string,
     expect.stringMatching(/^Warning: Rights on the server's own objects .*pg_read_file/) as string,
   ]);
   expect(of(validation, 'large-objects')).toMatchObject([{ message: 'Large objects to migrate: 2.' }]);

@@ -3,13 +3,7 @@ import type { MigrationRequest, MigrationStatus } from '../../contract';
 import { itInAll } from '../support/all';
 import { Migrations, testRequest } from '../support/migration';
 import { replay } from '../support/replay';
-import {
-  createTestDatabase,
-  dropTestDatabase,
-  testAddress,
-  withSession,
-  type Major,
-} from '../support/servers';
+import { createTestDatabase, dropTestDatabase, run, testAddress, withSession } from '../support/servers';
 import { WorkerProcess } from '../support/worker-process';
 
 /** What would disturb the migration's own work on the target comes after that work. */
@@ -21,17 +15,11 @@ const [user, analyst] = [`flx_late_${suffix}`, `flx_late_analyst_${suffix}`];
 let migrations: Migrations;
 let database: string;
 
-async function execute(major: Major, where: string, ...statements: string[]): Promise<void> {
-  await withSession(major, where, async (client) => {
-    for (const statement of statements) await client.query(statement);
-  });
-}
-
 beforeAll(async () => {
   migrations = await Migrations.connect();
   for (const major of [SOURCE, TARGET] as const) {
     const roles = [`CREATE ROLE ${user} LOGIN CREATEDB`, `CREATE ROLE ${analyst}`];
-    await execute(major, 'postgres', ...roles, `GRANT ${analyst} TO ${user}`);
+    await run(major, 'postgres', ...roles, `GRANT ${analyst} TO ${user}`);
   }
 });
 beforeEach(async () => {
@@ -43,7 +31,7 @@ afterEach(async () => {
 });
 afterAll(async () => {
   for (const major of [SOURCE, TARGET] as const) {
-    await execute(major, 'postgres', `DROP ROLE ${user}, ${analyst}`);
+    await run(major, 'postgres', `DROP ROLE ${user}, ${analyst}`);
   }
   await migrations.close();
 });
@@ -53,7 +41,7 @@ function asked(targetUser: string, change: Partial<MigrationRequest> = {}): Migr
   return testRequest(testAddress(SOURCE), target, { databases: [database], ...change });
 }
 
-async function run(request: MigrationRequest): Promise<MigrationStatus> {
+async function resultOf(request: MigrationRequest): Promise<MigrationStatus> {
   const handle = await migrations.start(request);
   const worker = WorkerProcess.start({ pool: request.pool });
   try {
@@ -67,7 +55,7 @@ async function run(request: MigrationRequest): Promise<MigrationStatus> {
 
 async function migrate(request: MigrationRequest): Promise<void> {
   const state = request.compare ? 'Succeeded' : 'SucceededUnverified';
-  expect(await run(request)).toMatchObject({ state, databases: [{ state, differences: [] }] });
+  expect(await resultOf(request)).toMatchObject({ state, databases: [{ state, differences: [] }] });
 }
 
 async function onTarget(query: string): Promise<unknown[]> {
@@ -78,7 +66,7 @@ async function onTarget(query: string): Promise<unknown[]> {
 itInAll.each([true, false])(
   'an event trigger that refuses whatever is done, compare: %s',
   async (compare) => {
-    await execute(
+    await run(
       SOURCE,
       database,
       `CREATE TABLE t AS SELECT n AS id FROM generate_series(1, 10) n`,
@@ -89,12 +77,12 @@ itInAll.each([true, false])(
     );
     await migrate(asked('postgres', { compare }));
     expect(await onTarget('SELECT n FROM m')).toEqual([10]);
-    await expect(execute(TARGET, database, 'CREATE TABLE u ()')).rejects.toThrow('no CREATE TABLE');
+    await expect(run(TARGET, database, 'CREATE TABLE u ()')).rejects.toThrow('no CREATE TABLE');
   },
 );
 
 it('row security and revoked rights that bind the user of the target', async () => {
-  await execute(
+  await run(
     SOURCE,
     database,
     `GRANT CREATE ON SCHEMA public TO ${user}, ${analyst}`,
@@ -123,7 +111,7 @@ it('row security and revoked rights that bind the user of the target', async () 
 itInAll(
   'a materialized view that shows all rows keeps them where its owner is bound on the target',
   async () => {
-    await execute(
+    await run(
       SOURCE,
       database,
       `CREATE TABLE t AS SELECT n AS id FROM generate_series(1, 10) n`,
@@ -138,7 +126,7 @@ itInAll(
 );
 
 it('a run goes on from one that failed behind row security and revoked rights', async () => {
-  await execute(
+  await run(
     SOURCE,
     database,
     `ALTER ROLE ${analyst} CONNECTION LIMIT 1`,
@@ -159,9 +147,9 @@ it('a run goes on from one that failed behind row security and revoked rights', 
   );
   const first = asked(user);
   const failure = { code: 'DataRejected', object: 'REFRESH MATERIALIZED VIEW "public"."fails"' };
-  expect(await run(first)).toMatchObject({ state: 'Failed', databases: [{ failure }] });
+  expect(await resultOf(first)).toMatchObject({ state: 'Failed', databases: [{ failure }] });
 
-  await execute(TARGET, 'postgres', `ALTER ROLE ${analyst} CONNECTION LIMIT 1`);
+  await run(TARGET, 'postgres', `ALTER ROLE ${analyst} CONNECTION LIMIT 1`);
   await migrate({ ...first, generation: 2 });
   expect(await onTarget('SELECT count(*)::int AS n FROM t UNION ALL SELECT n FROM fails')).toEqual([10, 3]);
 });

@@ -5,9 +5,10 @@ import { Migrations, testRequest } from '../support/migration';
 import {
   createTestDatabase,
   dropTestDatabase,
+  type Major,
+  run,
   testAddress,
   withSession,
-  type Major,
 } from '../support/servers';
 import { WorkerProcess } from '../support/worker-process';
 
@@ -15,12 +16,6 @@ const SOURCE = 15;
 const TARGET = 17;
 const suffix = randomBytes(3).toString('hex');
 const [user, app] = [`flx_left_${suffix}`, `flx_left_app_${suffix}`];
-
-async function run(major: Major, database: string, ...statements: string[]): Promise<void> {
-  await withSession(major, database, async (client) => {
-    for (const statement of statements) await client.query(statement);
-  });
-}
 
 beforeAll(async () => {
   for (const major of [SOURCE, TARGET] as const) {

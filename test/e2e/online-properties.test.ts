@@ -2,7 +2,7 @@ import { databaseProperties } from '../../postgres/catalog';
 import { quoteIdentifier } from '../../postgres/connect';
 import { itInAll } from '../support/all';
 import { cutOver, isFenced, untilReplication, useOnlineMigrations } from '../support/online';
-import { withSession, type Major } from '../support/servers';
+import { run, withSession } from '../support/servers';
 
 const SOURCE = 15;
 const TARGET = 17;
@@ -17,20 +17,15 @@ afterAll(async () => {
   }
 });
 
-async function run(major: Major, ...statements: string[]): Promise<void> {
-  await withSession(major, shop.database, async (client) => {
-    for (const statement of statements) await client.query(statement);
-  });
-}
-
 itInAll(
   "a database's own rights, settings and owner that change while changes are applied arrive, and no fence does",
   async () => {
     const name = quoteIdentifier(shop.database);
-    await run(SOURCE, `ALTER DATABASE ${name} SET work_mem = '5MB'`);
+    await run(SOURCE, shop.database, `ALTER DATABASE ${name} SET work_mem = '5MB'`);
     const { handle, writer } = await startReady();
     await run(
       SOURCE,
+      shop.database,
       `CREATE ROLE ${role}`,
       `ALTER DATABASE ${name} RESET work_mem`,
       `ALTER DATABASE ${name} SET maintenance_work_mem = '7MB'`,
@@ -49,7 +44,7 @@ itInAll(
     expect(cutover?.failure?.sentence).toContain(role);
     expect(cutover?.fencedAt).toBeUndefined();
 
-    await run(TARGET, `CREATE ROLE ${role}`);
+    await run(TARGET, shop.database, `CREATE ROLE ${role}`);
     await untilReplication(handle, 'ReadyForCutover');
     expect((await cutOver(handle)).cutover?.state).toBe('Released');
     await writer.stop();

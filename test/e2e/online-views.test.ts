@@ -1,5 +1,5 @@
 import { cutOver, useOnlineMigrations } from '../support/online';
-import { withSession, type Major } from '../support/servers';
+import { run, withSession } from '../support/servers';
 
 const SOURCE = 15;
 const TARGET = 17;
@@ -15,12 +15,6 @@ beforeAll(async () => {
 afterAll(async () => {
   for (const major of [SOURCE, TARGET] as const) await run(major, 'postgres', `DROP ROLE IF EXISTS ${role}`);
 });
-
-async function run(major: Major, database: string, ...statements: string[]): Promise<void> {
-  await withSession(major, database, async (client) => {
-    for (const statement of statements) await client.query(statement);
-  });
-}
 
 it('materialized views are filled behind the fence with what their owner sees on the source', async () => {
   await run(

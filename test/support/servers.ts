@@ -49,6 +49,13 @@ export async function withSession<T>(
   }
 }
 
+/** Statements of a superuser, one after the other. */
+export async function run(major: Major, database: string, ...statements: string[]): Promise<void> {
+  await withSession(major, database, async (client) => {
+    for (const statement of statements) await client.query(statement);
+  });
+}
+
 /** Creates an empty database with a name of its own; `options` is what follows its name, e.g. `ENCODING 'LATIN1'`. */
 export async function createTestDatabase(major: Major, prefix = 'test', options = ''): Promise<string> {
   const name = `${prefix}_${randomBytes(4).toString('hex')}`;

@@ -7,8 +7,8 @@ import {
   openTargetDatabase,
   releaseTargetDatabase,
 } from '../../../postgres/database';
-import { createTestDatabase, dropTestDatabase, testAddress, type Major } from '../../support/servers';
-import { createArguments, createNamed, run } from './support';
+import { createTestDatabase, dropTestDatabase, type Major, run, testAddress } from '../../support/servers';
+import { createArguments, createNamed } from './support';
 
 const SOURCE = 14;
 const APPLICATION = `flx closed ${randomBytes(3).toString('hex')}`;

@@ -1,6 +1,6 @@
 import { createTargetDatabase } from '../../../postgres/database';
-import { createTestDatabase, dropTestDatabase } from '../../support/servers';
-import { createArguments, createNamed, cutConnectionAt, ledgerOf, run, stagingExists } from './support';
+import { createTestDatabase, dropTestDatabase, run } from '../../support/servers';
+import { createArguments, createNamed, cutConnectionAt, ledgerOf, stagingExists } from './support';
 
 const SOURCE = 14;
 const TARGET = 17;

@@ -1,14 +1,13 @@
 import { stagingDatabase } from '../../../postgres/catalog';
 import { createTargetDatabase } from '../../../postgres/database';
 import { createLedger, releaseLedger } from '../../../postgres/ledger';
-import { createTestDatabase, dropTestDatabase, withSession } from '../../support/servers';
+import { createTestDatabase, dropTestDatabase, run, withSession } from '../../support/servers';
 import {
   createArguments,
   createNamed,
   leaveInvalid,
   ledgerOf,
   newMigrationId,
-  run,
   stagingExists,
 } from './support';
 

@@ -5,8 +5,8 @@ import {
   createTargetDatabase,
   releaseTargetDatabase,
 } from '../../../postgres/database';
-import { dropTestDatabase, testEndpoint, withSession, type Major } from '../../support/servers';
-import { asUser, createArguments, createNamed, dropRoles, ledgerOf, newMigrationId, run } from './support';
+import { dropTestDatabase, type Major, run, testEndpoint, withSession } from '../../support/servers';
+import { asUser, createArguments, createNamed, dropRoles, ledgerOf, newMigrationId } from './support';
 
 const signal = new AbortController().signal;
 const suffix = newMigrationId();

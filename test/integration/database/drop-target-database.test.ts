@@ -8,8 +8,8 @@ import {
 } from '../../../postgres/database';
 import { createLedger, releaseLedger } from '../../../postgres/ledger';
 import { open } from '../../../postgres/connect';
-import { createTestDatabase, dropTestDatabase, testEndpoint, withSession } from '../../support/servers';
-import { createArguments, createNamed, exists, leaveInvalid, newMigrationId, run } from './support';
+import { createTestDatabase, dropTestDatabase, run, testEndpoint, withSession } from '../../support/servers';
+import { createArguments, createNamed, exists, leaveInvalid, newMigrationId } from './support';
 
 const SOURCE = 14;
 const TARGET = 17;

@@ -11,8 +11,8 @@ import {
 } from '../../../postgres/database';
 import { liftFence, propertiesBehindFence, raiseFence } from '../../../postgres/fence';
 import { beginCutover, callOffCutover } from '../../../postgres/ledger';
-import { createTestDatabase, dropTestDatabase, withSession } from '../../support/servers';
-import { createArguments, run } from './support';
+import { createTestDatabase, dropTestDatabase, run, withSession } from '../../support/servers';
+import { createArguments } from './support';
 
 const SOURCE = 14;
 const TARGET = 17;

@@ -4,7 +4,7 @@ import { stagingDatabase } from '../../../postgres/catalog';
 import { quoteIdentifier, quoteLiteral, socketOf, type Endpoint } from '../../../postgres/connect';
 import type { CreateTargetDatabase } from '../../../postgres/database';
 import { readLedger, type LedgerRow } from '../../../postgres/ledger';
-import { testEndpoint, withSession, type Major } from '../../support/servers';
+import { type Major, run, testEndpoint, withSession } from '../../support/servers';
 
 export function newMigrationId(): string {
   return randomBytes(6).toString('hex');
@@ -57,12 +57,6 @@ export async function stagingExists(major: Major, args: CreateTargetDatabase): P
 
 export async function ledgerOf(major: Major, name: string): Promise<LedgerRow | undefined> {
   return await withSession(major, name, readLedger);
-}
-
-export async function run(major: Major, database: string, ...statements: string[]): Promise<void> {
-  await withSession(major, database, async (client) => {
-    for (const statement of statements) await client.query(statement);
-  });
 }
 
 /** Statements after which something durable may have changed. */

@@ -8,8 +8,7 @@ import {
 import { withConnection } from '../../../postgres/connect';
 import { liftFence } from '../../../postgres/fence';
 import { beginCutover, callOffCutover, createLedger } from '../../../postgres/ledger';
-import { createTestDatabase, dropTestDatabase, testEndpoint, withSession } from '../../support/servers';
-import { run } from '../database/support';
+import { createTestDatabase, dropTestDatabase, run, testEndpoint, withSession } from '../../support/servers';
 import { FencedSource, NEVER } from './support';
 
 const MAXIMUM = 2n ** 63n - 1n;

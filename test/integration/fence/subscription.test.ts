@@ -4,11 +4,11 @@ import { eventually } from '../../support/eventually';
 import {
   createTestDatabase,
   dropTestDatabase,
+  run,
   testAddress,
   testEndpoint,
   withSession,
 } from '../../support/servers';
-import { run } from '../database/support';
 import { FencedSource, NEVER } from './support';
 
 const MAJOR = 15;

@@ -6,11 +6,12 @@ import { liftFence, raiseFence, type RaiseFence, type RaisedFence } from '../../
 import {
   createTestDatabase,
   dropTestDatabase,
+  type Major,
+  run,
   testAddress,
   testEndpoint,
-  type Major,
 } from '../../support/servers';
-import { asUser, createNamed, run } from '../database/support';
+import { asUser, createNamed } from '../database/support';
 
 export const NEVER = new AbortController().signal;
 

@@ -1,5 +1,5 @@
-import { withSession } from '../../support/servers';
-import { dropRoles, newMigrationId, run } from '../database/support';
+import { run, withSession } from '../../support/servers';
+import { dropRoles, newMigrationId } from '../database/support';
 import { complaints, Databases, of, runValidation } from './support';
 
 const suffix = newMigrationId();

@@ -6,8 +6,8 @@ import type { PostgresServer } from '../../../embedded';
 import { quoteIdentifier } from '../../../postgres/connect';
 import { createLedger } from '../../../postgres/ledger';
 import { prepareSource, takeAwaySourceObjects } from '../../../postgres/replicate/source';
-import { testEndpoint, withSession, type Major } from '../../support/servers';
-import { createNamed, dropRoles, newMigrationId, run } from '../database/support';
+import { type Major, run, testEndpoint, withSession } from '../../support/servers';
+import { createNamed, dropRoles, newMigrationId } from '../database/support';
 import { complaints, Databases, of, runValidation, type Scenario } from './support';
 import { createOwnServer } from '../../support/own-server';
 

@@ -1,6 +1,6 @@
 import { quoteIdentifier } from '../../../postgres/connect';
-import { createTestDatabase, dropTestDatabase } from '../../support/servers';
-import { createNamed, dropRoles, newMigrationId, run } from '../database/support';
+import { createTestDatabase, dropTestDatabase, run } from '../../support/servers';
+import { createNamed, dropRoles, newMigrationId } from '../database/support';
 import { complaints, of, runValidation } from './support';
 
 const suffix = newMigrationId();

@@ -1,6 +1,6 @@
 import { quoteIdentifier } from '../../../postgres/connect';
-import { dropTestDatabase } from '../../support/servers';
-import { dropRoles, newMigrationId, run } from '../database/support';
+import { dropTestDatabase, run } from '../../support/servers';
+import { dropRoles, newMigrationId } from '../database/support';
 import { Databases, of, runValidation } from './support';
 
 const local = `local "${newMigrationId()}"`;

@@ -5,11 +5,11 @@ import { validate, type FindPgDump, type Validation } from '../../../postgres/va
 import {
   createTestDatabase,
   dropTestDatabase,
+  type Major,
+  run,
   testAddress,
   testEndpoint,
-  type Major,
 } from '../../support/servers';
-import { run } from '../database/support';
 
 export interface Scenario {
   source: Major;

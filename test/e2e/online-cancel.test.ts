@@ -23,7 +23,7 @@ import {
   type Online,
 } from '../support/online';
 import { replay } from '../support/replay';
-import { dropTestDatabase, testAddress, withSession, type Major } from '../support/servers';
+import { dropTestDatabase, run, testAddress, withSession, type Major } from '../support/servers';
 import { TcpProxy } from '../support/tcp-proxy';
 
 const SOURCE = 14;
@@ -127,9 +127,12 @@ describe('the cancellation of an online migration', () => {
   });
 
   it('behind the fence, with its worker dead, lets the application write again', async () => {
-    const migration = await online.start();
+    await run(SOURCE, shop.database, 'CREATE TABLE keyless (a int)');
+    const migration = await online.start({ keylessTables: 'full' });
     const worker = shop.startWorker(migration.request.pool);
     await untilReplication(migration.handle, 'ReadyForCutover');
+    const made = await leftOnSource(SOURCE, shop.database, migration.request.migrationId);
+    expect(made).toContain('identity of keyless');
     await behindFence(migration, async () => {
       expect((await cancelWithoutWorker(migration, worker, 'keep-target')).state).toBe('Canceled');
     });

@@ -41,6 +41,11 @@ describe('a schema that changes while changes are applied', () => {
   it('is named, keeps from the cutover, and is gone on with when the target has the change too', async () => {
     const migration = await startReady();
     const { handle } = migration;
+    await alter(SOURCE, 'CREATE TABLE passing (id int)');
+    await untilLive(handle, 'a drift', ({ drift }) => drift.length > 0);
+    await expectRefused(migration, '"passing"');
+    await alter(SOURCE, 'DROP TABLE passing');
+    await untilLive(handle, 'no drift', ({ drift }) => drift.length === 0);
     // of a table that is written to, and of one that hears of the column first by the next change
     const column = 'ADD COLUMN extra int DEFAULT 7';
     await alter(SOURCE, `ALTER TABLE big ${column}; ALTER TABLE "Small 7" ${column}`);

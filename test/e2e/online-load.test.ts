@@ -26,17 +26,33 @@ async function partsOfBig(): Promise<Part[]> {
   });
 }
 
+async function untilUnderWay(): Promise<void> {
+  const isUnderWay = ({ part, copies }: Part) => part === 2 && copies > 0;
+  const probe = async () => (await partsOfBig().catch(() => [])).some(isUnderWay);
+  await eventually('some parts are copied', probe, { interval: 5 });
+}
+
+it('a worker that dies while it copies costs nothing but the parts that it had in its hands', async () => {
+  const { request, handle } = await start({ limits: { ...DEFAULT_LIMITS, partBytes: TINY_PARTS } });
+  shop.startWorker(request.pool, ['control', 'stream']);
+  const copier = shop.startWorker(request.pool, ['copy']);
+  await untilUnderWay();
+  await copier.kill();
+  expect((await partsOfBig()).some(({ copies }) => copies === 0)).toBe(true);
+  shop.startWorker(request.pool, ['copy']);
+  await untilReplication(handle, 'ReadyForCutover');
+  const parts = await partsOfBig();
+  expect(new Set(parts.map(({ copies }) => copies))).toEqual(new Set([1]));
+  expect(new Set(parts.map(({ scope }) => scope)).size).toBe(1);
+});
+
 it('a keeper that dies between two parts of its table costs one more copy of those before', async () => {
   const { request, handle } = await start({
     limits: { ...DEFAULT_LIMITS, partBytes: TINY_PARTS, copiesAtOnce: 1 },
   });
   shop.startWorker(request.pool, ['control', 'copy']);
   const keeper = shop.startWorker(request.pool, ['stream']);
-  await eventually(
-    'some parts are copied',
-    async () => (await partsOfBig().catch(() => [])).some(({ part, copies }) => part === 2 && copies > 0),
-    { interval: 5 },
-  );
+  await untilUnderWay();
   await keeper.kill();
   const before = await partsOfBig();
   expect(before.some(({ copies }) => copies === 0)).toBe(true);

@@ -133,15 +133,14 @@ describe('at the terminal, an online migration', () => {
       return now.some((line) => /_changes\{.*kind="update".*\} [1-9]/.test(line)) && now.join('\n');
     });
     for (const metric of [
-      'lag_bytes',
-      'lag_seconds',
-      'retained_bytes',
-      'changes_per_second',
-      'proven_tables',
+      ...['lag_bytes', 'lag_seconds', 'retained_bytes', 'changes_per_second', 'transactions'],
+      ...['proven_tables', 'tables', 'stopped_tables', 'drift'],
     ]) {
       expect(samples).toMatch(new RegExp(`^flexlift_replication_${metric}\\{.*${tags}.*\\} \\d`, 'm'));
     }
-    expect(samples).toMatch(/^flexlift_replication_retained_limit_seconds\{.*\} inf$/m);
+    for (const limit of ['bytes', 'seconds']) {
+      expect(samples).toMatch(new RegExp(`^flexlift_replication_retained_limit_${limit}\\{.*\\} inf$`, 'm'));
+    }
 
     await expectRefused([
       [['cutover', name], 2, /Add --yes/],

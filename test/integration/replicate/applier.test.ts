@@ -100,25 +100,18 @@ describe.each<[Major, Major]>([
   });
 });
 
-it('applies a lone commit at once', async () => {
-  const fixture = await ReplicationFixture.create(15, 17, 'CREATE TABLE t (id int PRIMARY KEY)');
+it('applies changes of a table whose first column is generated', async () => {
+  const table = `CREATE TABLE t (double int GENERATED ALWAYS AS (n * 2) STORED, id int PRIMARY KEY, n int);
+                 INSERT INTO t (id, n) VALUES (1, 1), (2, 2)`;
+  const fixture = await ReplicationFixture.create(15, 17, table);
   try {
     const applier = fixture.run();
+    await fixture.source.query(
+      'INSERT INTO t (id, n) SELECT g, g FROM generate_series(3, 9) g; UPDATE t SET n = n + 10; DELETE FROM t WHERE id = 2',
+    );
     await fixture.caughtUp();
-    const delays: number[] = [];
-    for (let id = 0; id < 20; id++) {
-      const started = performance.now();
-      await fixture.source.query('INSERT INTO t VALUES ($1)', [id]);
-      await eventually(
-        'the row',
-        async () => (await fixture.target.query('SELECT FROM t WHERE id = $1', [id])).rowCount === 1,
-        { interval: 5 },
-      );
-      delays.push(performance.now() - started);
-    }
+    await fixture.expectEqual();
     await applier.stop();
-    // half of them, so that a busy machine does not count
-    expect(delays.sort((a, b) => a - b)[10]).toBeLessThan(150);
   } finally {
     await fixture.drop();
   }

@@ -80,6 +80,13 @@ describe('a replication that goes on for long', () => {
       const runs = await runsOf(replicationOf(migration));
       expect(runs.map(({ status }) => status)).toContain('CONTINUED_AS_NEW');
       expect(Math.max(...runs.map(({ events }) => events))).toBeLessThan(EVENTS);
+      // those above hear of changes of state alone
+      const { workflowId } = migration.handle;
+      for (const above of [workflowId, databaseWorkflowId(workflowId, shop.database)]) {
+        const [only, ...others] = await runsOf(above);
+        expect(others).toEqual([]);
+        expect(only?.events).toBeLessThan(MANY_EVENTS / 4);
+      }
     },
   );
 });

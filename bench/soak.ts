@@ -2,6 +2,7 @@ import { loadavg } from 'node:os';
 import { setTimeout as pause } from 'node:timers/promises';
 import { Command, InvalidArgumentError } from 'commander';
 import { Chaos } from './soak/chaos';
+import { Confirmations } from './soak/confirmations';
 import { Figures } from './soak/figures';
 import { MigratedServer } from './soak/migrated';
 import { DATABASE, SCHEMA } from './soak/schema';
@@ -80,17 +81,21 @@ async function throughAllOfIt(
 ): Promise<string[]> {
   const chaos = new Chaos(servers, migrated.replaceWorker, say);
   const figures = new Figures(migrated, writers, chaos);
+  const confirmations = new Confirmations(servers);
   const until = performance.now() + minutes * 60_000;
   try {
-    while (performance.now() < until && figures.alarms.size === 0) {
+    while (performance.now() < until && figures.alarms.size + confirmations.faults.size === 0) {
       const rest = Math.min(BETWEEN_FIGURES, until - performance.now());
       await pause(rest, undefined, { signal });
       say(await figures.line());
     }
   } finally {
+    await confirmations.stop();
     await chaos.stop();
   }
-  if (figures.alarms.size > 0) return [...figures.alarms];
+  say(`looked at the confirmed position ${confirmations.looks}×`);
+  const alarms = [...figures.alarms, ...confirmations.faults];
+  if (alarms.length > 0) return alarms;
   const status = await migrated.cutOver(signal, say);
   say(
     `load average ${loadavg()

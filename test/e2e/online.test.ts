@@ -6,15 +6,20 @@ import {
   cutOver,
   expectReleased,
   refusalOf,
+  untilLive,
   untilReplication,
   useOnlineMigrations,
   type Online,
 } from '../support/online';
+import { ConfirmedPositions } from '../support/outages';
 
 const SOURCE = 15;
 const TARGET = 17;
 
 const { shop, start, startReady } = useOnlineMigrations(SOURCE, TARGET, 60_000);
+
+let positions: ConfirmedPositions | undefined;
+afterEach(() => positions?.stop());
 
 async function expectEqual(online: Online): Promise<void> {
   await expectReleased(shop, online, [SOURCE, TARGET]);
@@ -35,13 +40,18 @@ describe('an online migration of a database that is written to all the time', ()
 
   it('survives the death of its worker again and again', async () => {
     const online = await start();
+    positions = ConfirmedPositions.watch(online, { source: SOURCE, target: TARGET });
     for (let life = 0; life < 6; life++) {
       const worker = shop.startWorker(online.request.pool);
       await pause(2_500 + life * 300);
       await worker.kill();
     }
-    shop.startWorker(online.request.pool);
+    const replicating = shop.startWorker(online.request.pool);
     await untilReplication(online.handle, 'ReadyForCutover');
+    await replicating.kill();
+    shop.startWorker(online.request.pool);
+    await untilLive(online.handle, 'changes that are applied again', ({ lagSeconds }) => lagSeconds < 5);
+    await positions.expectDurable();
     await cutOver(online.handle);
     await expectEqual(online);
   });

@@ -50,13 +50,13 @@ export class ConfirmedPositions {
   private readonly loop: Promise<void>;
 
   private constructor(
-    private readonly online: Online,
+    private readonly online: Pick<Online, 'request'>,
     private readonly sides: Sides,
   ) {
     this.loop = this.watch();
   }
 
-  static watch(online: Online, sides: Sides): ConfirmedPositions {
+  static watch(online: Pick<Online, 'request'>, sides: Sides): ConfirmedPositions {
     return new ConfirmedPositions(online, sides);
   }
 
@@ -95,7 +95,7 @@ export class ConfirmedPositions {
   }
 }
 
-function databaseOf({ request }: Online): string {
+function databaseOf({ request }: Pick<Online, 'request'>): string {
   return request.databases?.[0] ?? '';
 }
 

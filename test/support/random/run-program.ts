@@ -12,6 +12,7 @@ import {
 import { eventually } from '../eventually';
 import type { MigrationHandle, Migrations } from '../migration';
 import { clearSource, cutOver, leftOnSource, onlineRequest } from '../online';
+import { ConfirmedPositions } from '../outages';
 import { dropTestDatabase, testAddress, withSession, type Major } from '../servers';
 import { WorkerProcess } from '../worker-process';
 import { contentsOf, differencesOf } from './contents';
@@ -84,9 +85,13 @@ class Run {
     const before = await leftOnSource(source, this.database, request.migrationId);
     this.worker = WorkerProcess.start({ pool: request.pool });
     const handle = (this.handle = await this.migrations.start(request));
-    for (const kill of this.kills('load')) await this.killAfter(handle, kill);
-    for (const kill of this.kills('replication')) await this.killAfter(handle, kill);
-    await this.handOver(handle, sessions);
+    const positions = ConfirmedPositions.watch({ request }, { source, target });
+    try {
+      await this.untilReleased(handle, sessions);
+    } finally {
+      await positions.stop();
+    }
+    await positions.expectDurable();
     const status = await handle.result();
     expectSuccess(status);
     const left = await leftOnSource(source, this.database, request.migrationId);
@@ -94,6 +99,12 @@ class Run {
     const gone = before.filter((each) => !left.includes(each));
     if (surplus.length + gone.length > 0)
       throw new Error(`The source is not as it was: left ${surplus.join()}; gone ${gone.join()}`);
+  }
+
+  private async untilReleased(handle: MigrationHandle, sessions: RandomSession[]): Promise<void> {
+    for (const kill of this.kills('load')) await this.killAfter(handle, kill);
+    for (const kill of this.kills('replication')) await this.killAfter(handle, kill);
+    await this.handOver(handle, sessions);
   }
 
   async end(): Promise<void> {

@@ -87,7 +87,7 @@ export class ConfirmedPositions {
     const confirmed = await textOf(
       source,
       database,
-      `SELECT confirmed_flush_lsn::text AS text FROM pg_replication_slots WHERE starts_with(slot_name, '${slot}')`,
+      `SELECT confirmed_flush_lsn::text AS text FROM pg_replication_slots WHERE starts_with(slot_name, '${slot}') AND NOT temporary`,
     );
     const durable = await textOf(target, database, 'SELECT lsn::text AS text FROM flexlift.stream');
     this.looks += 1;

@@ -118,12 +118,12 @@ export class ApplierRun {
   }
 
   private async gather(source: ChangeStream, buffer: TransactionBuffer): Promise<void> {
-    const due = this.lastSmallBatch + BETWEEN_SMALL_BATCHES;
+    const due = Math.max(this.lastSmallBatch + BETWEEN_SMALL_BATCHES, performance.now());
     while (buffer.isTooLittle && this.end === undefined) {
       this.args.signal.throwIfAborted();
-      const left = due - performance.now();
-      if (left <= 0 && !source.hasMore) return;
-      await buffer.arrival(left > 0 ? left : LONGEST_WAIT);
+      const wait = due - performance.now();
+      if (wait <= -LONGEST_WAIT || (wait <= 0 && !source.hasMore)) return;
+      await buffer.arrival(wait > 0 ? wait : LONGEST_WAIT);
     }
   }
 

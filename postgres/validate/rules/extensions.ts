@@ -54,6 +54,8 @@ export const extensions: Rule<DatabaseContext> = {
     );
     if (rows.length === 0) return [];
     const server = await readServer(targetClient ?? target.client);
+    // a new database has none of those that the maintenance database has
+    if (targetClient === undefined) server.offers.forEach((offer) => (offer.installed = false));
     return rows.flatMap((extension) =>
       checkExtension(extension, { server, database, superuser: target.user.superuser }),
     );

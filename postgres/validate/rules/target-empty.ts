@@ -24,7 +24,7 @@ export const targetEmpty: Rule<DatabaseContext> = {
 
 async function leftByDrop(context: DatabaseContext): Promise<Verdict[]> {
   const existing = await findDatabase(context.target.client, context.database);
-  if (existing === undefined) return [];
+  if (existing?.invalid !== true) return [];
   return [notEmpty(context, 'was left unusable by an interrupted DROP DATABASE')];
 }
 

@@ -130,6 +130,15 @@ describe('rights on the source', () => {
       state: 'Failed',
       message: expect.stringContaining('"app"."Orders ""1"') as string,
     });
+    // nobody copies an extension's own table
+    await run(
+      SOURCE,
+      database,
+      'CREATE EXTENSION citext',
+      `ALTER EXTENSION citext ADD TABLE app."Orders ""1"`,
+    );
+    expect(of(await runValidation(scenario), 'row-level-security')).toMatchObject([{ state: 'Succeeded' }]);
+    await run(SOURCE, database, `ALTER EXTENSION citext DROP TABLE app."Orders ""1"`);
     await run(SOURCE, database, `ALTER ROLE ${reader} BYPASSRLS`);
     expect(of(await runValidation(scenario), 'row-level-security')).toMatchObject([{ state: 'Succeeded' }]);
     await run(

@@ -30,6 +30,8 @@ export class DatabaseLog {
   private readonly stepsUnderWay: Phase[] = [];
   /** To pause or to resume. */
   private readonly ordersTaken = new Set<string>();
+  /** How many times. */
+  private told = 0;
 
   constructor(database: string) {
     this.status = {
@@ -195,7 +197,12 @@ export class DatabaseLog {
     // the tables travel once, in the result; a signal carries the outline
     const { tables, ...outline } = this.status;
     if (parent !== undefined) {
-      await getExternalWorkflowHandle(parent.workflowId).signal<[DatabaseStatus]>(DATABASE_SIGNAL, outline);
+      this.told += 1;
+      await getExternalWorkflowHandle(parent.workflowId).signal<[DatabaseStatus, number]>(
+        DATABASE_SIGNAL,
+        outline,
+        this.told,
+      );
     }
   }
 }

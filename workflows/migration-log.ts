@@ -21,6 +21,8 @@ const TABLES_IN_RESULT = 600;
 export class MigrationLog {
   readonly status: MigrationStatus;
   onCutoverBegun: (database: string) => void = () => undefined;
+  /** By database: the number of what was told last. */
+  private readonly told = new Map<string, number>();
 
   constructor(private readonly request: MigrationRequest) {
     const { source, target } = request;
@@ -53,7 +55,15 @@ export class MigrationLog {
     this.show();
   }
 
-  noteDatabase(status: DatabaseStatus): void {
+  /**
+   * @param told how many times the database has told its status, this one counted: two signals that are under way at a
+   *   time may come in another order than they were sent in. Absent: it holds whatever came before
+   */
+  noteDatabase(status: DatabaseStatus, told?: number): void {
+    if (told !== undefined) {
+      if (told < (this.told.get(status.database) ?? 0)) return;
+      this.told.set(status.database, told);
+    }
     const { databases } = this.status;
     const index = databases.findIndex((known) => known.database === status.database);
     // a late signal must not undo the result

@@ -29,7 +29,7 @@ import { takeOrders } from './migration-orders';
 import { runAll } from './run-all';
 
 export const statusQuery = defineQuery<MigrationStatus>(STATUS_QUERY);
-export const databaseSignal = defineSignal<[DatabaseStatus]>(DATABASE_SIGNAL);
+export const databaseSignal = defineSignal<[DatabaseStatus, number]>(DATABASE_SIGNAL);
 export const cancelUpdate = defineUpdate<MigrationStatus, [CancelRequest]>(CANCEL_UPDATE);
 
 /** The migration of one server: validate, then a child for each database. Its result says how it ended. */
@@ -40,7 +40,7 @@ export async function migration(request: MigrationRequest): Promise<MigrationSta
   let ended = false;
 
   setHandler(statusQuery, () => log.status, { description: 'State, findings and databases' });
-  setHandler(databaseSignal, (status) => log.noteDatabase(status), {
+  setHandler(databaseSignal, (status, told) => log.noteDatabase(status, told), {
     description: 'From the databases: a new phase',
   });
   takeOrders(log);

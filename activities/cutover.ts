@@ -25,20 +25,21 @@ import { endReaders } from './support/readers';
 import type { Run } from './support/run';
 import { undoCutover } from './support/undo-cutover';
 
-/** Counts the attempt, then refuses it where it could not succeed as things stand: nothing was fenced then. */
+/**
+ * Counts the attempt, then refuses it where it could not succeed as things stand: nothing was fenced then. The lag comes
+ * before, for to count waits for the batch that is being applied, which may wait for others' locks.
+ */
 export async function beginCutoverStep(
   { request, database, maxLagBytes }: BeginCutoverStep,
   run: Run,
 ): Promise<BegunCutover> {
-  return await run.session('target', database, async (target) => {
+  return await run.sessions(database, async (source, target) => {
+    await refuseLag(source, target, maxLagBytes, run.signal);
     const attempt = await beginCutover(target, run.identity);
     await refuseUnfitTables(target);
-    await run.session('source', database, async (source) => {
-      await refuseLag(source, target, maxLagBytes, run.signal);
-      await refuseDrift(source, target, request);
-      await refuseAlteredPublications(source, target, request);
-      await refusePreparedTransactions(source);
-    });
+    await refuseDrift(source, target, request);
+    await refuseAlteredPublications(source, target, request);
+    await refusePreparedTransactions(source);
     return { attempt };
   });
 }

@@ -33,15 +33,17 @@ export async function beginCutoverStep(
   { request, database, maxLagBytes }: BeginCutoverStep,
   run: Run,
 ): Promise<BegunCutover> {
-  return await run.sessions(database, async (source, target) => {
-    await refuseLag(source, target, maxLagBytes, run.signal);
-    const attempt = await beginCutover(target, run.identity);
-    await refuseUnfitTables(target);
-    await refuseDrift(source, target, request);
-    await refuseAlteredPublications(source, target, request);
-    await refusePreparedTransactions(source);
-    return { attempt };
-  });
+  return await run.session('target', database, (target) =>
+    run.session('source', database, async (source) => {
+      await refuseLag(source, target, maxLagBytes, run.signal);
+      const attempt = await beginCutover(target, run.identity);
+      await refuseUnfitTables(target);
+      await refuseDrift(source, target, request);
+      await refuseAlteredPublications(source, target, request);
+      await refusePreparedTransactions(source);
+      return { attempt };
+    }),
+  );
 }
 
 /** What is the database's own and in no schema: the last chance to read it without the fence. */

@@ -26,6 +26,14 @@ export function bringsRows(name: string): string {
   return isNoneOf(name, [...MANAGED_EXTENSIONS, ...ACTING_EXTENSIONS]);
 }
 
+/** A condition on a row of `pg_class`: it is no extension's, or one whose rows the extension hands pg_dump. */
+export function isNoExtensionsOwn(alias: string): string {
+  return `NOT EXISTS (SELECT FROM pg_catalog.pg_depend member
+                        JOIN pg_catalog.pg_extension e ON e.oid = member.refobjid
+                       WHERE member.classid = ${alias}.tableoid AND member.objid = ${alias}.oid AND member.deptype = 'e'
+                         AND NOT (${bringsRows('e.extname')} AND ${alias}.oid = ANY (coalesce(e.extconfig, '{}'))))`;
+}
+
 /** A condition on a schema's name. */
 export function isNotManagedSchema(name: string): string {
   return isNoneOf(name, MANAGED_SCHEMAS);

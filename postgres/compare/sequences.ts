@@ -1,6 +1,6 @@
 import type { Client } from 'pg';
 import type { Difference } from '../../contract';
-import { bringsRows, isUsersSchema } from '../catalog';
+import { isNoExtensionsOwn, isUsersSchema } from '../catalog';
 import { quoteQualified } from '../connect';
 
 export interface SequenceState {
@@ -49,11 +49,7 @@ const SEQUENCES_QUERY = `
     JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
    WHERE n.nspname NOT IN ('pg_catalog', 'information_schema', 'flexlift') AND ${isUsersSchema('n.nspname')}
      AND c.relpersistence <> 't'
-     AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend d
-                       JOIN pg_catalog.pg_extension e ON e.oid = d.refobjid
-                      WHERE d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass AND d.objid = c.oid
-                        AND d.deptype = 'e'
-                        AND NOT (${bringsRows('e.extname')} AND c.oid = ANY (coalesce(e.extconfig, '{}'))))
+     AND ${isNoExtensionsOwn('c')}
    ORDER BY n.nspname, c.relname`;
 
 async function readBatch(client: Client, batch: SequenceRow[]): Promise<SequenceState[]> {

@@ -1,5 +1,5 @@
 import type { Client } from 'pg';
-import { atSide, type Endpoint, endPredecessors, quoteQualified, withConnection } from '../connect';
+import { atSide, endPredecessors, quoteQualified, withConnection, type Endpoint } from '../connect';
 import type { LedgerIdentity } from '../ledger';
 import { copyContendedTables } from './contended-tables';
 import { lockSourceTables } from './lock-tables';

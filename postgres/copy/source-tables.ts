@@ -1,5 +1,5 @@
 import type { Client } from 'pg';
-import { bringsRows, isUsersSchema } from '../catalog';
+import { bringsRows, isNoExtensionsOwn, isUsersSchema } from '../catalog';
 
 /** A table whose own rows are copied. */
 export interface SourceTable {
@@ -28,10 +28,7 @@ export const SOURCE_TABLES = `
       LEFT JOIN config ON config.oid = c.oid
      WHERE c.relkind = 'r' AND c.relpersistence <> 't'
        AND n.nspname NOT IN ('pg_catalog', 'information_schema', 'flexlift') AND ${isUsersSchema('n.nspname')}
-       AND (config.oid IS NOT NULL
-            OR NOT EXISTS (SELECT FROM pg_catalog.pg_depend d
-                            WHERE d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass AND d.objid = c.oid
-                              AND d.deptype = 'e')))`;
+       AND ${isNoExtensionsOwn('c')})`;
 
 /** All of them, by oid. */
 export async function listSourceTables(client: Client): Promise<SourceTable[]> {

@@ -3,6 +3,7 @@ import { FlexliftError } from '../../contract';
 import { databaseProperties, type DatabaseProperties } from '../catalog';
 import { takenSettings } from './database-settings';
 import type { PropertiesDetail } from './early-properties';
+import type { OwnershipOptions } from './ownership';
 
 /**
  * Compares the connected database's own properties with what the source's were: the catalog's comparison, which comes
@@ -14,7 +15,7 @@ import type { PropertiesDetail } from './early-properties';
 export async function proveProperties(
   client: Client,
   { properties, skipped }: PropertiesDetail,
-  options: { noOwner: boolean; noPrivileges: boolean },
+  options: OwnershipOptions,
 ): Promise<void> {
   const settings = takenSettings(properties.settings, skipped);
   const found = await databaseProperties(client);
@@ -32,16 +33,13 @@ export async function proveProperties(
 export function differingProperties(
   one: DatabaseProperties,
   other: DatabaseProperties,
-  options: { noOwner: boolean; noPrivileges: boolean },
+  options: OwnershipOptions,
 ): string[] {
   const [wanted, found] = [comparable(one, options), comparable(other, options)];
   return Object.keys(wanted).filter((name) => wanted[name] !== found[name]);
 }
 
-function comparable(
-  properties: DatabaseProperties,
-  options: { noOwner: boolean; noPrivileges: boolean },
-): Record<string, string> {
+function comparable(properties: DatabaseProperties, options: OwnershipOptions): Record<string, string> {
   const settings = properties.settings.map(({ name, value, role }) =>
     JSON.stringify([role ?? null, name.toLowerCase(), value]),
   );

@@ -1,26 +1,12 @@
 import type { Client } from 'pg';
-import { isProviders, type DatabaseGrant, type DatabaseProperties } from '../catalog';
+import type { DatabaseGrant } from '../catalog';
 import { quoteIdentifier, withConnection, type Endpoint } from '../connect';
 import { readLedger, releaseLedger, type LedgerIdentity } from '../ledger';
 import { openDatabase } from './closed-database';
 import { applySetting, onThisDatabase, planSettings, takenSettings } from './database-settings';
 import { isLateSetting, ownsDatabase, readPropertiesDetail } from './early-properties';
+import { ownershipOf, type OwnershipOptions } from './ownership';
 import { proveProperties } from './prove-properties';
-
-export interface OwnershipOptions {
-  /** The database stays the target user's. */
-  noOwner: boolean;
-  /** The database's rights become those of a new one. */
-  noPrivileges: boolean;
-}
-
-/** A database that a provider's role owns, as Cloud SQL makes them, stays the target user's as well. */
-export function ownershipOf<Options extends OwnershipOptions>(
-  { owner }: DatabaseProperties,
-  options: Options,
-): Options {
-  return { ...options, noOwner: options.noOwner || isProviders(owner) };
-}
 
 /**
  * The migration's last write to a database: what would have locked us out earlier (rights, owner, connection limit,

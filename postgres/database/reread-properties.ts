@@ -11,8 +11,9 @@ import {
   PROPERTIES_STEP,
   readPropertiesDetail,
 } from './early-properties';
+import { ownershipOf, type OwnershipOptions } from './ownership';
 import { differingProperties } from './prove-properties';
-import { applyFinalProperties, ownershipOf, type OwnershipOptions } from './release-target-database';
+import { applyFinalProperties } from './release-target-database';
 
 /** What the source is like now; of `known`, what it was like before, is taken what cannot be told now. */
 export type ReadProperties = (known: DatabaseProperties) => Promise<DatabaseProperties>;

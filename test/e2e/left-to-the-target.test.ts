@@ -5,10 +5,10 @@ import { Migrations, testRequest } from '../support/migration';
 import {
   createTestDatabase,
   dropTestDatabase,
-  type Major,
   run,
   testAddress,
   withSession,
+  type Major,
 } from '../support/servers';
 import { WorkerProcess } from '../support/worker-process';
 

@@ -6,7 +6,7 @@ import { useShopMigrations } from '../support/e2e';
 import { eventually } from '../support/eventually';
 import { clearSource, contentOf } from '../support/online';
 import { run, testAddress } from '../support/servers';
-import { Terminal } from '../support/terminal';
+import { Terminal, uriOf } from '../support/terminal';
 
 const SOURCE = 15;
 const TARGET = 17;
@@ -22,8 +22,6 @@ afterEach(async () => {
   await terminal.close();
   await clearSource(SOURCE, shop.database);
 });
-
-const uriOf = ({ port }: { port: number }) => `postgres://postgres@127.0.0.1:${port}/?sslmode=disable`;
 
 async function untilDatabase(what: string, probe: (database: DatabaseStatus) => boolean): Promise<void> {
   await eventually(

@@ -12,7 +12,7 @@ import { eventually } from '../support/eventually';
 import { clearSource, leftOnSource } from '../support/online';
 import { testAddress, withSession } from '../support/servers';
 import { TcpProxy } from '../support/tcp-proxy';
-import { Terminal } from '../support/terminal';
+import { Terminal, uriOf } from '../support/terminal';
 import { Writers } from '../support/writers';
 
 const SOURCE = 15;
@@ -36,8 +36,6 @@ afterEach(async () => {
   await Promise.all([terminal.close(), writers.stop()]);
   await clearSource(SOURCE, shop.database);
 });
-
-const uriOf = ({ port }: { port: number }) => `postgres://postgres@127.0.0.1:${port}/?sslmode=disable`;
 
 /** Until it is ready for the cutover. Gives its name. */
 async function migrate(source = testAddress(SOURCE)): Promise<string> {

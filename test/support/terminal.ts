@@ -6,6 +6,11 @@ import { runCli, type CliResult } from './cli';
 import { testTemporalAddress } from './temporal';
 import { WorkerProcess } from './worker-process';
 
+/** What a person writes for a server of the tests, or for a proxy of one. */
+export function uriOf({ port }: { port: number }): string {
+  return `postgres://postgres@127.0.0.1:${port}/?sslmode=disable`;
+}
+
 /** A person at a terminal: commands of the built command line, and a worker of a pool of their own. */
 export class Terminal {
   private worker?: WorkerProcess;

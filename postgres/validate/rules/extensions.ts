@@ -53,9 +53,7 @@ export const extensions: Rule<DatabaseContext> = {
       [LEFT_ALONE],
     );
     if (rows.length === 0) return [];
-    const server = await readServer(targetClient ?? target.client);
-    // a new database has none of those that the maintenance database has
-    if (targetClient === undefined) server.offers.forEach((offer) => (offer.installed = false));
+    const server = await readServer(targetClient ?? target.client, database);
     return rows.flatMap((extension) =>
       checkExtension(extension, { server, database, superuser: target.user.superuser }),
     );
@@ -141,7 +139,7 @@ export function compareVersions(one: string, other: string): number {
   return 0;
 }
 
-async function readServer(client: Client): Promise<ExtensionServer> {
+async function readServer(client: Client, database: string): Promise<ExtensionServer> {
   const { rows } = await client.query<{
     allowed: string | null;
     preloaded: string | null;
@@ -160,7 +158,7 @@ async function readServer(client: Client): Promise<ExtensionServer> {
   if (row === undefined) throw new Error('a query without a source of rows gave none');
   const { allowed, preloaded, cron, provider } = row;
   return {
-    offers: new Map((await readOffers(client)).map((offer) => [offer.name, offer])),
+    offers: new Map((await readOffers(client, database)).map((offer) => [offer.name, offer])),
     ...(allowed === null ? {} : { allowed: listOf(allowed) }),
     ...(preloaded === null ? {} : { preloaded: listOf(preloaded) }),
     ...(cron === null ? {} : { cronDatabase: cron }),
@@ -168,13 +166,17 @@ async function readServer(client: Client): Promise<ExtensionServer> {
   };
 }
 
-/** `trusted` came with 13: a row as JSON has it where it is there. */
-async function readOffers(client: Client): Promise<Offer[]> {
+/**
+ * Where the target's database does not stand yet it is the maintenance database that is asked, and what that one has is not
+ * installed. `trusted` came with 13: a row as JSON has it where it is there.
+ */
+async function readOffers(client: Client, database: string): Promise<Offer[]> {
   const { rows } = await client.query<Offer>(
-    `SELECT e.name, e.default_version AS version, e.installed_version IS NOT NULL AS installed,
+    `SELECT e.name, e.default_version AS version, e.installed_version IS NOT NULL AND pg_catalog.current_database() = $1 AS installed,
             v.superuser AND NOT COALESCE((pg_catalog.to_jsonb(v) ->> 'trusted')::boolean, false) AS superuser
        FROM pg_catalog.pg_available_extensions e
        JOIN pg_catalog.pg_available_extension_versions v ON v.name = e.name AND v.version = e.default_version`,
+    [database],
   );
   return rows;
 }

@@ -1,4 +1,4 @@
-import { bringsRows, isUsersSchema } from '../../catalog';
+import { isNoExtensionsOwn, isUsersSchema } from '../../catalog';
 import { quoteQualified } from '../../connect';
 import { enumerate, failed, type DatabaseContext, type Rule } from '../rule';
 
@@ -12,10 +12,7 @@ export const rowLevelSecurity: Rule<DatabaseContext> = {
          FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
         WHERE c.relrowsecurity AND c.relkind IN ('r', 'p') AND pg_catalog.row_security_active(c.oid)
           AND ${isUsersSchema('n.nspname')}
-          AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend member
-                            JOIN pg_catalog.pg_extension e ON e.oid = member.refobjid
-                           WHERE member.classid = c.tableoid AND member.objid = c.oid AND member.deptype = 'e'
-                             AND NOT (${bringsRows('e.extname')} AND c.oid = ANY (coalesce(e.extconfig, '{}'))))
+          AND ${isNoExtensionsOwn('c')}
         ORDER BY 1, 2`,
     );
     if (rows.length === 0) return [];

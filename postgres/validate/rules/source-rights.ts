@@ -1,6 +1,6 @@
 import type { Client } from 'pg';
 import { LEDGER_SCHEMA } from '../../../contract';
-import { bringsRows, isUsersSchema } from '../../catalog';
+import { isNoExtensionsOwn, isUsersSchema } from '../../catalog';
 import { quoteIdentifier, quoteQualified } from '../../connect';
 import { enumerate, failed, type DatabaseContext, type Rule, type Verdict } from '../rule';
 
@@ -26,10 +26,7 @@ const READ_RELATIONS = `
    WHERE c.relkind IN ('r', 'p', 'm', 'S') AND c.relpersistence <> 't'
      AND n.nspname !~ '^pg_' AND n.nspname NOT IN ('information_schema', '${LEDGER_SCHEMA}')
      AND ${isUsersSchema('n.nspname')}
-     AND (NOT EXISTS (SELECT FROM pg_catalog.pg_depend member
-                       WHERE member.classid = c.tableoid AND member.objid = c.oid AND member.deptype = 'e')
-          OR EXISTS (SELECT FROM pg_catalog.pg_extension e
-                      WHERE c.oid = ANY (e.extconfig) AND ${bringsRows('e.extname')}))`;
+     AND ${isNoExtensionsOwn('c')}`;
 
 async function schemasWithoutUsage(client: Client, grantee: string): Promise<Verdict[]> {
   const { rows } = await client.query<{ nspname: string }>(

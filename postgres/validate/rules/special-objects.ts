@@ -1,5 +1,5 @@
 import type { MigrationMode } from '../../../contract';
-import { isUserMade } from '../../catalog';
+import { bringsRows, isNotManaged, isUserMade } from '../../catalog';
 import { WAS_GRANTED } from '../granted';
 import { enumerate, warning, type DatabaseContext, type Rule, type Verdict } from '../rule';
 
@@ -52,7 +52,8 @@ const NOTICES: Notice[] = [
     remedy: 'Nothing to do, unless they should not.',
   },
   {
-    query: `SELECT 'pg_cron' AS name FROM pg_catalog.pg_extension WHERE extname = 'pg_cron'`,
+    query: `SELECT extname AS name FROM pg_catalog.pg_extension
+             WHERE ${isNotManaged('extname')} AND NOT (${bringsRows('extname')}) ORDER BY 1`,
     message: (names) =>
       `Jobs of ${names} are not migrated, for they would run on the target while the source is still in use.`,
     remedy:

@@ -7,7 +7,7 @@ import {
   openTargetDatabase,
   releaseTargetDatabase,
 } from '../../../postgres/database';
-import { createTestDatabase, dropTestDatabase, type Major, run, testAddress } from '../../support/servers';
+import { createTestDatabase, dropTestDatabase, run, testAddress, type Major } from '../../support/servers';
 import { createArguments, createNamed } from './support';
 
 const SOURCE = 14;

@@ -5,7 +5,7 @@ import {
   createTargetDatabase,
   releaseTargetDatabase,
 } from '../../../postgres/database';
-import { dropTestDatabase, type Major, run, testEndpoint, withSession } from '../../support/servers';
+import { dropTestDatabase, run, testEndpoint, withSession, type Major } from '../../support/servers';
 import { asUser, createArguments, createNamed, dropRoles, ledgerOf, newMigrationId } from './support';
 
 const signal = new AbortController().signal;

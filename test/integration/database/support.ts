@@ -4,7 +4,7 @@ import { stagingDatabase } from '../../../postgres/catalog';
 import { quoteIdentifier, quoteLiteral, socketOf, type Endpoint } from '../../../postgres/connect';
 import type { CreateTargetDatabase } from '../../../postgres/database';
 import { readLedger, type LedgerRow } from '../../../postgres/ledger';
-import { type Major, run, testEndpoint, withSession } from '../../support/servers';
+import { run, testEndpoint, withSession, type Major } from '../../support/servers';
 
 export function newMigrationId(): string {
   return randomBytes(6).toString('hex');

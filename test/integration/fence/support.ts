@@ -6,10 +6,10 @@ import { liftFence, raiseFence, type RaiseFence, type RaisedFence } from '../../
 import {
   createTestDatabase,
   dropTestDatabase,
-  type Major,
   run,
   testAddress,
   testEndpoint,
+  type Major,
 } from '../../support/servers';
 import { asUser, createNamed } from '../database/support';
 

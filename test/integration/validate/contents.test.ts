@@ -1,7 +1,7 @@
 import { quoteIdentifier } from '../../../postgres/connect';
 import { createTargetDatabase } from '../../../postgres/database';
 import { createLedger, releaseLedger } from '../../../postgres/ledger';
-import { type Major, run, withSession } from '../../support/servers';
+import { run, withSession, type Major } from '../../support/servers';
 import { createArguments, createNamed, dropRoles, leaveInvalid, newMigrationId } from '../database/support';
 import { hasLibcLocale } from '../../../postgres/validate/probe-locale';
 import { complaints, Databases, of, runValidation, type Scenario } from './support';

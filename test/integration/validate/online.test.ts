@@ -6,7 +6,7 @@ import type { PostgresServer } from '../../../embedded';
 import { quoteIdentifier } from '../../../postgres/connect';
 import { createLedger } from '../../../postgres/ledger';
 import { prepareSource, takeAwaySourceObjects } from '../../../postgres/replicate/source';
-import { type Major, run, testEndpoint, withSession } from '../../support/servers';
+import { run, testEndpoint, withSession, type Major } from '../../support/servers';
 import { createNamed, dropRoles, newMigrationId } from '../database/support';
 import { complaints, Databases, of, runValidation, type Scenario } from './support';
 import { createOwnServer } from '../../support/own-server';

@@ -1,6 +1,6 @@
 import { createServer, type AddressInfo, type Server } from 'node:net';
 import { DEFAULT_LIMITS, DEFAULT_TIMEOUTS, FlexliftError } from '../../../contract';
-import { createTestDatabase, dropTestDatabase, type Major, run } from '../../support/servers';
+import { createTestDatabase, dropTestDatabase, run, type Major } from '../../support/servers';
 import { eventually } from '../../support/eventually';
 import { dropRoles, newMigrationId } from '../database/support';
 import { complaints, Databases, of, runValidation, type Scenario } from './support';

@@ -5,10 +5,10 @@ import { validate, type FindPgDump, type Validation } from '../../../postgres/va
 import {
   createTestDatabase,
   dropTestDatabase,
-  type Major,
   run,
   testAddress,
   testEndpoint,
+  type Major,
 } from '../../support/servers';
 
 export interface Scenario {

@@ -23,6 +23,8 @@ export interface ReplicateStep extends DatabaseStep {
   status?: ReplicationStatus;
   /** To pause or to resume, which nobody heard yet are taken up. */
   orders?: string[];
+  /** The number of the last notice, an earlier replication's too. */
+  told: number;
 }
 
 /** Sent by a replication to its database when its state changes, and when an order is taken up. */
@@ -32,6 +34,8 @@ export interface ReplicationNotice {
   orders?: string[];
   failure?: FailureFields;
   progress?: ReplicationProgress;
+  /** Its number: two that are under way at a time come in any order. */
+  told: number;
 }
 
 export interface TableSnapshotStep extends DatabaseStep {

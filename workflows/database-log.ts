@@ -32,6 +32,8 @@ export class DatabaseLog {
   private readonly ordersTaken = new Set<string>();
   /** How many times. */
   private told = 0;
+  /** The number of the replication's last notice. */
+  replicationTold = 0;
 
   constructor(database: string) {
     this.status = {
@@ -73,8 +75,10 @@ export class DatabaseLog {
     Object.assign(this.status, released);
   }
 
-  noteReplication({ state, failure, progress, orders = [] }: ReplicationNotice): void {
+  noteReplication({ state, failure, progress, orders = [], told }: ReplicationNotice): void {
     for (const order of orders) this.ordersTaken.add(order);
+    if (told < this.replicationTold) return;
+    this.replicationTold = told;
     const figures = progress ?? this.status.replication;
     if (figures === undefined) return;
     this.status.replication = { ...figures, state, failure };

@@ -84,7 +84,7 @@ interface Replicating {
 async function replicateUntilReleased(migration: OnlineMigration): Promise<'released' | 'recopyAll'> {
   const { step, log } = migration;
   await log.enter('Replicate');
-  const replication = await Replication.start(step, { caughtUp: false });
+  const replication = await Replication.start(step, { caughtUp: false, told: log.replicationTold });
   const replicating = { migration, replication, recopies: new Recopies(migration) };
   try {
     return await serveOrders(replicating);
@@ -135,7 +135,10 @@ async function serveOrders(replicating: Replicating): Promise<'released' | 'reco
         });
         if (released) return 'released';
         await log.enter('Replicate');
-        if (endedReplication) replicating.replication = await Replication.start(step, { caughtUp: true });
+        if (endedReplication) {
+          const told = log.replicationTold;
+          replicating.replication = await Replication.start(step, { caughtUp: true, told });
+        }
         for (const table of doubtful) recopies.add(table);
       }
     }

@@ -4,7 +4,6 @@ import {
   continueAsNew,
   defineQuery,
   defineSignal,
-  getExternalWorkflowHandle,
   isCancellation,
   setCurrentDetails,
   setHandler,
@@ -15,12 +14,10 @@ import {
   END_SIGNAL,
   PAUSE_UPDATE,
   REPLICATION_QUERY,
-  REPLICATION_SIGNAL,
   RESUME_UPDATE,
   type ApplyResult,
   type FailureFields,
   type ReplicateStep,
-  type ReplicationNotice,
   type ReplicationState,
   type ReplicationStatus,
 } from '../contract';
@@ -30,6 +27,7 @@ import { failureFields } from './failure';
 import { isStreamGone, NO_FIGURES } from './halted';
 import { Interruptible } from './interruptible';
 import { type Answered } from './orders';
+import { ReplicationNotices } from './replication-notices';
 import { runAll } from './run-all';
 
 export const replicationQuery = defineQuery<ReplicationStatus | undefined>(REPLICATION_QUERY);
@@ -70,8 +68,7 @@ class Replicator {
   private isProving = false;
   private failure?: FailureFields;
   private state: ReplicationState;
-  /** To pause or resume; what they led to is not told yet. */
-  private readonly orders: string[];
+  private readonly notices: ReplicationNotices;
   /** What an order to pause or end interrupts. */
   private readonly interruptible = new Interruptible();
 
@@ -84,17 +81,17 @@ class Replicator {
     this.isCaughtUp = step.caughtUp;
     this.hasForeignKeys = step.caughtUp;
     this.state = step.status?.state ?? 'CatchingUp';
-    this.orders = [...(step.orders ?? [])];
+    this.notices = new ReplicationNotices(step);
     setHandler(replicationQuery, () => this.status, {
       description: 'Position, lag, changes, stopped tables, drift and proofs',
     });
     setHandler(pauseSignal, ({ order }) => {
-      this.noteOrder(order);
+      this.notices.noteOrder(order);
       this.isPaused = true;
       this.interruptible.interrupt();
     });
     setHandler(resumeSignal, ({ order }) => {
-      this.noteOrder(order);
+      this.notices.noteOrder(order);
       // what was committed meanwhile is still to come
       if (this.isHalted) this.isCaughtUp = false;
       this.isPaused = false;
@@ -114,15 +111,15 @@ class Replicator {
   }
 
   get carriedOver(): ReplicateStep {
-    const { isPaused: paused, status, orders } = this;
-    return { ...this.step, caughtUp: this.hasForeignKeys, paused, status, orders };
+    const { isPaused: paused, status, notices } = this;
+    return { ...this.step, caughtUp: this.hasForeignKeys, paused, status, ...notices.carriedOver };
   }
 
   async applySegments(): Promise<void> {
     while (!this.isLeaving) {
       // a segment lasts for minutes: whoever paused or resumed it hears of that before
-      await this.tell(this.orders.splice(0));
-      if (this.orders.length > 0) continue;
+      await this.tell(this.notices.takeOrders());
+      if (this.notices.hasOrders) continue;
       if (this.isHalted) {
         await this.watchWhileHalted();
         continue;
@@ -135,7 +132,7 @@ class Replicator {
         !this.isProving &&
         !this.isHalted;
     }
-    await this.tell(this.orders.splice(0));
+    await this.tell(this.notices.takeOrders());
   }
 
   /** The source may lose what it keeps for us, and a person wants to know how much that is. */
@@ -146,7 +143,7 @@ class Replicator {
       await this.tell();
     }
     // what keeps from watching may pass
-    const isToldOtherwise = () => this.isLeaving || !this.isHalted || this.orders.length > 0;
+    const isToldOtherwise = () => this.isLeaving || !this.isHalted || this.notices.hasOrders;
     if (isStreamGone(this.failure)) await condition(isToldOtherwise);
     else if (this.failure !== failure) await condition(isToldOtherwise, BETWEEN_WATCHES);
   }
@@ -183,7 +180,7 @@ class Replicator {
   private async catchUp(): Promise<void> {
     const marker = `caught up ${uuid4()}`;
     await this.interruptible.run(() => this.activities.short.emitMarker({ ...this.step, marker }));
-    while (!this.isLeaving && !this.isHalted && this.orders.length === 0) {
+    while (!this.isLeaving && !this.isHalted && !this.notices.hasOrders) {
       const { ended } = await this.applySegment(marker);
       if (ended !== 'time') {
         this.isCaughtUp = ended === 'marker';
@@ -259,10 +256,6 @@ class Replicator {
     return this.isCaughtUp && this.hasForeignKeys ? 'ReadyForCutover' : 'CatchingUp';
   }
 
-  private noteOrder(order: string | undefined): void {
-    if (order !== undefined) this.orders.push(order);
-  }
-
   /**
    * The database hears of a change of state; the figures are asked for by who wants them.
    *
@@ -277,12 +270,8 @@ class Replicator {
       this.status = { ...this.status, state: this.state, failure: this.failure };
       setCurrentDetails(replicationDetails(this.status));
     }
-    const { parent } = workflowInfo();
-    if ((before === this.state && orders.length === 0) || parent === undefined) return;
-    const notice = { state: this.state, failure: this.failure, progress: this.status, orders };
-    await getExternalWorkflowHandle(parent.workflowId).signal<[ReplicationNotice]>(
-      REPLICATION_SIGNAL,
-      notice,
-    );
+    if (before === this.state && orders.length === 0) return;
+    const { state, failure, status: progress } = this;
+    await this.notices.send({ state, failure, progress, orders });
   }
 }

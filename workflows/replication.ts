@@ -5,6 +5,7 @@ import {
   replicateWorkflowId,
   RESUME_UPDATE,
   type DatabaseStep,
+  type ReplicateStep,
   type ReplicationStatus,
 } from '../contract';
 import { replicate } from './replicate.workflow';
@@ -13,10 +14,13 @@ import { replicate } from './replicate.workflow';
 export class Replication {
   private constructor(private readonly child: ChildWorkflowHandle<typeof replicate>) {}
 
-  static async start(step: DatabaseStep, before: { caughtUp: boolean }): Promise<Replication> {
+  static async start(
+    step: DatabaseStep,
+    before: Pick<ReplicateStep, 'caughtUp' | 'told'>,
+  ): Promise<Replication> {
     const child = await startChild(replicate, {
       workflowId: replicateWorkflowId(workflowInfo().workflowId),
-      args: [{ ...step, caughtUp: before.caughtUp, paused: false }],
+      args: [{ ...step, ...before, paused: false }],
       staticSummary: `replication of ${step.database}`.slice(0, 150),
     });
     return new Replication(child);

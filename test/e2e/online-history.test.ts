@@ -1,5 +1,6 @@
 import {
   databaseWorkflowId,
+  DEFAULT_TIMEOUTS,
   replicateWorkflowId,
   RESUME_UPDATE,
   type MigrationRequest,
@@ -22,6 +23,8 @@ const TARGET = 15;
 const EVENTS = 4_000;
 /** More than one run of a replication takes. */
 const MANY_EVENTS = 2_100;
+/** So many times shorter than it is by default is what a day is made of. */
+const SHORTER = 1_500;
 
 const online = useOnlineMigrations(SOURCE, TARGET);
 const { shop } = online;
@@ -46,18 +49,64 @@ async function lengthenHistory(migration: Online): Promise<void> {
   }
 }
 
-async function runsOf(workflowId: string): Promise<{ status: string; events: number }[]> {
-  const runs: { status: string; events: number }[] = [];
+interface Run {
+  runId: string;
+  status: string;
+  events: number;
+}
+
+async function runsOf(workflowId: string): Promise<Run[]> {
+  const runs: Run[] = [];
   for await (const run of shop.migrations.client.workflow.list({ query: `WorkflowId = '${workflowId}'` })) {
     const { historyLength } = await shop.migrations.client.workflow
       .getHandle(workflowId, run.runId)
       .describe();
-    runs.push({ status: run.status.name, events: historyLength });
+    runs.push({ runId: run.runId, status: run.status.name, events: historyLength });
   }
   return runs;
 }
 
+/** How many activities of this type all runs of the replication have begun. */
+async function begun(migration: Online, activity: string): Promise<number> {
+  const workflowId = replicationOf(migration);
+  let found = 0;
+  for (const { runId } of await runsOf(workflowId)) {
+    const { events } = await shop.migrations.client.workflow.getHandle(workflowId, runId).fetchHistory();
+    const types = (events ?? []).map(
+      (event) => event.activityTaskScheduledEventAttributes?.activityType?.name,
+    );
+    found += types.filter((type) => type === activity).length;
+  }
+  return found;
+}
+
+async function expectSmallAbove({ handle: { workflowId } }: Online): Promise<void> {
+  for (const above of [workflowId, databaseWorkflowId(workflowId, shop.database)]) {
+    const [only, ...others] = await runsOf(above);
+    expect(others).toEqual([]);
+    expect(only?.events).toBeLessThan(MANY_EVENTS / 4);
+  }
+}
+
 describe('a replication that goes on for long', () => {
+  itInAll('keeps small histories over as many segments and proofs as a day has', async () => {
+    const day = 24 * 3_600_000;
+    const { segment, proof } = DEFAULT_TIMEOUTS;
+    const shortened = { ...timeouts, segment: segment / SHORTER, proof: proof / SHORTER };
+    const migration = await online.start({ timeouts: shortened });
+    shop.startWorker(migration.request.pool);
+    await untilReplication(migration.handle, 'ReadyForCutover');
+    const isOver = async () =>
+      (await begun(migration, 'applyChanges')) >= day / segment &&
+      (await begun(migration, 'planProofs')) >= day / proof;
+    await eventually('the end of the day', isOver, { timeout: 300_000, interval: 3_000 });
+    expect((await cutOver(migration.handle)).cutover?.state).toBe('Released');
+    await expectReleased(shop, migration, [SOURCE, TARGET]);
+    const events = (await runsOf(replicationOf(migration))).map((run) => run.events);
+    expect(Math.max(...events)).toBeLessThan(EVENTS);
+    await expectSmallAbove(migration);
+  });
+
   itInAll(
     'begins a new history before the old one is too long, and hears what it is told meanwhile',
     async () => {
@@ -81,12 +130,7 @@ describe('a replication that goes on for long', () => {
       expect(runs.map(({ status }) => status)).toContain('CONTINUED_AS_NEW');
       expect(Math.max(...runs.map(({ events }) => events))).toBeLessThan(EVENTS);
       // those above hear of changes of state alone
-      const { workflowId } = migration.handle;
-      for (const above of [workflowId, databaseWorkflowId(workflowId, shop.database)]) {
-        const [only, ...others] = await runsOf(above);
-        expect(others).toEqual([]);
-        expect(only?.events).toBeLessThan(MANY_EVENTS / 4);
-      }
+      await expectSmallAbove(migration);
     },
   );
 });

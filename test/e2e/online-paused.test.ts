@@ -2,14 +2,18 @@ import { WorkflowUpdateStage } from '@temporalio/client';
 import {
   CANCEL_UPDATE,
   DATABASE_SIGNAL,
+  databaseWorkflowId,
   PAUSE_UPDATE,
   RECOPY_UPDATE,
+  REPLICATION_SIGNAL,
   RESUME_UPDATE,
   STATUS_QUERY,
   type CancelRequest,
   type DatabasesRequest,
+  type DatabaseStatus,
   type MigrationStatus,
   type RecopyRequest,
+  type ReplicationNotice,
 } from '../../contract';
 import { itInAll } from '../support/all';
 import { eventually } from '../support/eventually';
@@ -113,6 +117,11 @@ describe('a migration that is paused', () => {
     // two that are under way at a time may come in another order than they were sent in
     await handle.signal(DATABASE_SIGNAL, { ...known, phase: 'Load' }, 1);
     expect((await standing())?.phase).toBe('Replicate');
+    const { client } = shop.migrations;
+    const database = client.workflow.getHandle(databaseWorkflowId(handle.workflowId, shop.database));
+    await database.signal<[ReplicationNotice]>(REPLICATION_SIGNAL, { state: 'Paused', told: 1 });
+    const { replication } = await database.query<DatabaseStatus>(STATUS_QUERY);
+    expect(replication?.state).toBe('ReadyForCutover');
   });
 
   itInAll('says within seconds that its slot is lost, and can be copied anew', async () => {

@@ -1,24 +1,20 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Client } from 'pg';
 import { quoteIdentifier } from '../../../postgres/connect';
-import { formatLsn, parseLsn } from '../../../postgres/replicate/lsn';
-import { PgoutputDecoder, type Change, type Tuple } from '../../../postgres/replicate/pgoutput';
-import { eventually } from '../../support/eventually';
 import { withSession, type Major } from '../../support/servers';
 import { OnlinePair, type Keeper } from './online-fixture';
+import { SentChanges } from './sent-changes';
 
 const WRITERS = 5;
 const TABLES = ['large "a🐘', 'large.b', "small 'a", 'small b'] as const;
-const SLOT = 'handoff_';
 
 let online: OnlinePair;
-let slot: string;
+let sent: SentChanges;
 let over: AbortController;
 let writers: Promise<number[]>;
 
 async function setUp(source: Major, target: Major): Promise<void> {
   online = await OnlinePair.create(source, target);
-  slot = `${SLOT}${online.pair.databases.source}`;
   for (const table of TABLES) {
     await online.pair.both(
       `CREATE TABLE ${quoteIdentifier(table)} (id int PRIMARY KEY, writer text NOT NULL, v text)`,
@@ -29,14 +25,13 @@ async function setUp(source: Major, target: Major): Promise<void> {
       `INSERT INTO ${quoteIdentifier(table)} SELECT g, 'nobody', repeat('x', 180) FROM generate_series(1, ${rows}) g`,
     );
   }
-  await online.pair.sql('source', 'CREATE PUBLICATION handoff FOR ALL TABLES');
-  await online.pair.sql('source', `SELECT pg_create_logical_replication_slot($1, 'pgoutput')`, [slot]);
+  sent = await SentChanges.since(online);
 }
 
 afterEach(async () => {
   over.abort();
   await writers;
-  await online.pair.sql('source', 'SELECT pg_drop_replication_slot($1)', [slot]);
+  await sent.drop();
   await online.drop();
 });
 
@@ -105,7 +100,7 @@ class Writer {
   }
 
   private async end(): Promise<void> {
-    const gid = `${slot}_${this.number}_${this.transactions}`;
+    const gid = `${online.pair.databases.source}_${this.number}_${this.transactions}`;
     const kind = this.next(8);
     if (kind === 0) await this.client.query('ROLLBACK');
     else if (kind <= 2) {
@@ -139,54 +134,6 @@ async function copyParts({ table }: Keeper): Promise<void> {
   }
 }
 
-/** What the slot sends, and the LSN of each one's commit. */
-async function changes(): Promise<{ change: Change; commitLsn: bigint }[]> {
-  const [end] = await online.pair.sql<{ lsn: string }>('source', 'SELECT pg_current_wal_insert_lsn() AS lsn');
-  await eventually('the asynchronous commits to be flushed', async () => {
-    const flushed = await online.pair.sql('source', 'SELECT WHERE pg_current_wal_flush_lsn() >= $1', [
-      end?.lsn,
-    ]);
-    return flushed.length === 1;
-  });
-  const rows = await online.pair.sql<{ data: Buffer }>(
-    'source',
-    `SELECT data FROM pg_logical_slot_peek_binary_changes($1, NULL, NULL, 'proto_version', '1', 'publication_names', 'handoff')`,
-    [slot],
-  );
-  const decoder = new PgoutputDecoder();
-  let commitLsn = 0n;
-  return rows.flatMap(({ data }) => {
-    const event = decoder.decode(data);
-    if (event?.kind === 'begin') commitLsn = event.commitLsn;
-    const isChange = event?.kind === 'insert' || event?.kind === 'update' || event?.kind === 'delete';
-    return isChange ? [{ change: event, commitLsn }] : [];
-  });
-}
-
-/** Strictly: every change must find the one row that it is about. */
-async function applyTo(target: Client, change: Change): Promise<void> {
-  if (change.kind === 'truncate') throw new Error('nobody truncates here');
-  const table = quoteIdentifier(change.relation.name);
-  const text = (row: Tuple | undefined, index: number) => {
-    const value = row?.value(index);
-    return Buffer.isBuffer(value) ? value.toString() : null;
-  };
-  const id = (row: Tuple | undefined) => text(row, 0);
-  if (change.kind === 'insert') {
-    const values = [0, 1, 2].map((index) => text(change.row, index));
-    await target.query(`INSERT INTO public.${table} VALUES ($1, $2, $3)`, values);
-    return;
-  }
-  const { rowCount } =
-    change.kind === 'delete'
-      ? await target.query(`DELETE FROM public.${table} WHERE id = $1`, [id(change.old.row)])
-      : await target.query(
-          `UPDATE public.${table} SET id = $2, writer = $3, v = COALESCE($4, v) WHERE id = $1`,
-          [id(change.old?.row ?? change.row), ...[0, 1, 2].map((index) => text(change.row, index))],
-        );
-  expect({ kind: change.kind, rowCount }).toEqual({ kind: change.kind, rowCount: 1 });
-}
-
 test.each([
   [15, 17],
   [11, 18],
@@ -210,23 +157,10 @@ test.each([
     for (const keeper of [first, second]) keeper.controller.abort(new Error('copied'));
     expect(Math.min(...written)).toBeGreaterThan(0);
 
-    const copyLsn = new Map(
-      Object.entries(await online.ledger()).map(([name, { lsn }]) => [name, parseLsn(lsn ?? '')]),
-    );
-    const [pieces, distinct] = [(await online.table(TABLES[0])).parts, new Set(copyLsn.values()).size];
-    expect([pieces > 2, distinct]).toEqual([true, 3]);
-    let [dropped, applied] = [0, 0];
-    const sent = await changes();
-    await online.pair.session('target', async (client) => {
-      for (const { change, commitLsn } of sent) {
-        if (change.kind === 'truncate') continue;
-        const from = copyLsn.get(change.relation.name);
-        if (from === undefined)
-          throw new Error(`no copy of ${change.relation.name} at ${formatLsn(commitLsn)}`);
-        if (commitLsn < from) dropped += 1;
-        else await applyTo(client, change).finally(() => (applied += 1));
-      }
-    });
+    const lsns = new Set(Object.values(await online.ledger()).map(({ lsn }) => lsn));
+    const pieces = (await online.table(TABLES[0])).parts;
+    expect([pieces > 2, lsns.size]).toEqual([true, 3]);
+    const { applied, dropped } = await sent.apply();
     // both sides of each LSN were busy, or this would prove nothing
     expect(Math.min(dropped, applied)).toBeGreaterThan(20);
     await online.expectEqual(...TABLES.map((table) => `public.${quoteIdentifier(table)}`));

@@ -208,18 +208,31 @@ test('a part whose completion went unreported is found done where its keeper has
   expect(await retried).toMatchObject({ scope });
 });
 
-test('what is left of a table that somebody waits to lock exclusively is copied by its keeper', async () => {
-  const { big } = await planned();
-  const keeper = online.keep(big);
-  await keeper.held;
-  await online.copyPart(big, 1);
-  const truncate = online.pair.sql('source', 'TRUNCATE big');
-  await waitsForLock(online.pair, 'big');
-  await eventually('the keeper to copy it', async () => (await online.ledger())['big']?.copied === big.parts);
-  expect(await online.pair.sql('target', 'SELECT count(*)::int FROM big')).toEqual([{ count: 2000 }]);
-  keeper.controller.abort(new Error('done'));
-  await truncate;
-});
+test.each([
+  'TRUNCATE big',
+  'CLUSTER big USING big_pkey',
+  'VACUUM FULL big',
+  'ALTER TABLE big ALTER COLUMN id TYPE bigint',
+])(
+  'what is left of a table that somebody waits to lock for %s is copied by its keeper',
+  async (statement) => {
+    const { big } = await planned();
+    const keeper = online.keep(big);
+    await keeper.held;
+    await online.copyPart(big, 1);
+    const waiting = online.pair.sql('source', statement);
+    await waitsForLock(online.pair, 'big');
+    await eventually(
+      'the keeper to copy it',
+      async () => (await online.ledger())['big']?.copied === big.parts,
+    );
+    expect(
+      await online.pair.sql('target', 'SELECT count(*)::int, count(DISTINCT id)::int AS ids FROM big'),
+    ).toEqual([{ count: 2000, ids: 2000 }]);
+    keeper.controller.abort(new Error('done'));
+    await waiting;
+  },
+);
 
 test('a table that was dropped or renamed since the plan is named', async () => {
   const { big, other } = await planned();

@@ -153,3 +153,15 @@ it('a source whose standby had all is followed to its new timeline, and on from 
     message: expect.stringMatching(/timeline 2 of its WAL, which does not come from timeline 9/) as string,
   });
 });
+
+it('a standby that was promoted without the slot is told from a source that lost commits', async () => {
+  await fixture.source.query(`INSERT INTO acc VALUES (1, 'on both')`);
+  await applyAll();
+  await primary.stop();
+  await standby.stop();
+  await promoteStandby();
+  await expect(fixture.run({ seconds: 10 }).result).rejects.toMatchObject({
+    code: 'SlotLost',
+    message: expect.stringContaining(fixture.slot) as string,
+  });
+});

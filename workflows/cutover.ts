@@ -145,6 +145,9 @@ async function fenceAndRelease(
     await applier.lastLook();
   });
 
+  // an activity that was told to end may have come to its end all the same
+  if (CancellationScope.current().consideredCancelled)
+    throw new CancelledFailure('the cutover was called off');
   await CancellationScope.nonCancellable(() =>
     log.cutoverStep('Release', async () => {
       log.noteRelease(await long.release({ ...step, differences: [] }));

@@ -1,65 +1,81 @@
 import { Client } from 'pg';
 import {
   ABORT_CUTOVER_UPDATE,
+  databaseWorkflowId,
+  RECOPY_UPDATE,
   STATUS_QUERY,
   type DatabasesRequest,
   type DatabaseStatus,
   type MigrationStatus,
   type Phase,
+  type RecopyRequest,
 } from '../../contract';
-import { itInAll } from '../support/all';
+import { TEST_ALL } from '../support/all';
 import { eventually } from '../support/eventually';
-import type { MigrationHandle } from '../support/migration';
+import { TEST_TIMEOUTS, type MigrationHandle } from '../support/migration';
 import { cutOver, expectReleased, isFenced, untilReplication, useOnlineMigrations } from '../support/online';
-import { run, testAddress } from '../support/servers';
+import { run, testAddress, withSession } from '../support/servers';
 
 const MAJORS = { source: 15, target: 17 } as const;
 
-/** What keeps a cutover from going on. */
+/** What a cutover waits for. */
 interface Hold {
-  /** The step that it is taken at, and the hold before it let go; absent: before the cutover. */
-  at?: Phase;
+  /** What the cutover shows meanwhile. */
+  phase: Phase;
   side: keyof typeof MAJORS;
   sql: string;
 }
 
-const FENCE: Hold = { side: 'source', sql: `SELECT pg_advisory_xact_lock(hashtext('flexlift fence'))` };
-const DRAIN: Hold[] = [FENCE, { at: 'Fence', side: 'target', sql: 'LOCK TABLE big IN SHARE MODE' }];
-const CATALOG: Hold = {
-  side: 'target',
-  sql: 'LOCK TABLE pg_catalog.pg_ts_template IN ACCESS EXCLUSIVE MODE',
+interface Holder {
+  side: Hold['side'];
+  pid: number;
+}
+
+const onSource = (phase: Phase, sql: string): Hold => ({ phase, side: 'source', sql });
+const onTarget = (phase: Phase, sql: string): Hold => ({ phase, side: 'target', sql });
+
+/** The ledger's. */
+const STEPS = 'LOCK TABLE flexlift.step IN SHARE MODE';
+const PROVE = onTarget('Prove', 'LOCK TABLE quiet IN ACCESS EXCLUSIVE MODE');
+const FENCE = onSource('Fence', 'LOCK TABLE pg_catalog.pg_publication IN SHARE MODE');
+const DRAIN = onTarget('Drain', 'LOCK TABLE big IN SHARE MODE');
+const COMPARE_CATALOG = onTarget(
+  'CompareCatalog',
+  'LOCK TABLE pg_catalog.pg_ts_template IN ACCESS EXCLUSIVE MODE',
+);
+
+/** In the order of the steps. Each hold is taken while the one before it holds, which is let go then. */
+const HOLDS: Partial<Record<Phase, [Hold, ...Hold[]]>> = {
+  Prove: [PROVE],
+  PrepareCutover: [onTarget('PrepareCutover', STEPS)],
+  Fence: [FENCE],
+  Drain: [FENCE, DRAIN],
+  Sequences: [onTarget('Sequences', 'ALTER SEQUENCE numbers INCREMENT 1')],
+  // the comparison waits for its table, and is shown
+  LateRows: [onTarget('Compare', 'LOCK TABLE cache IN ACCESS EXCLUSIVE MODE')],
+  Compare: [FENCE, DRAIN, onSource('Compare', 'LOCK TABLE big IN ACCESS EXCLUSIVE MODE')],
+  PostData: [onTarget('PostData', 'LOCK TABLE big IN ROW EXCLUSIVE MODE')],
+  MaterializedViews: [onTarget('MaterializedViews', 'EXPLAIN SELECT FROM kinds')],
+  CompareCatalog: [COMPARE_CATALOG],
+  LastLook: [COMPARE_CATALOG, onTarget('LastLook', STEPS)],
 };
 
-/** In the order of the steps. */
-const HOLDS: [Phase, Hold[]][] = [
-  ['Prove', [{ side: 'target', sql: 'LOCK TABLE quiet IN ACCESS EXCLUSIVE MODE' }]],
-  ['PrepareCutover', [{ ...CATALOG, side: 'source' }]],
-  ['Fence', [FENCE]],
-  ['Drain', DRAIN],
-  ['Sequences', [{ side: 'target', sql: 'ALTER SEQUENCE numbers INCREMENT 1' }]],
-  ['LateRows', [{ side: 'target', sql: 'LOCK TABLE cache IN ACCESS EXCLUSIVE MODE' }]],
-  ['Compare', [...DRAIN, { at: 'Drain', side: 'source', sql: 'LOCK TABLE big IN ACCESS EXCLUSIVE MODE' }]],
-  ['PostData', [{ side: 'target', sql: 'LOCK TABLE big IN ROW EXCLUSIVE MODE' }]],
-  ['MaterializedViews', [{ side: 'target', sql: 'EXPLAIN SELECT FROM kinds' }]],
-  ['CompareCatalog', [CATALOG]],
-  [
-    'LastLook',
-    [CATALOG, { at: 'CompareCatalog', side: 'target', sql: 'LOCK TABLE flexlift.step IN SHARE MODE' }],
-  ],
-];
-
-const { shop, start } = useOnlineMigrations(MAJORS.source, MAJORS.target);
 const holders: Client[] = [];
 
+// first of all: what is done after a test waits for locks, too
 afterEach(() => letGo());
 
-async function take({ side, sql }: Hold): Promise<void> {
+const { shop, start } = useOnlineMigrations(MAJORS.source, MAJORS.target);
+
+async function take({ side, sql }: Hold): Promise<Holder> {
   const { host, port, user } = testAddress(MAJORS[side]);
   const client = new Client({ host, port, user, database: shop.database });
   client.on('error', () => undefined);
   await client.connect();
   holders.push(client);
+  const { rows } = await client.query<{ pid: number }>('SELECT pg_backend_pid() AS pid');
   await client.query(`BEGIN READ WRITE; ${sql}`);
+  return { side, pid: rows[0]?.pid ?? 0 };
 }
 
 /** All but the newest so many. */
@@ -68,80 +84,114 @@ async function letGo(keep = 0): Promise<void> {
   await Promise.all(over.map((client) => client.end()));
 }
 
-async function untilAt(handle: MigrationHandle, phase: Phase): Promise<void> {
+/** Until the cutover shows that phase, and waits for what is held. */
+async function untilHeld(handle: MigrationHandle, phase: Phase, { side, pid }: Holder): Promise<void> {
   let last: DatabaseStatus | undefined;
   await eventually(
-    `the cutover at ${phase}`,
+    `the cutover held at ${phase}`,
     async () => {
       last = (await handle.query<MigrationStatus>(STATUS_QUERY)).databases[0];
-      return last?.phase === phase;
+      return last?.phase === phase && (await isWaitedFor(side, pid));
     },
     { interval: 20, seen: () => JSON.stringify(last) },
   );
 }
 
-/** @returns the cutover's end; it comes when the holds are let go */
-async function heldAt(
+async function isWaitedFor(side: Hold['side'], pid: number): Promise<boolean> {
+  return await withSession(MAJORS[side], shop.database, async (client) => {
+    const { rowCount } = await client.query(
+      `SELECT FROM pg_stat_activity
+        WHERE $1 = ANY (pg_blocking_pids(pid)) AND starts_with(application_name, 'flexlift:')`,
+      [pid],
+    );
+    return rowCount !== 0;
+  });
+}
+
+/** @returns the cutover's end; it comes when what is held is let go */
+async function heldBy(
   handle: MigrationHandle,
-  phase: Phase,
-  holds: Hold[],
-): Promise<Promise<DatabaseStatus>[]> {
-  let cutover: Promise<DatabaseStatus> | undefined;
-  for (const hold of holds) {
-    if (hold.at !== undefined) {
-      cutover ??= cutOver(handle);
-      await untilAt(handle, hold.at);
-    }
-    await take(hold);
+  [first, ...others]: [Hold, ...Hold[]],
+): Promise<{ end: Promise<DatabaseStatus> }> {
+  let holder = await take(first);
+  const end = cutOver(handle);
+  let { phase } = first;
+  for (const hold of others) {
+    await untilHeld(handle, phase, holder);
+    holder = await take(hold);
+    ({ phase } = hold);
     await letGo(1);
   }
-  cutover ??= cutOver(handle);
-  await untilAt(handle, phase);
-  return [cutover];
+  await untilHeld(handle, phase, holder);
+  return { end };
 }
 
 async function abort(handle: MigrationHandle): Promise<DatabaseStatus> {
+  const before = await abortsHeard(handle);
   const status = handle.executeUpdate<MigrationStatus, [DatabasesRequest]>(ABORT_CUTOVER_UPDATE, {
     args: [{}],
   });
+  await eventually('the database to hear of it', async () => (await abortsHeard(handle)) > before);
   // what it undoes may wait for the same lock
   await letGo();
   return (await status).databases[0] as DatabaseStatus;
 }
 
-itInAll(
-  'a cutover that is called off at any of its steps leaves all as it was, and the next one succeeds',
-  async () => {
-    await run(
-      MAJORS.source,
-      shop.database,
-      'CREATE TABLE quiet (id int PRIMARY KEY); INSERT INTO quiet VALUES (1)',
-      `CREATE UNLOGGED TABLE cache (id int PRIMARY KEY, v text); INSERT INTO cache VALUES (1, 'one')`,
-    );
-    const migration = await start();
-    const { handle, writer } = migration;
-    shop.startWorker(migration.request.pool);
-    for (const [phase, holds] of HOLDS) {
-      await untilReplication(handle, 'ReadyForCutover');
-      const [cutover] = await heldAt(handle, phase, holds);
-      const aborted = await abort(handle);
-      expect(aborted.cutover).toMatchObject({
-        state: 'CalledOff',
-        failure: { code: 'CutoverRefused', sentence: 'The cutover was called off by request.' },
-      });
-      expect([phase, (await cutover)?.cutover?.state]).toEqual([phase, 'CalledOff']);
-      expect(await isFenced(MAJORS.source, shop.database)).toBe(false);
-      const before = writer.committed;
-      await eventually('the application writes again', () => Promise.resolve(writer.committed > before + 5));
-    }
+async function abortsHeard({ workflowId }: MigrationHandle): Promise<number> {
+  const database = databaseWorkflowId(workflowId, shop.database);
+  const { events } = await shop.migrations.client.workflow.getHandle(database).fetchHistory();
+  const signals = (events ?? []).map((event) => event.workflowExecutionSignaledEventAttributes?.signalName);
+  return signals.filter((name) => name === ABORT_CUTOVER_UPDATE).length;
+}
 
+/** It is to be proven anew then, which the replication does not do so soon. */
+async function copyAnew(handle: MigrationHandle, table: string): Promise<void> {
+  await handle.executeUpdate<MigrationStatus, [RecopyRequest]>(RECOPY_UPDATE, { args: [{ table }] });
+  await withSession(MAJORS.target, shop.database, (client) =>
+    eventually('the new copy', async () => {
+      const { rowCount } = await client.query(
+        `SELECT FROM flexlift.table_load JOIN flexlift.part USING (table_oid)
+          WHERE table_name = $1 AND stream_state = 'applied' AND copies > 1 AND copied_at IS NOT NULL`,
+        [table],
+      );
+      return rowCount === 1;
+    }),
+  );
+}
+
+/** The last one before the release always: there is the least time to hear of it. */
+const TESTED = Object.entries(HOLDS).filter(([step]) => TEST_ALL || step === 'LastLook');
+
+it('a cutover that is called off at any of its steps leaves all as it was, and the next one succeeds', async () => {
+  await run(
+    MAJORS.source,
+    shop.database,
+    'CREATE TABLE quiet (id int PRIMARY KEY); INSERT INTO quiet VALUES (1)',
+    `CREATE UNLOGGED TABLE cache (id int PRIMARY KEY, v text); INSERT INTO cache VALUES (1, 'one')`,
+  );
+  const migration = await start({ timeouts: { ...TEST_TIMEOUTS, proof: 600_000 } });
+  const { handle, writer } = migration;
+  shop.startWorker(migration.request.pool);
+  await untilReplication(handle, 'ReadyForCutover');
+  await copyAnew(handle, 'quiet');
+  for (const [step, holds] of TESTED) {
     await untilReplication(handle, 'ReadyForCutover');
-    const [cutover] = await heldAt(handle, 'Release', [
-      { side: 'target', sql: 'SELECT FROM flexlift.table_load' },
-    ]);
-    // too late
-    expect((await abort(handle)).cutover?.state).toBe('Released');
-    expect((await cutover)?.cutover).toMatchObject({ state: 'Released', attempt: HOLDS.length + 1 });
-    await expectReleased(shop, migration, [MAJORS.source, MAJORS.target]);
-  },
-);
+    const cutover = await heldBy(handle, holds);
+    const aborted = await abort(handle);
+    expect(aborted.cutover).toMatchObject({
+      state: 'CalledOff',
+      failure: { code: 'CutoverRefused', sentence: 'The cutover was called off by request.' },
+    });
+    expect([step, (await cutover.end).cutover?.state]).toEqual([step, 'CalledOff']);
+    expect(await isFenced(MAJORS.source, shop.database)).toBe(false);
+    const before = writer.committed;
+    await eventually('the application writes again', () => Promise.resolve(writer.committed > before + 5));
+  }
+
+  await untilReplication(handle, 'ReadyForCutover');
+  const cutover = await heldBy(handle, [onTarget('Release', 'SELECT FROM flexlift.table_load')]);
+  // too late
+  expect((await abort(handle)).cutover?.state).toBe('Released');
+  expect((await cutover.end).cutover).toMatchObject({ state: 'Released', attempt: TESTED.length + 1 });
+  await expectReleased(shop, migration, [MAJORS.source, MAJORS.target]);
+});

@@ -1,3 +1,4 @@
+import { setTimeout as pause } from 'node:timers/promises';
 import type { Client } from 'pg';
 import { parseLsn } from '../../postgres/replicate/lsn';
 import { eventually } from '../support/eventually';
@@ -27,12 +28,14 @@ const POINTS: Record<string, Point> = {
     await holder.query('BEGIN; LOCK TABLE keyed, keyless IN ACCESS EXCLUSIVE MODE');
     await write(n);
     await applierWaits(0);
+    await nothingIsConfirmed();
     return { whenKilled: letGo };
   },
   'written, not committed': async (n) => {
     await holder.query('BEGIN; LOCK TABLE keyless IN ACCESS EXCLUSIVE MODE');
     await write(n);
     await applierWaits(1);
+    await nothingIsConfirmed();
     return { whenKilled: letGo };
   },
   'committed, not confirmed': async (n) => {
@@ -120,6 +123,15 @@ async function positions(): Promise<[bigint, bigint]> {
   );
   const { rows } = await holder.query<{ lsn: string }>('SELECT lsn FROM flexlift.stream');
   return [parseLsn(slot?.['lsn'] ?? ''), parseLsn(rows[0]?.lsn ?? '')];
+}
+
+/** For longer than a worker takes to tell the source what it may forget. */
+async function nothingIsConfirmed(): Promise<void> {
+  for (let look = 0; look < 25; look += 1) {
+    const [confirmed, ledger] = await positions();
+    expect(confirmed).toBeLessThanOrEqual(ledger);
+    await pause(100);
+  }
 }
 
 async function startQuiet(): Promise<{ online: Online; worker: WorkerProcess }> {

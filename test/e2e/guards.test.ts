@@ -116,7 +116,7 @@ describe('late attempts', () => {
 });
 
 describe('a second run', () => {
-  it.each(TEST_ALL ? [false, true] : [true])(
+  itInAll.each([false, true])(
     'after a complete load ends equal with the source of today (overwrite: %s)',
     async (overwrite) => {
       const first = request();

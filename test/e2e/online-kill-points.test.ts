@@ -25,25 +25,19 @@ let migrationId: string;
 
 const POINTS: Record<string, Point> = {
   'received, not written': async (n) => {
-    await holder.query('BEGIN; LOCK TABLE keyed, keyless IN ACCESS EXCLUSIVE MODE');
-    await write(n);
-    await applierWaits(0);
+    await writeHeld(n, { locked: 'keyed, keyless', written: 0 });
     await nothingIsConfirmed();
     return { whenKilled: letGo };
   },
   'written, not committed': async (n) => {
-    await holder.query('BEGIN; LOCK TABLE keyless IN ACCESS EXCLUSIVE MODE');
-    await write(n);
-    await applierWaits(1);
+    await writeHeld(n, { locked: 'keyless', written: 1 });
     await nothingIsConfirmed();
     return { whenKilled: letGo };
   },
   'committed, not confirmed': async (n) => {
-    await holder.query('BEGIN; LOCK TABLE keyless IN ACCESS EXCLUSIVE MODE');
-    await write(n);
-    await applierWaits(1);
+    await writeHeld(n, { locked: 'keyless', written: 1 });
     // it has sent all, and will never read what it is told
-    const walsender = await walsenderPid();
+    const { walsender } = await slot();
     process.kill(walsender, 'SIGSTOP');
     await letGo();
     await arrived(n);
@@ -81,6 +75,13 @@ async function write(n: number): Promise<void> {
   );
 }
 
+/** Of a row each in both tables; the applier comes as far as the locks let it. */
+async function writeHeld(n: number, { locked, written }: { locked: string; written: number }): Promise<void> {
+  await holder.query(`BEGIN; LOCK TABLE ${locked} IN ACCESS EXCLUSIVE MODE`);
+  await write(n);
+  await applierWaits(written);
+}
+
 async function letGo(): Promise<void> {
   await holder.query('COMMIT');
 }
@@ -107,22 +108,20 @@ async function arrived(n: number): Promise<void> {
   );
 }
 
-async function walsenderPid(): Promise<number> {
-  const [slot] = await onSource(
-    'SELECT active_pid AS pid FROM pg_replication_slots WHERE starts_with(slot_name, $1) AND NOT temporary',
+async function slot(): Promise<{ walsender: number; confirmed: bigint }> {
+  const [row] = await onSource(
+    `SELECT active_pid AS pid, confirmed_flush_lsn AS lsn FROM pg_replication_slots
+      WHERE starts_with(slot_name, $1) AND NOT temporary`,
     [`flexlift_${migrationId}`],
   );
-  return Number(slot?.['pid']);
+  return { walsender: Number(row?.['pid']), confirmed: parseLsn(row?.['lsn'] ?? '') };
 }
 
 /** The slot's and the ledger's. */
 async function positions(): Promise<[bigint, bigint]> {
-  const [slot] = await onSource(
-    'SELECT confirmed_flush_lsn AS lsn FROM pg_replication_slots WHERE starts_with(slot_name, $1) AND NOT temporary',
-    [`flexlift_${migrationId}`],
-  );
+  const { confirmed } = await slot();
   const { rows } = await holder.query<{ lsn: string }>('SELECT lsn FROM flexlift.stream');
-  return [parseLsn(slot?.['lsn'] ?? ''), parseLsn(rows[0]?.lsn ?? '')];
+  return [confirmed, parseLsn(rows[0]?.lsn ?? '')];
 }
 
 /** For longer than a worker takes to tell the source what it may forget. */

@@ -14,7 +14,7 @@ import {
 import { itInAll } from '../support/all';
 import { cutOver, expectReleased, useOnlineMigrations, type Online } from '../support/online';
 import { ConfirmedPositions, untilCaughtUp } from '../support/outages';
-import { SERVERS_VARIABLE } from '../support/servers';
+import { useServerAt } from '../support/servers';
 import { TEMPORAL_VARIABLE } from '../support/temporal';
 import { createOwnServer } from '../support/own-server';
 
@@ -32,8 +32,7 @@ beforeAll(async () => {
   directory = await serversDirectory(`online-restarts-${process.pid}`);
   temporal = stateDirectory({ ...process.env, FLEXLIFT_STATE_DIR: join(directory, 'state') });
   await Promise.all([startServer('source'), startServer('target'), startTemporal()]);
-  process.env[SERVERS_VARIABLE] =
-    `${SIDES.source}=${servers.source.port},${SIDES.target}=${servers.target.port}`;
+  for (const side of ['source', 'target'] as const) useServerAt(SIDES[side], servers[side].port);
 });
 
 let positions: ConfirmedPositions | undefined;

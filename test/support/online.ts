@@ -129,8 +129,12 @@ export async function untilLive(
   );
 }
 
-/** Waits until the one database of the migration is in that state of its replication. */
-export async function untilReplication(handle: MigrationHandle, state: string): Promise<DatabaseStatus> {
+/** Waits until a database, or the only one, of the migration is in that state of its replication. */
+export async function untilReplication(
+  handle: MigrationHandle,
+  state: string,
+  database?: string,
+): Promise<DatabaseStatus> {
   let last: DatabaseStatus | undefined;
   await eventually(
     `replication ${state}`,
@@ -138,7 +142,7 @@ export async function untilReplication(handle: MigrationHandle, state: string): 
       // a worker that has just been started may take longer than a query has patience
       const status = await handle.query<MigrationStatus>('status').catch(() => undefined);
       if (status === undefined) return false;
-      last = status.databases[0];
+      last = statusOf(status, database);
       if (status.endedAt !== undefined) throw new Error(`ended: ${endOf(status)}`);
       return last?.phase === 'Replicate' && last.replication?.state === state;
     },
@@ -147,11 +151,16 @@ export async function untilReplication(handle: MigrationHandle, state: string): 
   return last as DatabaseStatus;
 }
 
+/** Of the only one where none is named. */
+function statusOf({ databases }: MigrationStatus, name = databases[0]?.database): DatabaseStatus | undefined {
+  return databases.find(({ database }) => database === name);
+}
+
 function endOf({ state, failure, findings }: MigrationStatus): string {
   return JSON.stringify([state, failure, findings.filter((finding) => finding.state === 'Failed')]);
 }
 
-/** Cuts over and waits for the end of the try. */
+/** Cuts over, one database or the only one, and waits for the end of the try. */
 export async function cutOver(
   handle: MigrationHandle,
   change: Partial<CutoverRequest> = {},
@@ -159,7 +168,7 @@ export async function cutOver(
   const status = await handle.executeUpdate<MigrationStatus, [CutoverRequest]>(CUTOVER_UPDATE, {
     args: [{ ...CUTOVER, ...change }],
   });
-  return status.databases[0] as DatabaseStatus;
+  return statusOf(status, change.databases?.[0]) as DatabaseStatus;
 }
 
 /** Cuts over as soon as it is not refused any more: tables that were copied anew have to catch up first. */

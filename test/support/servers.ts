@@ -9,6 +9,14 @@ export type Major = (typeof MAJORS)[number];
 /** `11=5411,14=5414,…`: set by the global setup, or by hand to test against servers that run already. */
 export const SERVERS_VARIABLE = 'FLEXLIFT_TEST_SERVERS';
 
+/** From now on the tests' server of this major is the one at that port, in this file. */
+export function useServerAt(major: Major, port: number): void {
+  const others = (process.env[SERVERS_VARIABLE] ?? '')
+    .split(',')
+    .filter((text) => !text.startsWith(`${major}=`));
+  process.env[SERVERS_VARIABLE] = [`${major}=${port}`, ...others].join(',');
+}
+
 export function testAddress(major: Major): ServerAddress {
   const entry = (process.env[SERVERS_VARIABLE] ?? '').split(',').find((text) => text.startsWith(`${major}=`));
   if (entry === undefined) throw new Error(`${SERVERS_VARIABLE} names no server of major ${major}`);

@@ -5,7 +5,7 @@ import { Client } from 'pg';
 import type { PostgresServer } from '../../../embedded';
 import { eventually } from '../../support/eventually';
 import { createOwnServer } from '../../support/own-server';
-import { SERVERS_VARIABLE, testAddress, type Major } from '../../support/servers';
+import { testAddress, useServerAt, type Major } from '../../support/servers';
 import { fill, OnlinePair, type Table } from './online-fixture';
 import { SentChanges } from './sent-changes';
 
@@ -22,8 +22,9 @@ const SETTINGS = {
 /** What is committed asynchronously stays in memory. */
 const SLOW_DISK = { wal_writer_delay: '10s' };
 
-const servers = process.env[SERVERS_VARIABLE] ?? '';
 let major: Major;
+/** The port of the server that other files use. */
+let shared: number;
 let root: string;
 let source: PostgresServer;
 let online: OnlinePair;
@@ -41,7 +42,8 @@ async function setUp(of: Major, settings = {}): Promise<Table> {
     settings: { ...SETTINGS, ...settings },
   });
   await source.start();
-  process.env[SERVERS_VARIABLE] = servers.replace(new RegExp(`\\b${major}=\\d+`), `${major}=${source.port}`);
+  shared = testAddress(major).port;
+  useServerAt(major, source.port);
   online = await OnlinePair.create(major, TARGET);
   await online.pair.both('CREATE TABLE big (id int PRIMARY KEY, v text)');
   await fill(online.pair, 'big', 2000);
@@ -56,7 +58,7 @@ afterEach(async () => {
   for (const session of sessions) await session.end().catch(() => undefined);
   await sent.drop();
   await online.drop();
-  process.env[SERVERS_VARIABLE] = servers;
+  useServerAt(major, shared);
   await source.remove();
   rmSync(root, { recursive: true, force: true });
 });

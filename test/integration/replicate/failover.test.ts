@@ -5,7 +5,7 @@ import type { PostgresServer } from '../../../embedded';
 import { runAs, serverUser } from '../../../embedded/server-user';
 import { eventually } from '../../support/eventually';
 import { createOwnServer } from '../../support/own-server';
-import { dropTestDatabase, SERVERS_VARIABLE, withSession } from '../../support/servers';
+import { dropTestDatabase, testAddress, useServerAt, withSession } from '../../support/servers';
 import { ReplicationFixture } from './applier-fixture';
 
 const SOURCE = 15;
@@ -13,7 +13,7 @@ const TARGET = 17;
 const SETTINGS = { fsync: false, wal_level: 'logical' };
 const TABLES = `CREATE TABLE acc (id int PRIMARY KEY, note text)`;
 
-const servers = process.env[SERVERS_VARIABLE] ?? '';
+const { port: shared } = testAddress(SOURCE);
 let root: string;
 let primary: PostgresServer;
 let standby: PostgresServer;
@@ -29,7 +29,7 @@ beforeEach(async () => {
   fixture = await ReplicationFixture.create(SOURCE, TARGET, TABLES);
 });
 afterEach(async () => {
-  process.env[SERVERS_VARIABLE] = servers;
+  useServerAt(SOURCE, shared);
   await fixture.source.end().catch(() => undefined);
   await fixture.target.end();
   await dropTestDatabase(TARGET, fixture.database);
@@ -60,7 +60,7 @@ async function standbyOf({ binaries, host, port }: PostgresServer): Promise<Post
 
 /** What the name of the source leads to. */
 function sourceIs({ port }: PostgresServer): void {
-  process.env[SERVERS_VARIABLE] = servers.replace(/\b15=\d+/, `${SOURCE}=${port}`);
+  useServerAt(SOURCE, port);
 }
 
 const onSource = (sql: string, values: unknown[] = []) =>

@@ -5,7 +5,7 @@ import { FlexliftError } from '../../../contract';
 import { serversDirectory, type PostgresServer } from '../../../embedded';
 import { eventually } from '../../support/eventually';
 import { createOwnServer } from '../../support/own-server';
-import { SERVERS_VARIABLE } from '../../support/servers';
+import { useServerAt } from '../../support/servers';
 import { progressLog, ReplicationFixture } from './applier-fixture';
 
 const MEGABYTE = 1024 ** 2;
@@ -26,7 +26,7 @@ beforeAll(async () => {
     initdbArgs: ['--wal-segsize=1'],
   });
   await server.start();
-  process.env[SERVERS_VARIABLE] = `15=${server.port},${process.env[SERVERS_VARIABLE] ?? ''}`;
+  useServerAt(15, server.port);
 });
 afterAll(async () => {
   await server.remove();

@@ -5,7 +5,7 @@ import type { PostgresServer } from '../../../embedded';
 import { parseLsn } from '../../../postgres/replicate/lsn';
 import { eventually } from '../../support/eventually';
 import { createOwnServer } from '../../support/own-server';
-import { SERVERS_VARIABLE, withSession } from '../../support/servers';
+import { testAddress, useServerAt, withSession } from '../../support/servers';
 import { ReplicationFixture } from './applier-fixture';
 
 const SOURCE = 15;
@@ -18,7 +18,7 @@ const SETTINGS = {
   autovacuum: false,
 };
 
-const servers = process.env[SERVERS_VARIABLE] ?? '';
+const { port: shared } = testAddress(TARGET);
 let root: string;
 let target: PostgresServer;
 let fixture: ReplicationFixture;
@@ -28,13 +28,13 @@ beforeEach(async () => {
   chmodSync(root, 0o711);
   target = await createOwnServer({ major: TARGET, directory: join(root, 'target'), settings: SETTINGS });
   await target.start();
-  process.env[SERVERS_VARIABLE] = servers.replace(/\b17=\d+/, `${TARGET}=${target.port}`);
+  useServerAt(TARGET, target.port);
   fixture = await ReplicationFixture.create(SOURCE, TARGET, 'CREATE TABLE acc (id int PRIMARY KEY)');
 });
 
 afterEach(async () => {
   await fixture.drop();
-  process.env[SERVERS_VARIABLE] = servers;
+  useServerAt(TARGET, shared);
   await target.remove();
   rmSync(root, { recursive: true, force: true });
 });

@@ -124,16 +124,11 @@ describe('a migration that is paused', () => {
     expect(replication?.state).toBe('ReadyForCutover');
   });
 
-  itInAll('says within seconds that its slot is lost, and can be copied anew', async () => {
+  itInAll('says while it is paused that its slot is lost, and can be copied anew', async () => {
     const migration = await startReady();
     await pauseIt(migration);
     await dropSlot(SOURCE, migration);
-    const lost = await untilLive(
-      migration.handle,
-      'SlotLost',
-      ({ failure }) => failure !== undefined,
-      60_000,
-    );
+    const lost = await untilLive(migration.handle, 'SlotLost', ({ failure }) => failure !== undefined);
     expect(lost).toMatchObject({ state: 'Stopped', failure: { code: 'SlotLost' } });
     await recopy(migration, {});
     await untilReplication(migration.handle, 'ReadyForCutover');
@@ -152,7 +147,7 @@ describe('a migration that is paused', () => {
       untilLive(migration.handle, 'more WAL', (live) => live.retainedBytes > bytes, 30_000);
     await further((await further(stopped.retainedBytes)).retainedBytes);
     await dropSlot(SOURCE, migration);
-    await untilLive(migration.handle, 'SlotLost', ({ failure }) => failure?.code === 'SlotLost', 60_000);
+    await untilLive(migration.handle, 'SlotLost', ({ failure }) => failure?.code === 'SlotLost');
   });
 
   itInAll('leaves nothing on the source where it is cancelled', async () => {

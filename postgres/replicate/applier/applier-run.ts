@@ -73,10 +73,8 @@ export class ApplierRun {
     }
     const timer = setInterval(() => args.onProgress?.(this.progress), 1_000);
     try {
-      return await withSourceStream(
-        { ...args, stream: this.stream, tables: this.tables, meter, isIdle: () => this.isIdle },
-        (source, buffer) => this.applyAll(source, buffer),
-      );
+      const opened = { ...args, stream: this.stream, tables: this.tables, meter };
+      return await withSourceStream(opened, (source, buffer) => this.applyAll(source, buffer));
     } finally {
       clearInterval(timer);
       await this.hold.close();
@@ -130,10 +128,6 @@ export class ApplierRun {
   private get end(): 'stopped' | 'time' | undefined {
     if (this.args.stop.aborted) return 'stopped';
     return performance.now() >= this.deadline ? 'time' : undefined;
-  }
-
-  private get isIdle(): boolean {
-    return this.writing === undefined && performance.now() - this.lastAdvance >= BETWEEN_ADVANCES / 2;
   }
 
   private get progress(): ReplicationProgress {

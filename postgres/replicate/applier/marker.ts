@@ -3,9 +3,6 @@ import { MARKER_TABLE, markerSchema, MESSAGE_PREFIX } from '../source';
 
 const CONTENT_COLUMN = 'content';
 
-/** Not transactional, so that no commit of ours is ever in the stream. */
-export const HEARTBEAT_SQL = `SELECT pg_catalog.pg_logical_emit_message(false, '${MESSAGE_PREFIX}', 'heartbeat')`;
-
 export function markerOfMessage({ transactional, prefix, content }: LogicalMessage): string | undefined {
   return transactional && prefix === MESSAGE_PREFIX ? content.toString('utf8') : undefined;
 }

@@ -25,7 +25,6 @@ export interface SourceStreamArguments {
   tables: ReadonlyMap<number, StreamTable>;
   /** Learns how far the source is, and what its slot keeps. */
   meter: ReplicationMeter;
-  isIdle: () => boolean;
 }
 
 /** How long one read of the stream waits; milliseconds. */
@@ -101,7 +100,6 @@ async function watch(args: SourceStreamArguments, signal: AbortSignal): Promise<
     stream: args.stream,
     interval: args.watchInterval,
     onWatch: args.onWatch,
-    isIdle: args.isIdle,
     onPosition: (flushed) => meter.sourceEnds(flushed),
     onSlot: (slot) => meter.slotSeen(slot),
     onDrift: (drift) => (meter.drift = drift),

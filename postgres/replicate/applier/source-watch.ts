@@ -1,19 +1,15 @@
 import type { Client } from 'pg';
 import { FlexliftError, type Difference } from '../../../contract';
-import { serverVersion, systemIdentifier } from '../../catalog';
+import { systemIdentifier } from '../../catalog';
 import { withConnection, type Endpoint } from '../../connect';
-import { inTransaction } from '../../ledger';
 import { parseLsn, type Lsn } from '../lsn';
-import { FIRST_MAJOR_WITH_MESSAGES } from '../pgoutput';
 import { Bell } from './bell';
 import type { StreamRow } from './ledger-position';
-import { HEARTBEAT_SQL } from './marker';
 import { checkSystem } from './same-system';
 import { readSlot, type SlotState } from './watched-slot';
 
 /** Milliseconds. */
 const BETWEEN_POSITIONS = 1_000;
-const BETWEEN_HEARTBEATS = 10_000;
 
 export interface SourceWatchArguments {
   endpoint: Endpoint;
@@ -22,8 +18,6 @@ export interface SourceWatchArguments {
   /** Between two looks at the slot; milliseconds. */
   interval: number;
   onWatch?: (source: Client) => Promise<Difference[]>;
-  /** Nothing was applied lately: the source is asked for a sign of life. */
-  isIdle: () => boolean;
   /** How far the source's WAL is flushed; about once a second. */
   onPosition: (flushed: Lsn) => void;
   onSlot: (slot: SlotState) => void;
@@ -56,9 +50,6 @@ async function watchOn(source: Client, args: SourceWatchArguments, bell: Bell): 
   // on another server there is no slot, and that it is lost would be said of the right one
   checkSystem(args.stream, await systemIdentifier(source));
   let nextSlot = 0;
-  let nextHeartbeat = performance.now() + BETWEEN_HEARTBEATS;
-  const { major } = await serverVersion(source);
-  const hasMessages = major >= FIRST_MAJOR_WITH_MESSAGES;
   while (!args.signal.aborted) {
     const now = performance.now();
     await reportPosition(source, args);
@@ -66,10 +57,6 @@ async function watchOn(source: Client, args: SourceWatchArguments, bell: Bell): 
       nextSlot = now + args.interval;
       args.onSlot(await readSlot(source, args.stream.slot));
       if (args.onWatch !== undefined) args.onDrift(await args.onWatch(source));
-    }
-    if (hasMessages && now >= nextHeartbeat) {
-      nextHeartbeat = now + BETWEEN_HEARTBEATS;
-      if (args.isIdle()) await inTransaction(source, () => source.query(HEARTBEAT_SQL), 'BEGIN READ WRITE');
     }
     await bell.heard(Math.min(BETWEEN_POSITIONS, args.interval));
   }

@@ -56,8 +56,6 @@ export async function watchStream(args: WatchArguments): Promise<ReplicationProg
       stream,
       interval: args.watchInterval,
       onWatch: args.onWatch,
-      // a sign of life would only add to what the source keeps
-      isIdle: () => false,
       onPosition: (flushed) => meter.sourceEnds(flushed),
       onSlot: (slot) => meter.slotSeen(slot),
       onDrift: (drift) => (meter.drift = drift),

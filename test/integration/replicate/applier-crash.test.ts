@@ -170,21 +170,36 @@ it('notices a source that is behind the ledger, and another source', async () =>
   await expect(fixture.run().result).rejects.toMatchObject({ code: 'SourceRewound' });
 });
 
-it('tells a lost slot from a source that is another server for a while', async () => {
-  const watch = (change: { slot?: string; system?: string }) =>
+describe('the watch of the source', () => {
+  const watch = (change: { slot?: string; system?: string }, onSlot: () => void = () => undefined) =>
     watchSource({
       endpoint: testEndpoint(15, 'source'),
       database: fixture.database,
       stream: { slot: change.slot ?? fixture.slot, systemIdentifier: change.system ?? '' },
       interval: 50,
-      isIdle: () => false,
       onPosition: () => undefined,
-      onSlot: () => undefined,
+      onSlot,
       onDrift: () => undefined,
-      signal: AbortSignal.timeout(5_000),
+      signal: AbortSignal.timeout(60_000),
     });
-  await expect(watch({ slot: 'gone', system: '1' })).rejects.toMatchObject({ code: 'SourceRewound' });
-  await expect(watch({ slot: 'gone' })).rejects.toMatchObject({ code: 'SlotLost' });
+
+  it('tells a lost slot from a source that is another server for a while', async () => {
+    await expect(watch({ slot: 'gone', system: '1' })).rejects.toMatchObject({ code: 'SourceRewound' });
+    await expect(watch({ slot: 'gone' })).rejects.toMatchObject({ code: 'SlotLost' });
+  });
+
+  it('finds at its next look that a slot which nobody reads is gone', async () => {
+    const slot = 'unread';
+    await fixture.source.query(`SELECT pg_create_logical_replication_slot($1, 'pgoutput')`, [slot]);
+    let looks = 0;
+    const lost = expect(watch({ slot }, () => looks++)).rejects.toMatchObject({ code: 'SlotLost' });
+    await eventually('some looks', () => Promise.resolve(looks > 2));
+    await fixture.source.query('SELECT pg_drop_replication_slot($1)', [slot]);
+    const before = looks;
+    await lost;
+    // an answer may have been under way
+    expect(looks).toBeLessThanOrEqual(before + 1);
+  });
 });
 
 it('applies nothing where the load was ended before its end', async () => {
@@ -206,7 +221,7 @@ it('applies nothing where the load was ended before its end', async () => {
   await applier.stop();
 });
 
-it('says within seconds that its slot is gone', async () => {
+it('says that its slot is gone', async () => {
   const failure = (async () => {
     for (;;) {
       try {
@@ -229,9 +244,7 @@ it('says within seconds that its slot is gone', async () => {
     },
     { interval: 1 },
   );
-  const dropped = performance.now();
   expect(await failure).toMatchObject({ code: 'SlotLost' });
-  expect(performance.now() - dropped).toBeLessThan(5_000);
 });
 
 it('ends at once by its signal, and between batches by its stop or its time', async () => {

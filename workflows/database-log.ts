@@ -26,8 +26,6 @@ import { NO_FIGURES } from './halted';
 export class DatabaseLog {
   readonly status: DatabaseStatus;
   private phaseStarted = Date.now();
-  /** Of the cutover, in the order of their beginning. */
-  private readonly stepsUnderWay: Phase[] = [];
   /** To pause or to resume. */
   private readonly ordersTaken = new Set<string>();
   /** How many times. */
@@ -130,6 +128,7 @@ export class DatabaseLog {
       state: 'Running',
       fence,
       startedAt: new Date().toISOString(),
+      underWay: [],
       seconds: {},
     };
     await this.tell();
@@ -147,24 +146,23 @@ export class DatabaseLog {
   async cutoverStep<T>(phase: Phase, work: () => Promise<T>): Promise<T> {
     const started = Date.now();
     const { cutover } = this.status;
-    if (phase === 'Fence' && cutover !== undefined) cutover.fencedAt = new Date().toISOString();
-    this.stepsUnderWay.push(phase);
-    this.showStep();
+    if (cutover === undefined) throw new Error(`${phase} without a cutover`);
+    if (phase === 'Fence') cutover.fencedAt = new Date().toISOString();
+    cutover.underWay.push(phase);
+    this.showSteps(cutover);
     try {
       const result = await work();
-      if (cutover !== undefined) {
-        cutover.seconds[phase] = (cutover.seconds[phase] ?? 0) + secondsSince(started);
-      }
+      cutover.seconds[phase] = (cutover.seconds[phase] ?? 0) + secondsSince(started);
       return result;
     } finally {
-      this.stepsUnderWay.splice(this.stepsUnderWay.indexOf(phase), 1);
-      this.showStep();
+      cutover.underWay.splice(cutover.underWay.indexOf(phase), 1);
+      this.showSteps(cutover);
     }
   }
 
-  private showStep(): void {
-    const phase = this.stepsUnderWay.at(-1);
-    if (phase === undefined || phase === this.status.phase) return;
+  private showSteps({ underWay }: CutoverReport): void {
+    const phase = underWay.at(-1);
+    if (phase === undefined) return;
     this.status.phase = phase;
     this.tell().catch(() => undefined);
   }

@@ -83,11 +83,13 @@ export function replicationDetails(status: ReplicationStatus): string {
   ].join('\n');
 }
 
-function cutoverDetails({ attempt, state, seconds, fencedSeconds, failure }: CutoverReport): string[] {
+function cutoverDetails(cutover: CutoverReport): string[] {
+  const { attempt, state, underWay, seconds, fencedSeconds, failure } = cutover;
   const steps = Object.entries(seconds).map(([phase, took]) => `${phase} ${took} s`);
   return [
     '',
     `Cutover ${attempt}: **${state}** ${steps.join(', ')}`,
+    ...(underWay.length === 0 ? [] : [`Under way: ${underWay.join(', ')}`]),
     ...(fencedSeconds === undefined ? [] : [`The application could not write for ${fencedSeconds} s.`]),
     ...story(failure),
   ];

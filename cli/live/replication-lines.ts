@@ -53,12 +53,16 @@ export function replicationText(
  *
  * @param at milliseconds
  */
-export function cutoverText({ attempt, startedAt, fencedAt, seconds }: CutoverReport, at: number): string {
+export function cutoverText(
+  { attempt, startedAt, fencedAt, underWay, seconds }: CutoverReport,
+  at: number,
+): string {
   const since = (instant: string) => formatSeconds(Math.max(0, (at - Date.parse(instant)) / 1_000));
   const times = phaseTimes(seconds);
   return [
     `cutover ${attempt} for ${since(startedAt)}`,
     ...(fencedAt === undefined ? [] : [`source fenced for ${since(fencedAt)}`]),
+    ...(underWay.length < 2 ? [] : [`${underWay.join(' and ')} side by side`]),
     ...(times === '' ? [] : [times]),
   ].join(', ');
 }

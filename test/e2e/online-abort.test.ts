@@ -84,14 +84,14 @@ async function letGo(keep = 0): Promise<void> {
   await Promise.all(over.map((client) => client.end()));
 }
 
-/** Until the cutover shows that phase, and waits for what is held. */
+/** Until the cutover shows that step under way, and waits for what is held. */
 async function untilHeld(handle: MigrationHandle, phase: Phase, { side, pid }: Holder): Promise<void> {
   let last: DatabaseStatus | undefined;
   await eventually(
     `the cutover held at ${phase}`,
     async () => {
       last = (await handle.query<MigrationStatus>(STATUS_QUERY)).databases[0];
-      return last?.phase === phase && (await isWaitedFor(side, pid));
+      return last?.cutover?.underWay.includes(phase) === true && (await isWaitedFor(side, pid));
     },
     { interval: 20, seen: () => JSON.stringify(last) },
   );
@@ -157,6 +157,13 @@ async function copyAnew(handle: MigrationHandle, table: string): Promise<void> {
       return rowCount === 1;
     }),
   );
+  const database = shop.migrations.client.workflow.getHandle(
+    databaseWorkflowId(handle.workflowId, shop.database),
+  );
+  await eventually('the end of its load', async () => {
+    const { raw } = await database.describe();
+    return raw.pendingChildren?.length === 1;
+  });
 }
 
 /** The last one before the release always: there is the least time to hear of it. */

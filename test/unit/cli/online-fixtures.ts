@@ -32,6 +32,7 @@ export function cutover(change: Partial<CutoverReport> = {}): CutoverReport {
     fencedAt: '2026-01-31T10:00:02.000Z',
     endedAt: '2026-01-31T10:00:06.000Z',
     fencedSeconds: 3.4,
+    underWay: [],
     seconds: { Prove: 1.6, Fence: 0.2, Drain: 0.5 },
     ...change,
   };

@@ -1,5 +1,5 @@
 import { createColors } from 'picocolors';
-import type { DatabaseStatus } from '../../../contract';
+import type { CutoverReport, DatabaseStatus } from '../../../contract';
 import { ProgressMeter, type MigrationSnapshot } from '../../../client';
 import { progressLines, trouble } from '../../../cli/live/progress-lines';
 import { PlainView } from '../../../cli/live/progress-view';
@@ -65,8 +65,12 @@ test('the steps of a cutover come in their order, each with its time', () => {
     'shop  PostData  cutover 2 for 6.0 s, source fenced for 4.0 s, Prove 1.6 s, Fence 0.2 s, Drain 0.5 s',
   );
   expect(rest).toEqual([]);
-  const before = { ...running, fencedAt: undefined, seconds: {} };
-  expect(cutoverText(before, Date.parse('2026-01-31T10:00:01Z'))).toBe('cutover 2 for 1.0 s');
+  const before: CutoverReport = { ...running, fencedAt: undefined, underWay: ['Prove'], seconds: {} };
+  const at = Date.parse('2026-01-31T10:00:01Z');
+  expect(cutoverText(before, at)).toBe('cutover 2 for 1.0 s');
+  expect(cutoverText({ ...before, underWay: ['LateRows', 'Compare'] }, at)).toBe(
+    'cutover 2 for 1.0 s, LateRows and Compare side by side',
+  );
 });
 
 describe('what a person should look at', () => {

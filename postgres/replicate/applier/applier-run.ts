@@ -5,7 +5,8 @@ import { TargetTables } from '../apply';
 import type { Lsn } from '../lsn';
 import type { ChangeStream } from '../pgoutput';
 import type { Applied, ApplyArguments } from './apply-changes';
-import { applyBatch, type BatchEnd, type BatchWriter } from './batch';
+import { BatchPace } from './batch-pace';
+import { applyBatch, type Batch, type BatchEnd, type BatchWriter } from './batch';
 import { advanceStream, followTimeline, NO_CHANGES, readStream, type StreamRow } from './ledger-position';
 import { refuseUnloadedTables } from './loaded-tables';
 import { isMarkerMet, isQuiet } from './met-markers';
@@ -15,14 +16,12 @@ import { ReplicationMeter } from './replication-meter';
 import { withSourceStream } from './source-stream';
 import { applySpooled, tablesCopiedAnew } from './spool';
 import { streamTables, tablesOverview, type StreamTable } from './table-states';
-import { isWorthwhile, type TransactionBuffer, type TransactionPiece } from './transaction-buffer';
+import type { TransactionBuffer, TransactionPiece } from './transaction-buffer';
 
 /** Milliseconds. */
 const BETWEEN_OVERVIEWS = 1_000;
 const BETWEEN_ADVANCES = 10_000;
 const LONGEST_WAIT = 200;
-/** After a small batch another one waits so long for more: each costs the target ten statements besides its changes. */
-const BETWEEN_SMALL_BATCHES = 50;
 
 /** From one start of the stream to its end: the marker, the time, a stop, or a failure. */
 export class ApplierRun {
@@ -34,7 +33,6 @@ export class ApplierRun {
   private readonly hold: ProofHold;
   private nextOverview = 0;
   private lastAdvance = performance.now();
-  private lastSmallBatch = -Infinity;
   private writing?: { commitTime: number };
   /** No change may come any more. */
   private isQuiet = false;
@@ -85,6 +83,7 @@ export class ApplierRun {
     const { args, hold, stream } = this;
     const { until } = args;
     await refuseUnloadedTables(this.target);
+    const pace = new BatchPace(buffer, source);
     await followTimeline(this.target, args.identity, { stream, timeline: source.timeline });
     this.meter.oldestCommitTime = () => this.writing?.commitTime ?? buffer.oldestCommitTime;
     args.stop.addEventListener('abort', buffer.wake);
@@ -95,7 +94,7 @@ export class ApplierRun {
         await this.atBoundary();
         // a proof's hold may have lasted until the end: nothing is applied under it
         if (this.end !== undefined) continue;
-        await this.gather(source, buffer);
+        await pace.gather(() => this.end !== undefined, args.signal);
         const awaited = this.isQuiet ? until?.marker : (until?.quietFrom ?? until?.marker);
         const bounds = { before: hold.aim, marker: awaited };
         const pieces = buffer.take(bounds);
@@ -105,23 +104,18 @@ export class ApplierRun {
         }
         const refused = this.isQuiet ? firstChange(pieces, this.tables) : undefined;
         if (refused !== undefined) return { ...this.applied('refused'), refused };
-        const { markers } = await this.apply(pieces, source, () => this.following(buffer, bounds));
+        const end = await this.apply(pieces, source, {
+          next: () => this.following(buffer, bounds),
+          mayLinger: () => this.mayLinger(pace),
+        });
+        pace.wasWritten(pieces, end);
         if (until === undefined) continue;
+        const { markers } = end;
         if (markers.includes(until.marker)) return this.applied('marker');
         if (until.quietFrom !== undefined && markers.includes(until.quietFrom)) this.isQuiet = true;
       }
     } finally {
       args.stop.removeEventListener('abort', buffer.wake);
-    }
-  }
-
-  private async gather(source: ChangeStream, buffer: TransactionBuffer): Promise<void> {
-    const due = Math.max(this.lastSmallBatch + BETWEEN_SMALL_BATCHES, performance.now());
-    while (buffer.isTooLittle && this.end === undefined) {
-      this.args.signal.throwIfAborted();
-      const wait = due - performance.now();
-      if (wait <= -LONGEST_WAIT || (wait <= 0 && !source.hasMore)) return;
-      await buffer.arrival(wait > 0 ? wait : LONGEST_WAIT);
     }
   }
 
@@ -141,29 +135,35 @@ export class ApplierRun {
   private async apply(
     pieces: TransactionPiece[],
     source: ChangeStream,
-    next: () => Promise<TransactionPiece[]>,
+    rest: Pick<Batch, 'next' | 'mayLinger'>,
   ): Promise<BatchEnd> {
     this.writing = { commitTime: pieces[0]?.commitTime ?? 0 };
     const batch = {
+      ...rest,
       from: this.position,
       first: pieces,
-      next,
       isQuiet: this.isQuiet,
       quietFrom: this.args.until?.quietFrom,
     };
     const end = await applyBatch(this.writer, batch);
-    if (!isWorthwhile(pieces)) this.lastSmallBatch = performance.now();
     this.writing = undefined;
-    this.isAt(end.lsn, source);
+    if (end.isDurable) this.isDurableAt(end.lsn, source);
+    else this.position = end.lsn;
     this.meter.committed(end.lsn, end.counts);
     return end;
   }
 
   /** Only what the ledger holds durably is ever confirmed. */
-  private isAt(lsn: Lsn, source: ChangeStream): void {
+  private isDurableAt(lsn: Lsn, source: ChangeStream): void {
     this.position = lsn;
     this.lastAdvance = performance.now();
     source.confirm(lsn);
+  }
+
+  /** None does whose end somebody waits for, nor the last one. */
+  private mayLinger(pace: BatchPace): boolean {
+    const isAwaited = this.args.until !== undefined || this.hold.aim !== undefined;
+    return !isAwaited && this.end === undefined && pace.mayLinger;
   }
 
   private async following(
@@ -231,7 +231,7 @@ export class ApplierRun {
     await withLedger(target, this.args.identity, () =>
       advanceStream(target, { from: position, to, counts: NO_CHANGES }),
     );
-    this.isAt(to, source);
+    this.isDurableAt(to, source);
     this.meter.committed(to, NO_CHANGES);
   }
 

@@ -34,6 +34,8 @@ export interface Batch {
   isQuiet: boolean;
   /** See `Until`; no batch goes on behind it. */
   quietFrom?: string;
+  /** Asked at its end, when it holds no marker: its commit need not wait for the target's disk, for others follow. */
+  mayLinger: () => boolean;
 }
 
 export interface BatchEnd {
@@ -41,6 +43,8 @@ export interface BatchEnd {
   commitTime: number;
   counts: ChangeCounts;
   markers: string[];
+  /** The target has it on its disk. Else one of the next ones, or its WAL writer, brings it there. */
+  isDurable: boolean;
 }
 
 /**
@@ -67,7 +71,10 @@ export async function applyBatch(writer: BatchWriter, batch: Batch): Promise<Bat
         await noteMarkers(target, markers, batch);
         const { endLsn: lsn, commitTime } = last;
         await advanceStream(target, { from: batch.from, to: lsn, commitTime, counts });
-        return { lsn, commitTime, counts, markers };
+        // whoever sees a marker relies on all before it
+        const isDurable = markers.length > 0 || !batch.mayLinger();
+        if (!isDurable) await target.query('SET LOCAL synchronous_commit = off');
+        return { lsn, commitTime, counts, markers, isDurable };
       }
       pieces = await batch.next();
     }

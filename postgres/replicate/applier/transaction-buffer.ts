@@ -103,7 +103,12 @@ export class TransactionBuffer {
   /** There is something, but too little for a batch, and nothing in it that somebody waits for. */
   get isTooLittle(): boolean {
     const isAwaited = this.failure !== undefined || this.markers > 0;
-    return this.queue.length > 0 && !isMuch(this.changes, this.bytes) && !isAwaited;
+    return this.queue.length > 0 && !this.hasMuch && !isAwaited;
+  }
+
+  /** A batch that is written without waiting for more. */
+  get hasMuch(): boolean {
+    return isMuch(this.changes, this.bytes);
   }
 
   /** The stream is past every commit before `lsn`, and none of them is left here. */

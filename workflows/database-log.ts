@@ -21,6 +21,7 @@ import { databaseDetails } from './details';
 import { listed, placesOf, remedyOf } from './differences';
 import { failed, failureFields } from './failure';
 import { NO_FIGURES } from './halted';
+import { numberAfter } from './notice-number';
 
 /** Keeps the status of one database and tells it to the query, the Web UI and the migration above. */
 export class DatabaseLog {
@@ -28,7 +29,7 @@ export class DatabaseLog {
   private phaseStarted = Date.now();
   /** To pause or to resume. */
   private readonly ordersTaken = new Set<string>();
-  /** How many times. */
+  /** The number of the last one. */
   private told = 0;
   /** The number of the replication's last notice. */
   replicationTold = 0;
@@ -199,7 +200,7 @@ export class DatabaseLog {
     // the tables travel once, in the result; a signal carries the outline
     const { tables, ...outline } = this.status;
     if (parent !== undefined) {
-      this.told += 1;
+      this.told = numberAfter(this.told);
       await getExternalWorkflowHandle(parent.workflowId).signal<[DatabaseStatus, number]>(
         DATABASE_SIGNAL,
         outline,

@@ -56,8 +56,8 @@ export class MigrationLog {
   }
 
   /**
-   * @param told how many times the database has told its status, this one counted: two signals that are under way at a
-   *   time may come in another order than they were sent in. Absent: it holds whatever came before
+   * @param told the number that the database gave its status: two signals that are under way at a time may come in another
+   *   order than they were sent in. Absent: it holds whatever came before
    */
   noteDatabase(status: DatabaseStatus, told?: number): void {
     if (told !== undefined) {
@@ -128,7 +128,7 @@ export class MigrationLog {
       if (database.endedAt !== undefined) continue;
       Object.assign(database, { state, endedAt });
       if (database.cutover?.state === 'Running') {
-        database.cutover = { ...database.cutover, state: 'CalledOff', endedAt };
+        database.cutover = { ...database.cutover, state: 'CalledOff', underWay: [], endedAt };
       }
     }
     this.setState(state);

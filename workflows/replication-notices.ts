@@ -1,5 +1,6 @@
 import { getExternalWorkflowHandle, workflowInfo } from '@temporalio/workflow';
 import { REPLICATION_SIGNAL, type ReplicateStep, type ReplicationNotice } from '../contract';
+import { numberAfter } from './notice-number';
 
 /** What a replication tells its database: its state where that changes, and the orders that it has taken up. */
 export class ReplicationNotices {
@@ -31,7 +32,7 @@ export class ReplicationNotices {
   async send(notice: Omit<ReplicationNotice, 'told'>): Promise<void> {
     const { parent } = workflowInfo();
     if (parent === undefined) return;
-    this.told += 1;
+    this.told = numberAfter(this.told);
     const database = getExternalWorkflowHandle(parent.workflowId);
     await database.signal<[ReplicationNotice]>(REPLICATION_SIGNAL, { ...notice, told: this.told });
   }

@@ -7,7 +7,8 @@ import { dropDatabase, findDatabase, withDatabaseLock } from './maintenance';
 /**
  * Takes away what a cancelled migration made: the target database, if its ledger is this migration's and open, and
  * what is left of its making. Never a database of anybody else, never a released one, never the
- * maintenance database; what an interrupted DROP DATABASE left under its name goes too. Repeating it is harmless.
+ * maintenance database; what an interrupted DROP DATABASE left under its name goes too, if the user owns it. Repeating it
+ * is harmless.
  *
  * @returns whether the target database was dropped by this call.
  * @throws FlexliftError LedgerForeign where a later run of this migration works there
@@ -25,7 +26,8 @@ export async function dropTargetDatabase(args: {
     const existing = await findDatabase(maintenance, database);
     if (existing === undefined) return { dropped: false };
     // it can only be dropped, and says no more whose it was
-    if (!existing.invalid && !(await isOursAndOpen(args))) return { dropped: false };
+    const isOurs = existing.invalid ? existing.owned : await isOursAndOpen(args);
+    if (!isOurs) return { dropped: false };
     await dropDatabase(maintenance, database);
     return { dropped: true };
   });

@@ -29,12 +29,14 @@ export interface ExistingDatabase {
   encoding: string;
   /** An interrupted DROP left it behind: nothing can connect to it any more. */
   invalid: boolean;
+  /** The session's user may drop it. */
+  owned: boolean;
 }
 
 export async function findDatabase(client: Client, name: string): Promise<ExistingDatabase | undefined> {
   const { rows } = await client.query<ExistingDatabase>(
     `SELECT datname AS name, pg_catalog.pg_encoding_to_char(encoding) AS encoding,
-            datconnlimit = -2 AS invalid
+            datconnlimit = -2 AS invalid, pg_catalog.pg_has_role(datdba, 'USAGE') AS owned
        FROM pg_catalog.pg_database WHERE datname = $1`,
     [name],
   );

@@ -3,10 +3,11 @@ import { isProviders } from '../catalog';
 import { isDone, once, type LedgerIdentity } from '../ledger';
 import { entryPhases } from './entry-phase';
 import { leftOutEntries, type EntryOptions } from './entry-rules';
-import { entryCreator, entryObject, entryStatement } from './entry-statement';
+import { entryCreator, entryObject, entryStatement, isPrivilege } from './entry-statement';
 import { entryUndo } from './entry-undo';
+import { granteesOnTarget } from './grantees';
 import { alignPublicSchema } from './public-schema';
-import type { SchemaArchive } from './read-archive';
+import type { ArchiveEntry, SchemaArchive } from './read-archive';
 import { tablesOfEntries } from './tables-of-entries';
 
 /** The ledger's step that says that the archive is stored. */
@@ -46,14 +47,20 @@ export async function isArchiveStored(target: Client): Promise<boolean> {
 }
 
 /** One JSON text per entry, with the columns of `flexlift.archive_entry`. */
-async function ledgerRows({ source, archive, options }: StoreArchive): Promise<string[]> {
-  const { entries } = archive;
+async function ledgerRows({ source, target, archive, options }: StoreArchive): Promise<string[]> {
+  const roles = await roleNames(target);
+  const keepsOwner = (entry: ArchiveEntry) => !options.noOwner && !isProviders(entry.owner);
+  const entries = archive.entries.map((entry) =>
+    isPrivilege(entry)
+      ? { ...entry, definition: granteesOnTarget(entry, { owner: keepsOwner(entry), roles }) }
+      : entry,
+  );
   const tables = await tablesOfEntries(source, entries);
   const phases = entryPhases(entries, tables);
   const leftOut = leftOutEntries(entries, options);
   return entries.map((entry, position) => {
     const skippedBy = leftOut.get(entry.dumpId);
-    const owner = !options.noOwner && !isProviders(entry.owner);
+    const owner = keepsOwner(entry);
     const creator = skippedBy === undefined ? entryCreator(entry, { owner }) : undefined;
     return JSON.stringify({
       dump_id: entry.dumpId,
@@ -68,12 +75,17 @@ async function ledgerRows({ source, archive, options }: StoreArchive): Promise<s
       dependencies: entry.dependencies,
       // a subscription's holds a password
       statement: skippedBy === undefined ? entryStatement(entry, { owner }) : '',
-      undo: skippedBy === undefined ? entryUndo(entry, { owner }) : '',
+      undo: skippedBy === undefined ? entryUndo(entry) : '',
       creator: creator?.role ?? null,
       creates_in: creator?.schema ?? null,
       skipped_by: skippedBy ?? null,
     });
   });
+}
+
+async function roleNames(target: Client): Promise<Set<string>> {
+  const { rows } = await target.query<{ name: string }>('SELECT rolname AS name FROM pg_catalog.pg_roles');
+  return new Set(rows.map(({ name }) => name));
 }
 
 const INSERT_ENTRIES = `

@@ -152,6 +152,7 @@ it('a database as Cloud SQL makes it', async () => {
     'CREATE TABLE t AS SELECT 1 AS a',
     `GRANT SELECT ON t TO ${app}`,
     'ALTER TABLE t OWNER TO cloudsqlsuperuser',
+    'REVOKE TRIGGER ON t FROM cloudsqlsuperuser',
     'SELECT lo_create(7)',
     'ALTER LARGE OBJECT 7 OWNER TO cloudsqlsuperuser',
   );

@@ -37,7 +37,7 @@ export interface ExtensionServer {
   allowed?: Set<string>;
   /** `shared_preload_libraries`; absent where the user may not see it. */
   preloaded?: Set<string>;
-  /** `cron.database_name`: the only database in which pg_cron can be created; absent where it is not loaded. */
+  /** `cron.database_name`: the only database in which pg_cron can be created; absent where it is not loaded or may not be seen. */
   cronDatabase?: string;
   /** A provider whose own machinery creates extensions for a plain user. */
   provider: boolean;
@@ -148,7 +148,7 @@ async function readServer(client: Client, database: string): Promise<ExtensionSe
   }>(
     `SELECT pg_catalog.current_setting('azure.extensions', true) AS allowed,
             (SELECT setting FROM pg_catalog.pg_settings WHERE name = 'shared_preload_libraries') AS preloaded,
-            pg_catalog.current_setting('cron.database_name', true) AS cron,
+            (SELECT setting FROM pg_catalog.pg_settings WHERE name = 'cron.database_name') AS cron,
             pg_catalog.current_setting('azure.extensions', true) IS NOT NULL
             OR pg_catalog.current_setting('rds.extensions', true) IS NOT NULL
             OR EXISTS (SELECT FROM pg_catalog.pg_roles WHERE rolname IN ('cloudsqlsuperuser', 'alloydbsuperuser'))

@@ -1,6 +1,7 @@
 import type { Client } from 'pg';
 import { someUserObject } from '../../catalog';
 import { quoteIdentifier } from '../../connect';
+import { findDatabase } from '../../database';
 import { enumerate, failed, warning, type DatabaseContext, type Rule, type Verdict } from '../rule';
 import { readSourceRoles } from '../source-roles';
 
@@ -26,7 +27,7 @@ async function standby({ target }: DatabaseContext): Promise<Verdict[]> {
 }
 
 async function makingTheDatabase(context: DatabaseContext): Promise<Verdict[]> {
-  const { request, target, targetClient } = context;
+  const { request, database, target, targetClient } = context;
   if (target.user.superuser) return [];
   const replaced =
     targetClient !== undefined && request.overwrite && (await someUserObject(targetClient)) !== undefined;
@@ -39,7 +40,8 @@ async function makingTheDatabase(context: DatabaseContext): Promise<Verdict[]> {
       ),
     ];
   }
-  if (targetClient === undefined || (await readRights(targetClient)).owns) return [];
+  const existing = await findDatabase(target.client, database);
+  if (existing === undefined || existing.owned) return [];
   return [
     failed(
       "The target's user may not drop the target database, for it is another's.",

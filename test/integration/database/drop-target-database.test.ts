@@ -9,7 +9,7 @@ import {
 import { createLedger, releaseLedger } from '../../../postgres/ledger';
 import { open } from '../../../postgres/connect';
 import { createTestDatabase, dropTestDatabase, run, testEndpoint, withSession } from '../../support/servers';
-import { createArguments, createNamed, exists, leaveInvalid, newMigrationId } from './support';
+import { createArguments, createNamed, dropRoles, exists, leaveInvalid, newMigrationId } from './support';
 
 const SOURCE = 14;
 const TARGET = 17;
@@ -51,6 +51,18 @@ describe('dropping the target of a cancelled migration', () => {
     await leaveInvalid(TARGET, database);
     await expect(dropTargetDatabase(args)).resolves.toEqual({ dropped: true });
     expect(await exists(TARGET, database)).toBe(false);
+  });
+
+  it('keeps what an interrupted DROP left of a database of somebody else', async () => {
+    const args = createArguments(SOURCE, TARGET, database);
+    await createNamed(TARGET, database);
+    await leaveInvalid(TARGET, database);
+    const user = `flx_dropper_${args.identity.migrationId}`;
+    await run(TARGET, 'postgres', `CREATE ROLE ${user} LOGIN CREATEDB`);
+    args.target.address.user = user;
+    await expect(dropTargetDatabase(args)).resolves.toEqual({ dropped: false });
+    await dropRoles(TARGET, user);
+    expect(await exists(TARGET, database)).toBe(true);
   });
 
   it('keeps a released one, one of another migration, and one without a ledger', async () => {

@@ -1,5 +1,5 @@
 import type { ChangeStream } from '../pgoutput';
-import { isWorthwhile, type TransactionBuffer, type TransactionPiece } from './transaction-buffer';
+import { areWorthwhile, type TransactionBuffer, type TransactionPiece } from './transaction-buffer';
 
 /** Milliseconds. */
 const LONGEST_WAIT = 200;
@@ -32,12 +32,12 @@ export class BatchPace {
 
   /** A batch that others follow at once: one of them waits for the disk, for all. */
   get mayLinger(): boolean {
-    return this.buffer.hasMuch && performance.now() - this.lastFlush < BETWEEN_FLUSHES;
+    return this.buffer.isWorthwhile && performance.now() - this.lastFlush < BETWEEN_FLUSHES;
   }
 
   wasWritten(pieces: TransactionPiece[], { isDurable }: { isDurable: boolean }): void {
     const now = performance.now();
-    if (!isWorthwhile(pieces)) this.lastSmallBatch = now;
+    if (!areWorthwhile(pieces)) this.lastSmallBatch = now;
     if (isDurable) this.lastFlush = now;
   }
 }

@@ -103,12 +103,12 @@ export class TransactionBuffer {
   /** There is something, but too little for a batch, and nothing in it that somebody waits for. */
   get isTooLittle(): boolean {
     const isAwaited = this.failure !== undefined || this.markers > 0;
-    return this.queue.length > 0 && !this.hasMuch && !isAwaited;
+    return this.queue.length > 0 && !this.isWorthwhile && !isAwaited;
   }
 
   /** A batch that is written without waiting for more. */
-  get hasMuch(): boolean {
-    return isMuch(this.changes, this.bytes);
+  get isWorthwhile(): boolean {
+    return reaches(WORTHWHILE, this.changes, this.bytes);
   }
 
   /** The stream is past every commit before `lsn`, and none of them is left here. */
@@ -128,7 +128,7 @@ export class TransactionBuffer {
   }
 
   private get isFull(): boolean {
-    return this.changes >= this.bounds.changes || this.bytes >= this.bounds.bytes;
+    return reaches(this.bounds, this.changes, this.bytes);
   }
 
   private addOne(event: StreamEvent): void {
@@ -165,7 +165,7 @@ export class TransactionBuffer {
     open.bytes += bytes;
     this.changes += 1;
     this.bytes += bytes;
-    if (open.changes.length < this.bounds.changes && open.bytes < this.bounds.bytes) return;
+    if (!reaches(this.bounds, open.changes.length, open.bytes)) return;
     this.enqueue(open);
     this.open = { ...emptyPiece(open.commitLsn, open.commitTime), isContinued: true };
   }
@@ -197,14 +197,14 @@ export class TransactionBuffer {
   }
 }
 
-export function isWorthwhile(pieces: TransactionPiece[]): boolean {
+export function areWorthwhile(pieces: TransactionPiece[]): boolean {
   const changes = pieces.reduce((sum, piece) => sum + piece.changes.length, 0);
   const bytes = pieces.reduce((sum, piece) => sum + piece.bytes, 0);
-  return isMuch(changes, bytes);
+  return reaches(WORTHWHILE, changes, bytes);
 }
 
-function isMuch(changes: number, bytes: number): boolean {
-  return changes >= WORTHWHILE.changes || bytes >= WORTHWHILE.bytes;
+function reaches(bounds: BatchBounds, changes: number, bytes: number): boolean {
+  return changes >= bounds.changes || bytes >= bounds.bytes;
 }
 
 /** One for all: hardly any transaction has a marker, and there are many transactions. */

@@ -7,10 +7,12 @@ import {
   copyPart,
   partOfCompleteScope,
   type CopiedPart,
+  type Pace,
 } from '../postgres/copy';
 import { saveSourceChecksum, tableLoad, unfinishedTablesOfGroup, type TableLoad } from '../postgres/ledger';
 import { runTableEntries } from '../postgres/schema';
 import type { Run } from './support/run';
+import { withPace } from './support/source-pace';
 import {
   withAnySnapshot,
   withSnapshot,
@@ -19,11 +21,10 @@ import {
 } from './support/snapshot';
 
 export async function copyPartStep({ database, table, part }: PartStep, run: Run): Promise<PartResult> {
-  const { rows, bytes, scope } = await withSnapshot(
-    run,
-    database,
-    ofPart(table.oid, part, run),
-    async (sessions) => copyOnePart(sessions, run, await tableLoad(sessions.target, table.oid), part),
+  const { rows, bytes, scope } = await withPace(run.request, (pace) =>
+    withSnapshot(run, database, ofPart(table.oid, part, run), async (sessions) =>
+      copyOnePart({ ...sessions, pace }, run, await tableLoad(sessions.target, table.oid), part),
+    ),
   );
   return { tables: 0, rows, bytes, scope };
 }
@@ -42,17 +43,18 @@ export async function checksumSourceTableStep({ database, table }: TableStep, ru
 
 /** Table by table its rows and the source's checksum, then the indexes of all. What an earlier attempt finished is not touched again. */
 export async function copyGroupStep(step: GroupStep, run: Run): Promise<Amounts> {
-  return run.request.mode === 'Online' ? await copyOnlineGroup(step, run) : await copyOfflineGroup(step, run);
+  const copyGroup = run.request.mode === 'Online' ? copyOnlineGroup : copyOfflineGroup;
+  return await withPace(run.request, (pace) => copyGroup(step, run, pace));
 }
 
-async function copyOfflineGroup({ database, group }: GroupStep, run: Run): Promise<Amounts> {
+async function copyOfflineGroup({ database, group }: GroupStep, run: Run, pace: Pace): Promise<Amounts> {
   return await withSnapshot(run, database, {}, async (sessions) => {
     const total: Amounts = { tables: 0, rows: 0, bytes: 0 };
     const tables = await unfinishedTablesOfGroup(sessions.target, group, { checksums: run.request.compare });
     for (const table of tables) {
       run.signal.throwIfAborted();
       if (!table.copied) {
-        const { rows, bytes } = await copyOnePart(sessions, run, table, 1);
+        const { rows, bytes } = await copyOnePart({ ...sessions, pace }, run, table, 1);
         total.tables += 1;
         total.rows += rows;
         total.bytes += bytes;
@@ -65,7 +67,11 @@ async function copyOfflineGroup({ database, group }: GroupStep, run: Run): Promi
 }
 
 /** Under a snapshot of the group's own. */
-async function copyOnlineGroup({ database, group, tableOid }: GroupStep, run: Run): Promise<Amounts> {
+async function copyOnlineGroup(
+  { database, group, tableOid }: GroupStep,
+  run: Run,
+  pace: Pace,
+): Promise<Amounts> {
   const total = await copyGroupOnline({
     source: run.endpoint('source'),
     target: run.endpoint('target'),
@@ -76,6 +82,7 @@ async function copyOnlineGroup({ database, group, tableOid }: GroupStep, run: Ru
     predecessorPrefix: run.workPrefix,
     lockTimeout: run.request.timeouts.lock,
     signal: run.signal,
+    pace,
     onProgress: (progress) => run.progress(progress),
   });
   await run.session('target', database, async (target) =>
@@ -92,7 +99,8 @@ async function buildIndexes(target: Client, tables: TableLoad[], run: Run): Prom
 
 export async function copyLargeObjectsStep({ database, batch }: LargeObjectStep, run: Run): Promise<Amounts> {
   const { noOwner, noPrivileges, mode } = run.request;
-  const copy = async ({ source, target, scope }: LargeObjectSessions) => {
+  const copy = (pace: Pace) => async (sessions: LargeObjectSessions) => {
+    const { source, target, scope } = sessions;
     const { bytes } = await copyLargeObjects({
       source,
       target,
@@ -102,19 +110,22 @@ export async function copyLargeObjectsStep({ database, batch }: LargeObjectStep,
       noOwner,
       noPrivileges,
       signal: run.signal,
+      pace,
       onProgress: (progress) => run.progress(progress),
     });
     return { tables: 0, rows: 0, bytes };
   };
-  return mode === 'Online'
-    ? await withAnySnapshot(run, database, copy)
-    : await withSnapshot(run, database, {}, copy);
+  return await withPace(run.request, (pace) =>
+    mode === 'Online'
+      ? withAnySnapshot(run, database, copy(pace))
+      : withSnapshot(run, database, {}, copy(pace)),
+  );
 }
 
 type LargeObjectSessions = Omit<SnapshotSessions, 'scope'> & Partial<SnapshotSessions>;
 
 async function copyOnePart(
-  { source, target, scope }: SnapshotSessions,
+  { source, target, scope, pace }: SnapshotSessions & { pace: Pace },
   run: Run,
   table: TableLoad,
   part: number,
@@ -127,6 +138,7 @@ async function copyOnePart(
     table,
     part,
     signal: run.signal,
+    pace,
     onProgress: (progress) => run.progress({ what: table.name, ...progress }),
   });
 }

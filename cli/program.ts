@@ -9,6 +9,7 @@ import { addDemo } from './commands/demo';
 import { addDoctor } from './commands/doctor';
 import { addList } from './commands/list';
 import { addMigrate } from './commands/migrate';
+import { addThrottle } from './commands/throttle';
 import { addPause } from './commands/pause';
 import { addRecopy } from './commands/recopy';
 import { addResume } from './commands/resume';
@@ -47,6 +48,7 @@ export function createProgram(): Command {
     addCutover,
     addUnfence,
     addPause,
+    addThrottle,
     addResume,
     addRecopy,
     addCancel,

@@ -3,6 +3,7 @@ import type {
   DatabasesRequest,
   MigrationStatus,
   RecopyRequest,
+  ThrottleRequest,
   TidySourceRequest,
 } from '../contract';
 import { currentSealKey } from '../contract/sealing';
@@ -150,6 +151,11 @@ export class MigrationClient {
   /** Has a table, or all of a database, copied anew; see {@link MigrationHandle.recopy}. */
   async recopy(name: string, request: RecopyRequest = {}): Promise<MigrationStatus> {
     return await (await (await this.find(name)).recopy(request)).result();
+  }
+
+  /** Changes how much the source may be asked for; see {@link MigrationHandle.throttle}. */
+  async throttle(name: string, request: ThrottleRequest): Promise<MigrationStatus> {
+    return await (await (await this.find(name)).throttle(request)).result();
   }
 
   /** Says that the source's schema was changed on purpose; see {@link MigrationHandle.acceptDrift}. */

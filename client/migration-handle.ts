@@ -9,10 +9,12 @@ import {
   PAUSE_UPDATE,
   RECOPY_UPDATE,
   RESUME_UPDATE,
+  THROTTLE_UPDATE,
   type CancelRequest,
   type DatabasesRequest,
   type MigrationStatus,
   type RecopyRequest,
+  type ThrottleRequest,
 } from '../contract';
 import { migrationSnapshot, type MigrationSnapshot } from './migration-snapshot';
 import { startUpdate, type AcceptedUpdate } from './migration-update';
@@ -23,6 +25,7 @@ import {
   checkCutoverOptions,
   checkDatabasesRequest,
   checkRecopyRequest,
+  checkThrottleRequest,
   type CutoverOptions,
 } from './update-requests';
 import { assertWorkersPoll } from './worker-presence';
@@ -151,6 +154,16 @@ export class MigrationHandle {
    */
   async acceptDrift(request: DatabasesRequest = {}): Promise<AcceptedUpdate> {
     return await this.ask(ACCEPT_DRIFT_UPDATE, 'acceptance of the drift', checkDatabasesRequest(request));
+  }
+
+  /**
+   * Changes how much the source may be asked for. Copies in flight follow within seconds; sessions that are too many go as
+   * their parts end.
+   *
+   * @throws FlexliftError InvalidRequest where it is too little to go on, NoWorker; RequestError
+   */
+  async throttle(request: ThrottleRequest): Promise<AcceptedUpdate> {
+    return await this.ask(THROTTLE_UPDATE, 'change of the throttle', checkThrottleRequest(request));
   }
 
   /** Looks for workers first: what nobody takes would stay behind and begin later, unwatched. */

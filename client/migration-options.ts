@@ -7,8 +7,10 @@ import type {
   MigrationTimeouts,
   OnCancel,
   SslMode,
+  Throttle,
 } from '../contract';
 import { checkShape } from './check-shape';
+import { throttle } from './throttle-shapes';
 
 /**
  * A server as a program names it: a connection string, or its parts, which win over those of `uri`. What neither
@@ -63,6 +65,8 @@ export interface MigrationOptions {
   keylessTables?: KeylessTables;
   /** Defaults: `DEFAULT_LIMITS`. */
   limits?: Partial<MigrationLimits>;
+  /** What the source may be asked for at most. Default: no bound. */
+  throttle?: Throttle;
   /** Milliseconds. Defaults: `DEFAULT_TIMEOUTS`. */
   timeouts?: Partial<MigrationTimeouts>;
   /** The workers that serve it. Default `default`. */
@@ -142,6 +146,7 @@ const migrationOptions = z.strictObject({
   onCancel: z.enum(['keep-target', 'drop-target']).optional(),
   keylessTables: z.enum(['append', 'full']).optional(),
   limits: limits.optional(),
+  throttle: throttle.optional(),
   timeouts: timeouts.optional(),
   pool: label.optional(),
 } satisfies Record<keyof MigrationOptions, z.ZodType>);

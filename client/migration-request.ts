@@ -55,6 +55,7 @@ export function wantedMigration(
     onCancel: checked.onCancel ?? 'keep-target',
     keylessTables: checked.keylessTables ?? 'append',
     limits: { ...DEFAULT_LIMITS, ...given(checked.limits) },
+    throttle: given(checked.throttle),
     timeouts: { ...DEFAULT_TIMEOUTS, ...given(checked.timeouts) },
     searchAttributes: true,
     pool: checked.pool ?? 'default',

@@ -1,6 +1,13 @@
 import { z } from 'zod';
-import type { CutoverRequest, DatabasesRequest, FenceMode, RecopyRequest } from '../contract';
+import type {
+  CutoverRequest,
+  DatabasesRequest,
+  FenceMode,
+  RecopyRequest,
+  ThrottleRequest,
+} from '../contract';
 import { checkShape } from './check-shape';
+import { throttleRequest } from './throttle-shapes';
 
 /** How a cutover is to go. */
 export interface CutoverOptions extends DatabasesRequest {
@@ -29,6 +36,11 @@ const recopyRequest = z.strictObject({
   database: name.optional(),
   table: name.optional(),
 } satisfies Record<keyof RecopyRequest, z.ZodType>);
+
+/** @throws RequestError */
+export function checkThrottleRequest(request: ThrottleRequest): ThrottleRequest {
+  return checkShape(throttleRequest, request);
+}
 
 /** @throws RequestError */
 export function checkDatabasesRequest(request: DatabasesRequest): DatabasesRequest {

@@ -75,6 +75,7 @@ function emptyStatus(description: WorkflowExecutionDescription): MigrationStatus
     target: memo?.target ?? '',
     startedAt: description.startTime.toISOString(),
     findings: [],
+    throttle: {},
     databases: [],
   };
 }

@@ -4,3 +4,4 @@ export * from './online-steps';
 export * from './request';
 export * from './status';
 export * from './steps';
+export * from './throttle';

@@ -89,6 +89,14 @@ export const RESUME_UPDATE = 'resume';
 export const RECOPY_UPDATE = 'recopy';
 export const ACCEPT_DRIFT_UPDATE = 'acceptDrift';
 
+/**
+ * Of a migration: takes ThrottleRequest and answers with MigrationStatus. Its signal takes a ThrottleShare from a migration to
+ * a database, and from there to a load.
+ */
+export const THROTTLE_UPDATE = 'throttle';
+/** Answered by a load with the bytes a second that each of its copies may take now, null: as many as come. */
+export const PACE_QUERY = 'pace';
+
 export interface DatabasesRequest {
   /** Absent: all that it can apply to. */
   databases?: string[];

@@ -1,3 +1,5 @@
+import type { Throttle } from './throttle';
+
 /** What a migration is asked to do. Plain JSON: it is the workflow's argument and stands in its history. */
 
 /** Azure's own words for the same things; see docs/azure.md. */
@@ -120,6 +122,8 @@ export interface MigrationRequest {
   /** Online only. Default `append`. */
   keylessTables: KeylessTables;
   limits: MigrationLimits;
+  /** As it was at the beginning. */
+  throttle: Throttle;
   timeouts: MigrationTimeouts;
   /** The Temporal server knows flexlift's search attributes; else the migration goes on without them. Default true. */
   searchAttributes: boolean;

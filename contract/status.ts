@@ -1,6 +1,7 @@
 /** What a migration says of itself: the status query, the workflow's result, `show --json`, the report. */
 import type { FailureFields } from './errors';
 import type { MigrationMode, MigrationOption } from './request';
+import type { Throttle } from './throttle';
 
 /** Azure's states, and ours beside them: `SucceededUnverified`, `NeedsCleanup`. */
 export type MigrationState =
@@ -223,6 +224,8 @@ export interface MigrationStatus {
   startedAt: string;
   endedAt?: string;
   findings: Finding[];
+  /** As it is now. */
+  throttle: Throttle;
   databases: DatabaseStatus[];
   failure?: FailureFields;
 }

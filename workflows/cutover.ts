@@ -1,8 +1,9 @@
 import { CancellationScope, CancelledFailure, condition, isCancellation } from '@temporalio/workflow';
-import type { CutoverRequest, CutoverStep, DatabaseStep, FailureFields } from '../contract';
+import type { CutoverRequest, CutoverStep, FailureFields } from '../contract';
 import type { ActivityClasses } from './activities';
 import { CutoverApplier } from './cutover-applier';
 import type { DatabaseLog } from './database-log';
+import type { DatabaseMigration } from './database-migration';
 import { failed, failureFields } from './failure';
 import { FinalComparison } from './final-comparison';
 import { finishEntries } from './finish-entries';
@@ -10,12 +11,9 @@ import type { Orders } from './orders';
 import type { Replication } from './replication';
 import { runAll } from './run-all';
 
-export interface Cutover {
-  step: DatabaseStep;
+export interface Cutover extends DatabaseMigration {
   request: CutoverRequest;
-  log: DatabaseLog;
   orders: Orders;
-  activities: ActivityClasses;
   /** Goes on until the source is about to be fenced. */
   replication: Replication;
   /** Orders to copy tables anew that are not done yet. */
@@ -106,13 +104,13 @@ async function handOver(cutover: Cutover, state: Progress): Promise<void> {
 /** Behind the fence the application waits: what does not depend on another step goes on beside it. */
 async function fenceAndRelease(
   step: CutoverStep,
-  { request: { fence }, log, activities }: Cutover,
+  { request: { fence }, log, activities, share }: Cutover,
   applier: CutoverApplier,
   state: Progress,
 ): Promise<void> {
   const { long, short } = activities;
   const { compare } = step.request;
-  const comparison = new FinalComparison(step, log, activities, applier);
+  const comparison = new FinalComparison({ step, log, activities, share, applier });
   await log.cutoverStep('PrepareCutover', async () => {
     // what did not hold when all had caught up may hold now; the applier waits meanwhile, and has to catch up then
     await long.buildForeignKeys(step);

@@ -1,7 +1,14 @@
 import { defineQuery, isCancellation, setHandler } from '@temporalio/workflow';
-import { STATUS_QUERY, type DatabaseStatus, type DatabaseStep, type Difference } from '../contract';
-import { activityClasses, type ActivityClasses } from './activities';
+import {
+  STATUS_QUERY,
+  type DatabaseStatus,
+  type DatabaseStep,
+  type Difference,
+  type ThrottleShare,
+} from '../contract';
+import { activityClasses } from './activities';
 import { DatabaseLog } from './database-log';
+import type { DatabaseMigration } from './database-migration';
 import { listed, placesOf } from './differences';
 import { failureFields } from './failure';
 import { finishEntries } from './finish-entries';
@@ -10,20 +17,27 @@ import { Limiter } from './limiter';
 import { loadRows } from './load-rows';
 import { migrateOnline } from './online-database';
 import { runAll } from './run-all';
+import { throttleSignal } from './source-throttle';
 
 export const databaseStatusQuery = defineQuery<DatabaseStatus>(STATUS_QUERY);
 
-/** The migration of one database: its target is created, then all goes as its mode has it. */
-export async function database(step: DatabaseStep): Promise<DatabaseStatus> {
+/**
+ * The migration of one database: its target is created, then all goes as its mode has it.
+ *
+ * @param firstShare of what the source may be asked for; others come by signal
+ */
+export async function database(step: DatabaseStep, firstShare: ThrottleShare): Promise<DatabaseStatus> {
   const log = new DatabaseLog(step.database);
   setHandler(databaseStatusQuery, () => log.status, {
     description: 'Phase, amounts and differences of this database',
   });
+  let share = firstShare;
+  setHandler(throttleSignal, (newShare) => void (share = newShare));
   const activities = activityClasses(step.request);
   try {
     await log.phase('CreateDatabase', () => activities.short.createTargetDatabase(step));
     const migrate = step.request.mode === 'Online' ? migrateOnline : migrateOffline;
-    return await migrate(step, log, activities);
+    return await migrate({ step, log, activities, share: () => share });
   } catch (error) {
     if (isCancellation(error)) throw error;
     return await log.end({ state: 'Failed', failure: failureFields(error) });
@@ -31,11 +45,8 @@ export async function database(step: DatabaseStep): Promise<DatabaseStatus> {
 }
 
 /** The offline migration of one database whose target exists, from top to bottom. */
-async function migrateOffline(
-  step: DatabaseStep,
-  log: DatabaseLog,
-  activities: ActivityClasses,
-): Promise<DatabaseStatus> {
+async function migrateOffline(migration: DatabaseMigration): Promise<DatabaseStatus> {
+  const { step, log, activities, share } = migration;
   const { long } = activities;
 
   const keep = () =>
@@ -43,10 +54,10 @@ async function migrateOffline(
   await withCompanion(keep, async () => {
     await log.phase('DumpSchema', () => long.dumpSchema(step));
     await log.phase('PreData', () => long.runPreData(step));
-    log.status.copied = await log.phase('Load', () => loadRows(step));
+    log.status.copied = await log.phase('Load', () => loadRows(step, share));
   });
 
-  const differences = await finish(step, log, activities);
+  const differences = await finish(migration);
   if (differences.length > 0) return await endWithDifferences(log, differences);
 
   const released = await log.phase('Release', () => long.release({ ...step, differences }));
@@ -58,17 +69,14 @@ async function migrateOffline(
 }
 
 /** @returns the differences; nothing is released before all is equal */
-async function finish(
-  step: DatabaseStep,
-  log: DatabaseLog,
-  activities: ActivityClasses,
-): Promise<Difference[]> {
+async function finish(migration: DatabaseMigration): Promise<Difference[]> {
+  const { step, log, activities } = migration;
   const { long } = activities;
   const { compare } = step.request;
   await log.phase('PostData', () => long.runPostData({ ...step, until: 'foreign-keys' }));
   await log.phase('Sequences', () => long.copySequences(step));
   log.noteAnalyze(await log.phase('Analyze', () => long.analyze(step)));
-  const inRows = compare ? await log.phase('Compare', () => compareRows(step, activities)) : [];
+  const inRows = compare ? await log.phase('Compare', () => compareRows(migration)) : [];
 
   await finishEntries({
     execute: (until) => log.phase('PostData', () => long.runPostData({ ...step, until })),
@@ -82,9 +90,10 @@ async function finish(
   return [...inRows, ...differences];
 }
 
-async function compareRows(step: DatabaseStep, { short, bulk }: ActivityClasses): Promise<Difference[]> {
+async function compareRows({ step, activities, share }: DatabaseMigration): Promise<Difference[]> {
+  const { short, bulk } = activities;
   const { batches } = await short.planCompare(step);
-  const slots = new Limiter(step.request.limits.copiesAtOnce);
+  const slots = new Limiter(() => share().copiesAtOnce);
   const found: Difference[] = [];
   await runAll(
     batches.map(({ summary, tableOids }) => async () => {

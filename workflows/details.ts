@@ -4,6 +4,7 @@ import type {
   LoadProgress,
   MigrationStatus,
   ReplicationStatus,
+  Throttle,
 } from '../contract';
 
 /** Markdown for the workflow's page in the Temporal Web UI. */
@@ -13,6 +14,7 @@ export function migrationDetails(status: MigrationStatus): string {
   return [
     `**${status.state}** ${status.source} → ${status.target}`,
     ...story(status.failure),
+    ...throttleDetails(status.throttle),
     '',
     '| database | state | phase | tables | rows | bytes | replication |',
     '| --- | --- | --- | ---: | ---: | ---: | --- |',
@@ -31,6 +33,13 @@ export function migrationDetails(status: MigrationStatus): string {
           `| ${state} | ${rule} | ${cell(database)} | ${cell(message)} | ${cell(remedy)} |`,
       ),
   ].join('\n');
+}
+
+function throttleDetails({ maxRate, maxConnections }: Throttle): string[] {
+  return [
+    ...(maxRate === undefined ? [] : [`At most ${formatBytes(maxRate)} a second from the source.`]),
+    ...(maxConnections === undefined ? [] : [`At most ${maxConnections} sessions on the source.`]),
+  ];
 }
 
 /** Of its replication or its cutover, in a few words. */

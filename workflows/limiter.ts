@@ -1,21 +1,34 @@
 /** Lets at most `slots` tasks run at a time; the others wait in the order they came. */
 export class Limiter {
-  private free: number;
+  private taken = 0;
   private readonly waiting: (() => void)[] = [];
 
-  constructor(slots: number) {
-    this.free = slots;
+  /** @param slots may change; see {@link admit} */
+  constructor(private readonly slots: () => number) {}
+
+  /** How many tasks run. */
+  get inUse(): number {
+    return this.taken;
   }
 
   async run<T>(task: () => Promise<T>): Promise<T> {
-    if (this.free > 0) this.free -= 1;
-    else await new Promise<void>((resume) => this.waiting.push(resume));
+    await new Promise<void>((resume) => {
+      this.waiting.push(resume);
+      this.admit();
+    });
     try {
       return await task();
     } finally {
-      const next = this.waiting.shift();
-      if (next === undefined) this.free += 1;
-      else next();
+      this.taken -= 1;
+      this.admit();
+    }
+  }
+
+  /** To be called when there are more slots than before; those that are too many are given up as their tasks end. */
+  admit(): void {
+    while (this.waiting.length > 0 && this.taken < this.slots()) {
+      this.taken += 1;
+      this.waiting.shift()?.();
     }
   }
 }

@@ -1,7 +1,7 @@
 import { isCancellation } from '@temporalio/workflow';
-import type { Amounts, DatabaseStep } from '../contract';
-import type { ActivityClasses } from './activities';
+import type { Amounts } from '../contract';
 import { withCompanion } from './companion';
+import type { DatabaseMigration } from './database-migration';
 import { failureFields } from './failure';
 import { isStreamGone } from './halted';
 import { loadRows } from './load-rows';
@@ -12,10 +12,11 @@ import { loadRows } from './load-rows';
  *
  * @returns what was copied; undefined: the load was ended because the slot is lost, which the replication will find too
  */
-export async function loadWatched(
-  step: DatabaseStep,
-  { stream }: ActivityClasses,
-): Promise<Amounts | undefined> {
+export async function loadWatched({
+  step,
+  activities: { stream },
+  share,
+}: DatabaseMigration): Promise<Amounts | undefined> {
   const watch = async () => {
     try {
       await stream.watchSource.executeWithOptions({ summary: 'watch the source' }, [step]);
@@ -25,7 +26,7 @@ export async function loadWatched(
     }
   };
   try {
-    return await withCompanion(watch, () => loadRows(step));
+    return await withCompanion(watch, () => loadRows(step, share));
   } catch (error) {
     if (isLost(error)) return undefined;
     throw error;

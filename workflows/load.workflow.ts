@@ -1,6 +1,7 @@
 import { defineQuery, setCurrentDetails, setHandler } from '@temporalio/workflow';
 import {
   LOAD_QUERY,
+  PACE_QUERY,
   type Amounts,
   type IndexEntry,
   type LargeTable,
@@ -9,22 +10,27 @@ import {
   type LoadStep,
   type PartResult,
   type TableGroup,
+  type ThrottleShare,
 } from '../contract';
 import { activityClasses, type ActivityClasses } from './activities';
 import { loadDetails } from './details';
 import { withCompanion } from './companion';
 import { Limiter } from './limiter';
 import { runAll } from './run-all';
+import { throttleSignal } from './source-throttle';
 
 export const loadQuery = defineQuery<LoadProgress>(LOAD_QUERY);
+export const paceQuery = defineQuery<number | null>(PACE_QUERY);
 
 /**
  * Copies the rows of one database and builds its indexes. The ledger says what is left: a plan is made, worked
  * through and made again until it is empty, so that whatever a lost snapshot undid is simply planned once more.
  */
-export async function load(step: LoadStep): Promise<Amounts> {
-  const loader = new Loader(step, activityClasses(step.request));
+export async function load(step: LoadStep, share: ThrottleShare): Promise<Amounts> {
+  const loader = new Loader(step, share, activityClasses(step.request));
   setHandler(loadQuery, () => loader.progress, { description: 'Rows, bytes and indexes, planned and done' });
+  setHandler(paceQuery, () => loader.pace, { description: 'Bytes a second of each copy, null: no bound' });
+  setHandler(throttleSignal, (newShare) => loader.throttle(newShare));
 
   let plan = await loader.plan();
   while (plan.largeTables.length + plan.groups.length + plan.largeObjectBatches.length > 0) {
@@ -47,12 +53,25 @@ class Loader {
 
   constructor(
     private readonly step: LoadStep,
+    private share: ThrottleShare,
     private readonly activities: ActivityClasses,
   ) {
-    this.copies = new Limiter(step.request.limits.copiesAtOnce);
-    this.builds = new Limiter(step.request.limits.indexesAtOnce);
-    this.snapshots = new Limiter(step.request.limits.copiesAtOnce);
+    this.copies = new Limiter(() => this.share.copiesAtOnce);
+    this.builds = new Limiter(() => step.request.limits.indexesAtOnce);
+    this.snapshots = new Limiter(() => this.share.copiesAtOnce);
     setCurrentDetails(loadDetails(this.progress));
+  }
+
+  /** Those in flight have all of the share: one that ends leaves its own to them. */
+  get pace(): number | null {
+    const { bytesPerSecond } = this.share;
+    return bytesPerSecond === undefined ? null : bytesPerSecond / Math.max(1, this.copies.inUse);
+  }
+
+  throttle(share: ThrottleShare): void {
+    this.share = share;
+    this.copies.admit();
+    this.snapshots.admit();
   }
 
   async plan(): Promise<LoadPlan> {

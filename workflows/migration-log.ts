@@ -9,6 +9,7 @@ import {
   type MigrationRequest,
   type MigrationState,
   type MigrationStatus,
+  type ThrottleRequest,
 } from '../contract';
 import { migrationDetails } from './details';
 
@@ -37,8 +38,15 @@ export class MigrationLog {
       target: `${target.host}:${target.port}`,
       startedAt: new Date().toISOString(),
       findings: [],
+      throttle: request.throttle,
       databases: [],
     };
+    this.show();
+  }
+
+  noteThrottle(change: ThrottleRequest): void {
+    const { maxRate, maxConnections } = { ...this.status.throttle, ...change };
+    this.status.throttle = { maxRate: maxRate ?? undefined, maxConnections: maxConnections ?? undefined };
     this.show();
   }
 

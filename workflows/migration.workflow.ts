@@ -23,10 +23,10 @@ import {
 import { activityClasses } from './activities';
 import { database } from './database.workflow';
 import { failureFields } from './failure';
-import { Limiter } from './limiter';
 import { MigrationLog } from './migration-log';
 import { takeOrders } from './migration-orders';
 import { runAll } from './run-all';
+import { passOn, SourceThrottle } from './source-throttle';
 
 export const statusQuery = defineQuery<MigrationStatus>(STATUS_QUERY);
 export const databaseSignal = defineSignal<[DatabaseStatus, number]>(DATABASE_SIGNAL);
@@ -44,6 +44,7 @@ export async function migration(request: MigrationRequest): Promise<MigrationSta
     description: 'From the databases: a new phase',
   });
   takeOrders(log);
+  const throttle = new SourceThrottle(request, log);
   setHandler(
     cancelUpdate,
     async (cancelRequest) => {
@@ -56,7 +57,7 @@ export async function migration(request: MigrationRequest): Promise<MigrationSta
   );
 
   try {
-    await work.run(() => migrateServer(request, log));
+    await work.run(() => migrateServer(request, log, throttle));
   } catch (error) {
     if (isCancellation(error)) {
       log.cleaningUp();
@@ -77,32 +78,37 @@ function cancelledFromOutside(): boolean {
   return CancellationScope.current().consideredCancelled;
 }
 
-async function migrateServer(request: MigrationRequest, log: MigrationLog): Promise<void> {
+async function migrateServer(
+  request: MigrationRequest,
+  log: MigrationLog,
+  throttle: SourceThrottle,
+): Promise<void> {
   const { validation } = activityClasses(request);
   const { findings, databases } = await validation.validate({ request });
   log.validated(findings, databases);
   if (findings.some((finding) => finding.state === 'Failed')) return log.end('ValidationFailed');
   if (request.option === 'Validate') return log.end('Succeeded');
 
-  const slots = new Limiter(request.limits.databasesAtOnce);
-  await runAll(databases.map((name) => () => migrateDatabase(request, name, log, slots)));
+  await runAll(databases.map((name) => () => migrateDatabase(request, name, log, throttle)));
   log.summarize();
 }
 
-/** The slots bound how many databases load at a time; an online one goes on without its slot until its cutover. */
+/** The throttle bounds how many databases load at a time; an online one goes on beside them until its cutover. */
 async function migrateDatabase(
   request: MigrationRequest,
   name: string,
   log: MigrationLog,
-  slots: Limiter,
+  throttle: SourceThrottle,
 ): Promise<void> {
-  const child = await slots.run(async () => {
+  const child = await throttle.whileLoading(name, async () => {
+    const told = throttle.shareFor(name);
     const started = await startChild(database, {
       workflowId: databaseWorkflowId(workflowInfo().workflowId, name),
-      args: [{ request, database: name }],
+      args: [{ request, database: name }, told],
       staticSummary: `database ${name}`.slice(0, 150),
     });
-    const result = started.result();
+    const share = () => throttle.shareFor(name);
+    const result = passOn(started, { share, told, result: started.result() });
     // a cancellation is over when the child says so: nothing is cleaned up before
     const loaded = CancellationScope.nonCancellable(() => condition(() => log.hasLoaded(name)));
     await Promise.race([result, loaded]);

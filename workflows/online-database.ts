@@ -1,14 +1,7 @@
 import { CancellationScope, defineSignal, isCancellation, setHandler } from '@temporalio/workflow';
-import {
-  REPLICATION_SIGNAL,
-  type DatabaseStatus,
-  type DatabaseStep,
-  type ReplicationNotice,
-  type TidyStep,
-} from '../contract';
-import type { ActivityClasses } from './activities';
+import { REPLICATION_SIGNAL, type DatabaseStatus, type ReplicationNotice, type TidyStep } from '../contract';
 import { cutOver } from './cutover';
-import type { DatabaseLog } from './database-log';
+import type { DatabaseMigration } from './database-migration';
 import { failureFields } from './failure';
 import { loadRows } from './load-rows';
 import { loadWatched } from './load-watched';
@@ -18,20 +11,14 @@ import { Replication } from './replication';
 
 export const replicationSignal = defineSignal<[ReplicationNotice]>(REPLICATION_SIGNAL);
 
-interface OnlineMigration {
-  step: DatabaseStep;
-  log: DatabaseLog;
+interface OnlineMigration extends DatabaseMigration {
   orders: Orders;
-  activities: ActivityClasses;
 }
 
 /** The online migration of one database whose target exists; what was made on the source goes at every end. */
-export async function migrateOnline(
-  step: DatabaseStep,
-  log: DatabaseLog,
-  activities: ActivityClasses,
-): Promise<DatabaseStatus> {
-  const migration: OnlineMigration = { step, log, orders: new Orders(), activities };
+export async function migrateOnline(database: DatabaseMigration): Promise<DatabaseStatus> {
+  const { step, log } = database;
+  const migration: OnlineMigration = { ...database, orders: new Orders() };
   setHandler(replicationSignal, (notice) => log.noteReplication(notice));
   try {
     await replicateAndCutOver(migration);
@@ -60,7 +47,7 @@ async function replicateAndCutOver(migration: OnlineMigration): Promise<void> {
   await log.phase('PreData', () => long.runPreData(step));
 
   for (;;) {
-    const copied = await log.phase('Load', () => loadWatched(step, activities));
+    const copied = await log.phase('Load', () => loadWatched(migration));
     if (copied !== undefined) {
       log.status.copied = copied;
       await log.phase('PostData', () => long.runBeforeReplication(step));
@@ -158,7 +145,7 @@ class Recopies {
 
   /** @param order whose answer somebody waits for */
   add(table: string, order?: string): void {
-    const { step, log, activities } = this.migration;
+    const { step, log, activities, share } = this.migration;
     let tableOid: number | undefined;
     const reset = async () => {
       tableOid = (await activities.long.resetForRecopy({ ...step, table }))?.tableOid;
@@ -167,7 +154,7 @@ class Recopies {
       if (order !== undefined && !(await takeUp(order, reset))) return;
       await log.orReport(async () => {
         if (order === undefined) await reset();
-        await loadRows({ ...step, tableOid });
+        await loadRows({ ...step, tableOid }, share);
       });
     };
     this.left += 1;

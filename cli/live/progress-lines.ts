@@ -8,6 +8,7 @@ import {
 } from '../../client';
 import { formatBytes, formatCount, formatName, formatSeconds } from '../format';
 import { failureLine } from '../output';
+import { throttleText } from './throttle-text';
 import { cutoverText, onlineTrouble, replicationText } from './replication-lines';
 
 type Colors = ReturnType<typeof createColors>;
@@ -38,6 +39,7 @@ export function progressLines(
     ...(figures.length === 0 ? [waitingLine(snapshot)] : []),
     ...shown.map((database) => databaseLine(database, { widths, colors, at })),
     ...hiddenLine(figures, shown),
+    ...throttleLine(snapshot),
     ...trouble(snapshot).map((line) => colors.yellow(line)),
   ];
 }
@@ -96,6 +98,11 @@ function onlineText({ phase, state, replication, cutover, recopy }: DatabaseProg
 /** A step that failed and has shown no progress since. */
 function isRetrying({ failure, state, bytes, rows }: RunningActivity): boolean {
   return failure !== undefined && (state === 'waiting' || bytes + rows === 0);
+}
+
+function throttleLine({ status }: MigrationSnapshot): string[] {
+  const text = status === undefined ? undefined : throttleText(status.throttle);
+  return text === undefined ? [] : [text];
 }
 
 function waitingLine({ status }: MigrationSnapshot): string {

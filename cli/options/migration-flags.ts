@@ -1,7 +1,7 @@
 import { Option, type Command } from 'commander';
 import type { KeylessTables, MigrationTimeouts, OnCancel, SslMode } from '../../client';
 import { collect } from './collect';
-import { parseCount, parseDuration, parseSize } from './sizes';
+import { parseCount, parseDuration, parseRate, parseSize } from './sizes';
 
 /** What commander makes of the flags of `migrate` and `create`. */
 export interface MigrationFlags {
@@ -32,6 +32,8 @@ export interface MigrationFlags {
   indexes?: number;
   partSize?: number;
   groupSize?: number;
+  maxRate?: number;
+  maxConnections?: number;
   timeout?: Partial<MigrationTimeouts>;
 }
 
@@ -59,6 +61,10 @@ export const FLAG_OF_OPTION: Record<string, string> = {
   'limits.indexesAtOnce': '--indexes',
   'limits.partBytes': '--part-size',
   'limits.groupBytes': '--group-size',
+  'throttle.maxRate': '--max-rate',
+  'throttle.maxConnections': '--max-connections',
+  maxRate: '--max-rate',
+  maxConnections: '--max-connections',
   'source.sslMode': '--source-ssl-mode',
   'target.sslMode': '--target-ssl-mode',
   'source.sslRootCert': '--source-ssl-root-cert',
@@ -108,6 +114,8 @@ export function addMigrationFlags(command: Command): Command {
     .option('--indexes <n>', 'index builds at a time per database (default: 2)', parseCount)
     .option('--part-size <size>', 'cut larger tables into parts of this size (default: 4GB)', parseSize)
     .option('--group-size <size>', 'copy small tables together up to this size (default: 256MB)', parseSize)
+    .option('--max-rate <rate>', 'of rows loaded from the source, e.g. 50MB/s (default: no bound)', parseRate)
+    .option('--max-connections <n>', 'sessions on the source (default: what the above come to)', parseCount)
     .addOption(
       new Option('--timeout <name=duration>', 'e.g. connect=10s; repeatable')
         .argParser(collectTimeout)

@@ -21,7 +21,7 @@ export interface FlagContext {
  * @throws UsageError
  */
 export function migrationOptions(flags: MigrationFlags, context: FlagContext): MigrationOptions {
-  const { databasesAtOnce, copies, indexes, partSize, groupSize } = flags;
+  const { databasesAtOnce, copies, indexes, partSize, groupSize, maxRate, maxConnections } = flags;
   return {
     source: serverOptions('source', flags, context),
     target: serverOptions('target', flags, context),
@@ -42,6 +42,7 @@ export function migrationOptions(flags: MigrationFlags, context: FlagContext): M
       partBytes: partSize,
       groupBytes: groupSize,
     },
+    throttle: { maxRate, maxConnections },
     timeouts: flags.timeout,
     pool: flags.pool,
   };

@@ -10,6 +10,16 @@ export function parseSize(text: string): number {
   throw new InvalidArgumentError('Give a size such as 512MB or 1GB.');
 }
 
+/** `50MB/s`, `50MB`: bytes a second. */
+export function parseRate(text: string): number {
+  return parseSize(text.trim().replace(/\s*\/\s*s$/i, ''));
+}
+
+/** For a bound that can be taken away: `none` is null. */
+export function orNone(parse: (text: string) => number): (text: string) => number | null {
+  return (text) => (text === 'none' ? null : parse(text));
+}
+
 export function parseCount(text: string): number {
   const count = Number(text);
   if (/^\d+$/.test(text) && Number.isSafeInteger(count) && count > 0) return count;

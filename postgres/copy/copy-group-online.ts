@@ -6,6 +6,7 @@ import { completeScope } from './complete-scope';
 import { copyPart } from './copy-part';
 import { openExactScope, tablesToCopy, type OnlineTable } from './exact-scope';
 import { lockAndSnapshot } from './exact-snapshot';
+import type { Pace } from './pace';
 import { retireScope } from './retire-scope';
 import type { Scope } from './scope';
 import { readSourceCounters } from './source-counters';
@@ -24,6 +25,7 @@ export interface CopyGroupOnlineArguments {
   /** How long one table is waited for before the next attempt at all of them, milliseconds. */
   lockTimeout: number;
   signal: AbortSignal;
+  pace?: Pace;
   /** What is going on, and what is copied so far. */
   onProgress?: (progress: { what: string; rows: number; bytes: number }) => void;
 }
@@ -64,6 +66,7 @@ async function copyGroup(args: CopyGroupOnlineArguments, source: Client, target:
       table,
       part: 1,
       signal: args.signal,
+      pace: args.pace,
       onProgress: ({ rows, bytes }) =>
         onProgress?.({ what, rows: total.rows + rows, bytes: total.bytes + bytes }),
     });

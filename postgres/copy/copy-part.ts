@@ -4,6 +4,7 @@ import { withLedger, type LedgerIdentity } from '../ledger';
 import { copyRows } from './copy-rows';
 import type { RowRange } from './copy-sql';
 import type { CopiedAmount } from './frame-relay';
+import type { Pace } from './pace';
 import { snapshotLost } from './scope';
 
 export interface CopyPartArguments {
@@ -18,6 +19,7 @@ export interface CopyPartArguments {
   /** From 1 on. */
   part: number;
   signal: AbortSignal;
+  pace?: Pace;
   onProgress?: (progress: CopiedAmount) => void;
 }
 

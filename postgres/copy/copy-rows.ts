@@ -3,6 +3,7 @@ import { atSide, quoteQualified } from '../connect';
 import { copyStatements, type RowRange } from './copy-sql';
 import { actAsReplica, emptyTables } from './empty-tables';
 import { relayCopy, type CopiedAmount } from './frame-relay';
+import type { Pace } from './pace';
 import { sourceTable, targetTable } from './table-columns';
 
 export interface CopyRowsArguments {
@@ -15,6 +16,7 @@ export interface CopyRowsArguments {
   /** The WHERE clause of an extension's configuration table, empty for all of its rows; null for every other table. */
   condition: string | null;
   signal: AbortSignal;
+  pace?: Pace;
   onProgress?: (progress: CopiedAmount) => void;
 }
 
@@ -23,7 +25,7 @@ export interface CopyRowsArguments {
  * under its condition on either side: on a managed server it is the provider's, who lets nobody write to it.
  */
 export async function copyRows(args: CopyRowsArguments): Promise<CopiedAmount> {
-  const { source, target, table, range, condition, signal, onProgress } = args;
+  const { source, target, table, range, condition, signal, pace, onProgress } = args;
   const object = quoteQualified(table.schema, table.name);
   const from = await atSide('source', source, () => sourceTable(source, table.oid), object);
   const into = await targetTable(target, from);
@@ -32,7 +34,7 @@ export async function copyRows(args: CopyRowsArguments): Promise<CopiedAmount> {
   await actAsReplica(target);
   const freeze = await makeRoom(args, object);
   const { copyTo, copyFrom } = copyStatements(from, into, condition ?? range, freeze);
-  return await relayCopy({ source, target, copyTo, copyFrom, object, signal, onProgress });
+  return await relayCopy({ source, target, copyTo, copyFrom, object, signal, pace, onProgress });
 }
 
 async function areEmpty(clients: Client[], object: string, condition: string): Promise<boolean> {

@@ -3,9 +3,8 @@ import { FlexliftError } from '../../contract';
 import { atSide, socketOf, whileFed } from '../connect';
 import { COPY_DONE, copyFail, CopyIn, CopyOut } from './copy-statement';
 import { FrameWalker } from './frame-walker';
-
-/** The source is paused while more than this waits for the target's socket. */
-const MOST_BYTES_WAITING = 1024 ** 2;
+import type { Pace } from './pace';
+import { SourceFlow } from './source-flow';
 
 export interface CopiedAmount {
   rows: number;
@@ -23,6 +22,8 @@ export interface RelayArguments {
   /** The table's quoted name, for failures. */
   object?: string;
   signal: AbortSignal;
+  /** Absent: as fast as the bytes come. */
+  pace?: Pace;
   /** Called for every chunk; `rows` may be one too many in the binary format. */
   onProgress?: (progress: CopiedAmount) => void;
 }
@@ -61,6 +62,7 @@ async function relay({
   copyTo,
   copyFrom,
   object,
+  pace,
   onProgress,
 }: RelayArguments): Promise<CopiedAmount> {
   const [sourceSocket, targetSocket] = [socketOf(source), socketOf(target)];
@@ -70,13 +72,12 @@ async function relay({
   await atSide('target', target, () => copyIn.accepted, object);
 
   let use = chunkUse(() => undefined);
+  const flow = new SourceFlow(sourceSocket, targetSocket, pace);
   const walker = new FrameWalker((run) => {
     targetSocket.write(run, use.more());
-    if (targetSocket.writableLength > MOST_BYTES_WAITING) sourceSocket.pause();
+    flow.passed(run.length);
     onProgress?.({ rows: walker.frames, bytes: walker.bytes });
   });
-  const resume = () => sourceSocket.resume();
-  targetSocket.on('drain', resume);
   const walk = (chunk: Buffer, release: () => void) => {
     use = chunkUse(release);
     const ended = use.more();
@@ -99,7 +100,7 @@ async function relay({
     await Promise.allSettled([sent, stored]);
     throw error;
   } finally {
-    targetSocket.off('drain', resume);
+    flow.end();
   }
 }
 

@@ -12,6 +12,7 @@ export { lateTables, type LateTable } from './late-tables';
 export { streamedTablesCopiedInAttempt } from './late-step';
 export * from './lock-tables';
 export * from './online-keeper';
+export * from './pace';
 export * from './plan-load';
 export * from './plan-online-load';
 export * from './recopy';

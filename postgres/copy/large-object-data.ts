@@ -19,7 +19,8 @@ export interface LargeObjectSessions {
   source: Client;
   target: Client;
   signal: AbortSignal;
-  onBytes: (bytes: number) => void;
+  /** Resolves when more may come. */
+  onBytes: (bytes: number) => Promise<void>;
 }
 
 /** Creates the objects on the target, each under its own OID and with its contents. */
@@ -33,7 +34,7 @@ export async function copyLargeObjectData(sessions: LargeObjectSessions, oids: n
       `SELECT pg_catalog.lo_from_bytea(o.oid, o.data) FROM unnest($1::oid[], $2::bytea[]) AS o(oid, data)`,
       [small.map((row) => row.oid), small.map((row) => row.data)],
     );
-    onBytes(small.reduce((sum, row) => sum + row.data.length, 0));
+    await onBytes(small.reduce((sum, row) => sum + row.data.length, 0));
     for (const { oid } of rows.filter((row) => row.data.length >= SMALL)) await copyLarge(sessions, oid);
   }
 }
@@ -62,7 +63,7 @@ async function copyLarge(
     if (data.some((byte) => byte !== 0)) {
       await target.query('SELECT pg_catalog.lo_put($1, $2, $3)', [oid, offset, data]);
     }
-    onBytes(data.length);
+    await onBytes(data.length);
   }
 }
 

@@ -4,6 +4,7 @@ import { atSide } from '../connect';
 import type { LargeObjectRange } from './large-object-batches';
 import { copyLargeObjectData } from './large-object-data';
 import { copyLargeObjectProperties, type PropertyChoice } from './large-object-properties';
+import type { Pace } from './pace';
 import { snapshotLost } from './scope';
 
 export interface CopyLargeObjectsArguments extends PropertyChoice {
@@ -19,6 +20,7 @@ export interface CopyLargeObjectsArguments extends PropertyChoice {
   /** From 1 on. */
   batch: number;
   signal: AbortSignal;
+  pace?: Pace;
   onProgress?: (progress: { bytes: number }) => void;
 }
 
@@ -90,17 +92,20 @@ async function lockBatch({ target, scope, batch }: CopyLargeObjectsArguments): P
 
 /** Puts the source's objects of a range in the place of the target's, in the target's transaction. */
 export async function copyLargeObjectRange(
-  args: Pick<CopyLargeObjectsArguments, 'source' | 'target' | 'signal' | 'onProgress'> & PropertyChoice,
+  args: Pick<CopyLargeObjectsArguments, 'source' | 'target' | 'signal' | 'pace' | 'onProgress'> &
+    PropertyChoice,
   range: LargeObjectRange,
 ): Promise<{ objects: number; bytes: number }> {
-  const { source, target, signal, onProgress } = args;
+  const { source, target, signal, pace, onProgress } = args;
   let bytes = 0;
   const oids = await atSide('source', source, () => oidsOf(source, range));
   const stale = await oidsOf(target, range);
   await target.query('SELECT pg_catalog.lo_unlink(oid) FROM pg_catalog.unnest($1::oid[]) AS oid', [stale]);
-  const onBytes = (more: number) => {
+  const onBytes = async (more: number) => {
     bytes += more;
     onProgress?.({ bytes });
+    pace?.spend(more);
+    await pace?.held(signal);
   };
   await copyLargeObjectData({ source, target, signal, onBytes }, oids);
   await copyLargeObjectProperties({ source, target }, oids, args);

@@ -47,6 +47,7 @@ export function testRequest(
     onCancel: 'keep-target',
     keylessTables: 'append',
     limits: DEFAULT_LIMITS,
+    throttle: {},
     timeouts: TEST_TIMEOUTS,
     searchAttributes: true,
     pool: `test-${migrationId}`,

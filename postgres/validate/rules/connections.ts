@@ -1,22 +1,42 @@
+import {
+  BESIDE_COPIES,
+  databasesAtOnce,
+  fewestConnections,
+  shareOf,
+  TO_REPLICATE,
+  type MigrationRequest,
+} from '../../../contract';
 import { failed, warning, type Rule, type ServerContext, type ServerSide, type Verdict } from '../rule';
-
-/** Per database beside its copies: keeper, lock, schema dump on the source; ledger and short statements on the target. */
-const BESIDE_COPIES = 3;
-/** Online, for each database until its cutover: the applier and the prover. */
-const TO_REPLICATE = 3;
 
 export const connections: Rule<ServerContext> = {
   id: 'connections',
   holds: 'Both servers have enough free connections.',
   async check({ request, source, target, databases }) {
-    const { databasesAtOnce, copiesAtOnce, indexesAtOnce } = request.limits;
-    const atOnce = Math.min(databasesAtOnce, databases.length);
-    const replicating = request.mode === 'Online' ? databases.length * TO_REPLICATE : 0;
+    const { throttle, limits, mode } = request;
+    const sharing = { throttle, limits, mode, databases: databases.length };
+    const atOnce = Math.min(databasesAtOnce(sharing), databases.length);
+    const { copiesAtOnce } = shareOf(sharing, atOnce);
+    const replicating = mode === 'Online' ? databases.length * TO_REPLICATE : 0;
     const onSource = atOnce * (copiesAtOnce + BESIDE_COPIES) + replicating;
-    const onTarget = atOnce * (Math.max(copiesAtOnce, indexesAtOnce) + BESIDE_COPIES) + replicating;
-    return [...(await checkServer(source, onSource)), ...(await checkServer(target, onTarget))];
+    const onTarget = atOnce * (Math.max(copiesAtOnce, limits.indexesAtOnce) + BESIDE_COPIES) + replicating;
+    return [
+      ...tooFew(request, databases.length),
+      ...(await checkServer(source, onSource)),
+      ...(await checkServer(target, onTarget)),
+    ];
   },
 };
+
+function tooFew({ mode, throttle: { maxConnections } }: MigrationRequest, databases: number): Verdict[] {
+  const fewest = fewestConnections(mode, databases);
+  if (maxConnections === undefined || maxConnections >= fewest) return [];
+  return [
+    failed(
+      `With ${maxConnections} sessions on the source the migration cannot go on: it needs ${fewest}.`,
+      `Give --max-connections ${fewest} or more, or leave it out.`,
+    ),
+  ];
+}
 
 async function checkServer(side: ServerSide, needed: number): Promise<Verdict[]> {
   const free = await freeConnections(side);

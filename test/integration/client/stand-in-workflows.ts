@@ -41,7 +41,14 @@ export async function migration(request: MigrationRequest): Promise<MigrationSta
   let finished = false;
   const status: MigrationStatus = {
     ...{ version: 1, migrationId: request.migrationId, name: request.name, mode: request.mode },
-    ...{ option: request.option, state: 'InProgress', source: 'old', target: 'new', findings: [] },
+    ...{
+      option: request.option,
+      state: 'InProgress',
+      source: 'old',
+      target: 'new',
+      findings: [],
+      throttle: {},
+    },
     startedAt: new Date().toISOString(),
     databases: [
       {

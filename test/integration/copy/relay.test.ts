@@ -2,7 +2,8 @@ import { createServer, type AddressInfo, type Socket } from 'node:net';
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Client } from 'pg';
 import { open, socketOf } from '../../../postgres/connect';
-import { relayCopy } from '../../../postgres/copy';
+import { Pace, relayCopy } from '../../../postgres/copy';
+import { eventually } from '../../support/eventually';
 import { testAddress, testEndpoint } from '../../support/servers';
 import { never, Pair } from './fixture';
 
@@ -65,6 +66,33 @@ test.each(['text', 'binary'])('copies all rows and leaves both sessions in order
     await expectUsable(source);
     await expectUsable(target);
     expect(socketOf(target).listenerCount('drain')).toBe(0);
+    await target.query('TRUNCATE public.t');
+  });
+});
+
+test('the source is held as long as the pace has it, and the target gets all in the end', async () => {
+  await withClients(async (source, target) => {
+    let rate: number | undefined = 1;
+    let passed = 0;
+    const copying = relayCopy({
+      source,
+      target,
+      copyTo,
+      copyFrom,
+      signal: never,
+      pace: new Pace(() => rate),
+      onProgress: ({ bytes }) => (passed = bytes),
+    });
+    await eventually('the source to be held', () =>
+      Promise.resolve(passed > 0 && socketOf(source).isPaused()),
+    );
+    // longer than any hold before it is looked at once more
+    await pause(1_500);
+    expect(passed).toBeLessThan(20_000_000);
+    rate = undefined;
+    expect((await copying).rows).toBe(100_000);
+    await expectUsable(source);
+    await expectUsable(target);
     await target.query('TRUNCATE public.t');
   });
 });

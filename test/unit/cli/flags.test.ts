@@ -22,6 +22,7 @@ test('without flags everything is left to the defaults', () => {
     noPrivileges: false,
     compare: true,
     limits: {},
+    throttle: {},
   });
 });
 
@@ -49,6 +50,7 @@ test('every flag has its option', () => {
       '3',
     ],
     ...['--copies', '5', '--indexes', '6', '--part-size', '64MB', '--group-size', '1k'],
+    ...['--max-rate', '50MB/s', '--max-connections', '9'],
     ...['--mode', 'online', '--keyless-tables', 'full'],
     ...['--timeout', 'connect=3s', '--timeout', 'long=2h', '--source-ssl-mode', 'require'],
   ];
@@ -72,6 +74,7 @@ test('every flag has its option', () => {
       partBytes: 64 * 1024 ** 2,
       groupBytes: 1024,
     },
+    throttle: { maxRate: 50 * 1024 ** 2, maxConnections: 9 },
     timeouts: { connect: 3_000, long: 7_200_000 },
   });
 });
@@ -80,6 +83,8 @@ test.each([
   ['--copies', '0'],
   ['--copies', '1.5'],
   ['--part-size', '5 apples'],
+  ['--max-rate', '5MB/min'],
+  ['--max-connections', 'none'],
   ['--timeout', 'connect=fast'],
   ['--on-cancel', 'x'],
   ['--mode', 'Sideways'],

@@ -1,0 +1,38 @@
+import type { Command } from 'commander';
+import { EXIT } from '../exit-code';
+import { throttleText } from '../live/throttle-text';
+import { orNone, parseCount, parseRate } from '../options/sizes';
+import { addJsonFlag, examples, type CommonFlags } from './common';
+import { unlessInterrupted } from '../session';
+import { onMigration } from './on-migration';
+
+interface ThrottleFlags extends CommonFlags {
+  maxRate?: number | null;
+  maxConnections?: number | null;
+}
+
+export function addThrottle(program: Command): void {
+  addJsonFlag(
+    program
+      .command('throttle')
+      .argument('<name>')
+      .description('change how much the source may be asked for, while the migration runs'),
+  )
+    .option('--max-rate <rate>', 'rows loaded, of all databases: 50MB/s, or none', orNone(parseRate))
+    .option('--max-connections <n>', 'sessions on the source, of all databases; or none', orNone(parseCount))
+    .addHelpText(
+      'after',
+      examples('flexlift throttle shop --max-rate 20MB/s', 'flexlift throttle shop --max-rate none') +
+        '\nCopies under way follow within seconds; sessions that are too many go as their parts end.\n',
+    )
+    .action((name: string, { maxRate, maxConnections }: ThrottleFlags, self: Command) =>
+      onMigration(self, name, async (handle, { output, signal }) => {
+        const accepted = await handle.throttle({ maxRate, maxConnections });
+        const status = await unlessInterrupted(signal, accepted.result({ signal }));
+        if (status === undefined) return EXIT.detached;
+        if (output.json) output.data(JSON.stringify(status, null, 2));
+        else output.data(throttleText(status.throttle) ?? 'Source: no bound');
+        return EXIT.done;
+      }),
+    );
+}

@@ -1,0 +1,65 @@
+import type { MigrationLimits, MigrationMode } from './request';
+
+/** What a migration may ask of its source at most. A person may change it while the migration runs. */
+export interface Throttle {
+  /** Bytes a second of rows and large objects that are loaded, of all databases together. Absent: as fast as they come. */
+  maxRate?: number;
+  /** Sessions on the source, of all databases together. Absent: as many as the limits come to. */
+  maxConnections?: number;
+}
+
+/** The argument of the update; null takes a bound away, what is absent stays as it is. */
+export interface ThrottleRequest {
+  maxRate?: number | null;
+  maxConnections?: number | null;
+}
+
+/** One database's share. */
+export interface ThrottleShare {
+  /** Copies in flight; see `MigrationLimits`. */
+  copiesAtOnce: number;
+  bytesPerSecond?: number;
+}
+
+/** Sessions on the source per database, beside its copies: keeper, lock, schema dump. */
+export const BESIDE_COPIES = 3;
+/** Online, for each database until its cutover: walsender, watch, prover. */
+export const TO_REPLICATE = 3;
+
+/** With fewer sessions on the source a migration of so many databases comes to no end. */
+export function fewestConnections(mode: MigrationMode, databases: number): number {
+  return 1 + BESIDE_COPIES + (mode === 'Online' ? databases * TO_REPLICATE : 0);
+}
+
+interface Sharing {
+  throttle: Throttle;
+  limits: MigrationLimits;
+  mode: MigrationMode;
+  /** All of the migration's. */
+  databases: number;
+}
+
+/** How many databases may load at a time. */
+export function databasesAtOnce({ throttle, limits, mode, databases }: Sharing): number {
+  const left = connectionsToLoad({ throttle, mode, databases });
+  return Math.max(1, Math.min(limits.databasesAtOnce, Math.floor(left / (1 + BESIDE_COPIES))));
+}
+
+/** The share of each of those that load now. */
+export function shareOf(sharing: Sharing, loading: number): ThrottleShare {
+  const { throttle, limits } = sharing;
+  const atOnce = Math.max(1, loading);
+  const connections = Math.floor(connectionsToLoad(sharing) / atOnce) - BESIDE_COPIES;
+  return {
+    copiesAtOnce: Math.max(1, Math.min(limits.copiesAtOnce, connections)),
+    bytesPerSecond: throttle.maxRate === undefined ? undefined : throttle.maxRate / atOnce,
+  };
+}
+
+function connectionsToLoad({
+  throttle: { maxConnections = Infinity },
+  mode,
+  databases,
+}: Omit<Sharing, 'limits'>): number {
+  return maxConnections - (mode === 'Online' ? databases * TO_REPLICATE : 0);
+}

@@ -1,0 +1,112 @@
+import {
+  condition,
+  defineSignal,
+  defineUpdate,
+  setHandler,
+  type ChildWorkflowHandle,
+  type Workflow,
+} from '@temporalio/workflow';
+import {
+  databasesAtOnce,
+  fewestConnections,
+  shareOf,
+  THROTTLE_UPDATE,
+  type MigrationRequest,
+  type MigrationStatus,
+  type ThrottleRequest,
+  type ThrottleShare,
+} from '../contract';
+import { Limiter } from './limiter';
+import type { MigrationLog } from './migration-log';
+import { refuse } from './order-checks';
+
+export const throttleUpdate = defineUpdate<MigrationStatus, [ThrottleRequest]>(THROTTLE_UPDATE);
+export const throttleSignal = defineSignal<[ThrottleShare]>(THROTTLE_UPDATE);
+
+/** Shares what the source may be asked for among the databases that load; a person may change it at any time. */
+export class SourceThrottle {
+  private readonly loading = new Set<string>();
+  private readonly slots: Limiter;
+
+  constructor(
+    private readonly request: MigrationRequest,
+    private readonly log: MigrationLog,
+  ) {
+    this.slots = new Limiter(() => databasesAtOnce(this.sharing));
+    setHandler(
+      throttleUpdate,
+      (change) => {
+        log.noteThrottle(change);
+        this.slots.admit();
+        return log.status;
+      },
+      {
+        validator: (change: ThrottleRequest) => this.refuseTooFew(change),
+        description: 'How much the source may be asked for: bytes a second, sessions',
+      },
+    );
+  }
+
+  /** Runs the load of a database when its turn comes. */
+  async whileLoading<T>(database: string, load: () => Promise<T>): Promise<T> {
+    return await this.slots.run(async () => {
+      this.loading.add(database);
+      try {
+        return await load();
+      } finally {
+        this.loading.delete(database);
+      }
+    });
+  }
+
+  /** A table that is copied anew, long after the load, has its share beside those that load. */
+  shareFor(database: string): ThrottleShare {
+    const others = this.loading.has(database) ? 0 : 1;
+    return shareOf(this.sharing, this.loading.size + others);
+  }
+
+  private get sharing() {
+    const { limits, mode } = this.request;
+    const { throttle, databases } = this.log.status;
+    return { throttle, limits, mode, databases: databases.length };
+  }
+
+  private refuseTooFew({ maxConnections }: ThrottleRequest): void {
+    const { mode, databases, endedAt } = this.log.status;
+    if (endedAt !== undefined) refuse('The migration has ended.', 'See flexlift show.', 'InvalidRequest');
+    const fewest = fewestConnections(mode, databases.length);
+    if (typeof maxConnections !== 'number' || maxConnections >= fewest) return;
+    refuse(
+      `With ${maxConnections} sessions on the source the migration cannot go on: it needs ${fewest}.`,
+      `Give --max-connections ${fewest} or more.`,
+      'InvalidRequest',
+    );
+  }
+}
+
+/** Tells a child each new share of its own, one after the other, until its `result` is there. */
+export async function passOn<T>(
+  child: ChildWorkflowHandle<Workflow>,
+  { share, told, result }: { share: () => ThrottleShare; told: ThrottleShare; result: Promise<T> },
+): Promise<T> {
+  let isOver = false;
+  const passing = (async () => {
+    for (let last = told; ;) {
+      await condition(() => isOver || !areEqual(share(), last));
+      if (isOver) return;
+      last = share();
+      await child.signal(throttleSignal, last);
+    }
+  })();
+  // it ends before the child, or with it
+  passing.catch(() => undefined);
+  try {
+    return await result;
+  } finally {
+    isOver = true;
+  }
+}
+
+function areEqual(one: ThrottleShare, other: ThrottleShare): boolean {
+  return one.copiesAtOnce === other.copiesAtOnce && one.bytesPerSecond === other.bytesPerSecond;
+}

@@ -8,12 +8,12 @@ export async function validateStep(
   _step: { request: MigrationRequest },
   run: Run,
 ): Promise<ValidationResult> {
-  const { findings, databases } = await validate({
+  const { findings, databases, concurrency } = await validate({
     request: run.request,
     source: run.endpoint('source'),
     target: run.endpoint('target'),
     findPgDump,
     signal: run.signal,
   });
-  return { findings, databases };
+  return { findings, databases, concurrency };
 }

@@ -63,7 +63,7 @@ export interface MigrationOptions {
   onCancel?: OnCancel;
   /** Tables without a key in an online migration. Default `append`. */
   keylessTables?: KeylessTables;
-  /** Defaults: `DEFAULT_LIMITS`. */
+  /** Defaults: `DEFAULT_LIMITS`, and for what goes on at a time what the servers can do. */
   limits?: Partial<MigrationLimits>;
   /** What the source may be asked for at most. Default: no bound. */
   throttle?: Throttle;

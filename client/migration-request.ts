@@ -1,5 +1,11 @@
 import { randomBytes } from 'node:crypto';
-import { DEFAULT_LIMITS, DEFAULT_TIMEOUTS, type MigrationRequest, type ServerAddress } from '../contract';
+import {
+  DEFAULT_LIMITS,
+  DEFAULT_TIMEOUTS,
+  type Concurrency,
+  type MigrationRequest,
+  type ServerAddress,
+} from '../contract';
 import { seal } from '../contract/sealing';
 import { checkOptions, type MigrationOptions } from './migration-options';
 import { defaultMigrationName } from './migration-name';
@@ -17,6 +23,9 @@ export interface RunIdentity {
   migrationId: string;
   generation: number;
 }
+
+/** What the servers choose where nobody does. */
+const CONCURRENCY: (keyof Concurrency)[] = ['databasesAtOnce', 'copiesAtOnce', 'indexesAtOnce'];
 
 /**
  * Checks the options and fills in the defaults.
@@ -55,6 +64,7 @@ export function wantedMigration(
     onCancel: checked.onCancel ?? 'keep-target',
     keylessTables: checked.keylessTables ?? 'append',
     limits: { ...DEFAULT_LIMITS, ...given(checked.limits) },
+    openLimits: CONCURRENCY.filter((name) => checked.limits?.[name] === undefined),
     throttle: given(checked.throttle),
     timeouts: { ...DEFAULT_TIMEOUTS, ...given(checked.timeouts) },
     searchAttributes: true,

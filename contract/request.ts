@@ -37,13 +37,17 @@ export interface ServerAddress {
   sslRootCert?: string;
 }
 
-export interface MigrationLimits {
-  /** Databases loaded at the same time. Default 2. */
+/** How much goes on at a time. By default chosen by the servers, when they are validated. */
+export interface Concurrency {
+  /** Databases loaded at the same time. Default 2, less where too few connections are free. */
   databasesAtOnce: number;
-  /** Copies (parts or groups) in flight per database. Default 4. */
+  /** Copies (parts or groups) in flight per database. Default 2 for each CPU, 2 to 8; 4 where those are not known. */
   copiesAtOnce: number;
-  /** Index and constraint builds in flight per database. Default 2. */
+  /** Index and constraint builds in flight per database. Default 1 for 2 CPUs of the target, 2 to 4. */
   indexesAtOnce: number;
+}
+
+export interface MigrationLimits extends Concurrency {
   /**
    * A table larger than this is copied in parts of about this size, bytes. Default 4 GiB: a part is what a crash costs, but
    * only a table in one part is copied frozen, and parts of one table wait for each other to extend it.
@@ -122,6 +126,8 @@ export interface MigrationRequest {
   /** Online only. Default `append`. */
   keylessTables: KeylessTables;
   limits: MigrationLimits;
+  /** Of the limits those that nobody has set: they are chosen by the servers. */
+  openLimits: (keyof Concurrency)[];
   /** As it was at the beginning. */
   throttle: Throttle;
   timeouts: MigrationTimeouts;

@@ -1,6 +1,6 @@
 /** What a migration says of itself: the status query, the workflow's result, `show --json`, the report. */
 import type { FailureFields } from './errors';
-import type { MigrationMode, MigrationOption } from './request';
+import type { Concurrency, MigrationMode, MigrationOption } from './request';
 import type { Throttle } from './throttle';
 
 /** Azure's states, and ours beside them: `SucceededUnverified`, `NeedsCleanup`. */
@@ -224,6 +224,8 @@ export interface MigrationStatus {
   startedAt: string;
   endedAt?: string;
   findings: Finding[];
+  /** Absent before the servers were looked at. */
+  concurrency?: Concurrency;
   /** As it is now. */
   throttle: Throttle;
   databases: DatabaseStatus[];

@@ -1,6 +1,6 @@
 /** Arguments and results of the durable steps: what stands in a history between workflow and activity. */
 import type { FailureFields } from './errors';
-import type { MigrationRequest, OnCancel } from './request';
+import type { Concurrency, MigrationRequest, OnCancel } from './request';
 import type { Amounts, Difference, Finding, TableReport } from './status';
 
 /** The argument of every step on one database. */
@@ -42,6 +42,8 @@ export interface ValidationResult {
   findings: Finding[];
   /** The databases to migrate, resolved from the request or from the source. */
   databases: string[];
+  /** What holds from now on; absent where a server could not be reached. */
+  concurrency?: Concurrency;
 }
 
 /** One table that has activities of its own. */

@@ -1,4 +1,4 @@
-import type { MigrationLimits, MigrationMode } from './request';
+import type { Concurrency, MigrationMode } from './request';
 
 /** What a migration may ask of its source at most. A person may change it while the migration runs. */
 export interface Throttle {
@@ -16,7 +16,7 @@ export interface ThrottleRequest {
 
 /** One database's share. */
 export interface ThrottleShare {
-  /** Copies in flight; see `MigrationLimits`. */
+  /** Copies in flight; see `Concurrency`. */
   copiesAtOnce: number;
   bytesPerSecond?: number;
 }
@@ -33,7 +33,7 @@ export function fewestConnections(mode: MigrationMode, databases: number): numbe
 
 interface Sharing {
   throttle: Throttle;
-  limits: MigrationLimits;
+  limits: Concurrency;
   mode: MigrationMode;
   /** All of the migration's. */
   databases: number;

@@ -4,7 +4,6 @@ import type {
   LoadProgress,
   MigrationStatus,
   ReplicationStatus,
-  Throttle,
 } from '../contract';
 
 /** Markdown for the workflow's page in the Temporal Web UI. */
@@ -14,7 +13,7 @@ export function migrationDetails(status: MigrationStatus): string {
   return [
     `**${status.state}** ${status.source} → ${status.target}`,
     ...story(status.failure),
-    ...throttleDetails(status.throttle),
+    ...concurrencyDetails(status),
     '',
     '| database | state | phase | tables | rows | bytes | replication |',
     '| --- | --- | --- | ---: | ---: | ---: | --- |',
@@ -35,8 +34,16 @@ export function migrationDetails(status: MigrationStatus): string {
   ].join('\n');
 }
 
-function throttleDetails({ maxRate, maxConnections }: Throttle): string[] {
+function concurrencyDetails({
+  concurrency,
+  throttle: { maxRate, maxConnections },
+}: MigrationStatus): string[] {
   return [
+    ...(concurrency === undefined
+      ? []
+      : [
+          `At a time: ${concurrency.databasesAtOnce} databases, of each ${concurrency.copiesAtOnce} copies and ${concurrency.indexesAtOnce} index builds.`,
+        ]),
     ...(maxRate === undefined ? [] : [`At most ${formatBytes(maxRate)} a second from the source.`]),
     ...(maxConnections === undefined ? [] : [`At most ${maxConnections} sessions on the source.`]),
   ];

@@ -4,12 +4,12 @@ import {
   SEARCH_ATTRIBUTES,
   type DatabaseStatus,
   type FailureFields,
-  type Finding,
   type LeftOnSource,
   type MigrationRequest,
   type MigrationState,
   type MigrationStatus,
   type ThrottleRequest,
+  type ValidationResult,
 } from '../contract';
 import { migrationDetails } from './details';
 
@@ -50,8 +50,9 @@ export class MigrationLog {
     this.show();
   }
 
-  validated(findings: Finding[], databases: string[]): void {
+  validated({ findings, databases, concurrency }: ValidationResult): void {
     this.status.findings = findings;
+    this.status.concurrency = concurrency;
     this.status.databases = databases.map((database) => ({
       database,
       state: 'InProgress',

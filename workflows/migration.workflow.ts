@@ -79,16 +79,18 @@ function cancelledFromOutside(): boolean {
 }
 
 async function migrateServer(
-  request: MigrationRequest,
+  asked: MigrationRequest,
   log: MigrationLog,
   throttle: SourceThrottle,
 ): Promise<void> {
-  const { validation } = activityClasses(request);
-  const { findings, databases } = await validation.validate({ request });
-  log.validated(findings, databases);
+  const { validation } = activityClasses(asked);
+  const validated = await validation.validate({ request: asked });
+  const { findings, databases, concurrency } = validated;
+  log.validated(validated);
   if (findings.some((finding) => finding.state === 'Failed')) return log.end('ValidationFailed');
-  if (request.option === 'Validate') return log.end('Succeeded');
+  if (asked.option === 'Validate') return log.end('Succeeded');
 
+  const request = { ...asked, limits: { ...asked.limits, ...concurrency } };
   await runAll(databases.map((name) => () => migrateDatabase(request, name, log, throttle)));
   log.summarize();
 }

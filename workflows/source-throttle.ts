@@ -67,8 +67,8 @@ export class SourceThrottle {
 
   private get sharing() {
     const { limits, mode } = this.request;
-    const { throttle, databases } = this.log.status;
-    return { throttle, limits, mode, databases: databases.length };
+    const { throttle, databases, concurrency = limits } = this.log.status;
+    return { throttle, limits: concurrency, mode, databases: databases.length };
   }
 
   private refuseTooFew({ maxConnections }: ThrottleRequest): void {

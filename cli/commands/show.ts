@@ -5,6 +5,7 @@ import { EXIT } from '../exit-code';
 import { formatName } from '../format';
 import { progressLines } from '../live/progress-lines';
 import type { Output } from '../output';
+import { concurrencyText } from '../report/concurrency-text';
 import { onlineLines } from '../report/online-text';
 import { createReport } from '../report/report';
 import { reportText } from '../report/report-text';
@@ -33,6 +34,7 @@ function runningText(snapshot: MigrationSnapshot, engine: Engine, output: Output
   const figures = new ProgressMeter().measure(snapshot);
   return [
     `${colors.bold(name)}: ${status === undefined ? '' : `${status.source} to ${status.target}: `}${status?.state ?? 'InProgress'}`,
+    ...(status?.concurrency === undefined ? [] : [concurrencyText(status.concurrency)]),
     ...progressLines(snapshot, figures, { colors, databases: Infinity }),
     ...(status?.databases ?? []).flatMap((database) => onlineSection(database, output)),
     `Workflow: ${snapshot.workflowId} in namespace ${engine.namespace} of ${engine.address}`,

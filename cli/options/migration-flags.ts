@@ -110,8 +110,8 @@ export function addMigrationFlags(command: Command): Command {
       new Option('--pool <name>', 'the workers that serve it (default: "default")').env('FLEXLIFT_POOL'),
     )
     .option('--databases-at-once <n>', 'databases loaded at a time (default: 2)', parseCount)
-    .option('--copies <n>', 'copies at a time per database (default: 4)', parseCount)
-    .option('--indexes <n>', 'index builds at a time per database (default: 2)', parseCount)
+    .option('--copies <n>', 'copies at a time per database (default: 2 per CPU)', parseCount)
+    .option('--indexes <n>', 'index builds at a time per database (default: by the CPUs)', parseCount)
     .option('--part-size <size>', 'cut larger tables into parts of this size (default: 4GB)', parseSize)
     .option('--group-size <size>', 'copy small tables together up to this size (default: 256MB)', parseSize)
     .option('--max-rate <rate>', 'of rows loaded from the source, e.g. 50MB/s (default: no bound)', parseRate)

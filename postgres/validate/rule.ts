@@ -2,6 +2,7 @@ import type { Client } from 'pg';
 import type { FindingState, MigrationMode, MigrationRequest } from '../../contract';
 import type { DatabaseProperties, ServerVersion } from '../catalog';
 import type { Endpoint } from '../connect';
+import type { ServerSizes } from './concurrency';
 
 /** A finding before the runner adds the rule's name and the database. */
 export interface Verdict {
@@ -44,11 +45,13 @@ export interface ServerUser {
 }
 
 export interface ServerContext {
+  /** With the concurrency that was chosen. */
   request: MigrationRequest;
   source: ServerSide;
   target: ServerSide;
   /** Those to migrate. */
   databases: string[];
+  sizes: ServerSizes;
   /** Those to migrate that the source does not have. */
   missing: string[];
   findPgDump: FindPgDump;

@@ -1,8 +1,9 @@
 import { DatabaseError } from 'pg';
-import { FlexliftError, type Finding, type MigrationRequest } from '../../contract';
+import { FlexliftError, type Concurrency, type Finding, type MigrationRequest } from '../../contract';
 import { databaseProperties, listUserDatabases } from '../catalog';
 import { mapPostgresError, withConnection, type Endpoint } from '../connect';
 import { findDatabase } from '../database';
+import { chooseConcurrency } from './concurrency';
 import { liveDatabases } from './live-databases';
 import { forbidWrites, withServer } from './reach';
 import {
@@ -14,6 +15,7 @@ import {
   type ServerContext,
 } from './rule';
 import { DATABASE_RULES, SERVER_RULES } from './rules';
+import { serverSize } from './server-size';
 
 export interface ValidateArguments {
   request: MigrationRequest;
@@ -27,7 +29,8 @@ export interface Validation {
   findings: Finding[];
   /** The databases to migrate that the source has, without those that an earlier run has released. */
   databases: string[];
-  /** Absent where the server could not be reached. */
+  /** These are absent where a server could not be reached. */
+  concurrency?: Concurrency;
   sourceMajor?: number;
   targetMajor?: number;
 }
@@ -49,12 +52,18 @@ export async function validate(args: ValidateArguments): Promise<Validation> {
       const live = await liveDatabases(args, wanted);
       const databases = wanted.filter((name) => !live.has(name));
       const { findPgDump } = args;
-      const context = { request, source: sourceSide, target: targetSide, databases, missing, findPgDump };
+      const sizes = { source: await serverSize(sourceSide), target: await serverSize(targetSide) };
+      const concurrency = chooseConcurrency(request, databases.length, sizes);
+      const context = {
+        request: { ...request, limits: { ...request.limits, ...concurrency } },
+        ...{ source: sourceSide, target: targetSide, databases, missing, sizes, findPgDump },
+      };
       const findings = [...reached, ...(await checkAll(SERVER_RULES, context)), ...[...live].map(leftAlone)];
       for (const database of databases) findings.push(...(await checkDatabase(args, context, database)));
       return {
         findings,
         databases,
+        concurrency,
         sourceMajor: sourceSide.version.major,
         targetMajor: targetSide.version.major,
       };

@@ -48,6 +48,7 @@ export function testRequest(
     keylessTables: 'append',
     limits: DEFAULT_LIMITS,
     throttle: {},
+    openLimits: [],
     timeouts: TEST_TIMEOUTS,
     searchAttributes: true,
     pool: `test-${migrationId}`,

@@ -1,3 +1,4 @@
+import { cpus } from 'node:os';
 import { createServer, type AddressInfo, type Server } from 'node:net';
 import { DEFAULT_LIMITS, DEFAULT_TIMEOUTS, FlexliftError } from '../../../contract';
 import { createTestDatabase, dropTestDatabase, run, type Major } from '../../support/servers';
@@ -151,6 +152,14 @@ describe('the pair of servers', () => {
         remedy: 'Install it.',
       },
     ]);
+  });
+
+  it.each([11, 17] as const)('chooses how much goes on at a time by the CPUs of %i', async (source) => {
+    const scenario: Scenario = { source, target: 18, databases: [database] };
+    const change = { openLimits: ['copiesAtOnce' as const], limits: DEFAULT_LIMITS };
+    const { concurrency } = await runValidation({ ...scenario, change });
+    const copiesAtOnce = Math.min(8, 2 * cpus().length);
+    expect(concurrency).toEqual({ databasesAtOnce: 2, copiesAtOnce, indexesAtOnce: 2 });
   });
 
   it('counts the connections that a role may have', async () => {

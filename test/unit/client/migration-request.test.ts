@@ -35,6 +35,7 @@ test('fills in every default', () => {
     onCancel: 'keep-target',
     keylessTables: 'append',
     limits: DEFAULT_LIMITS,
+    openLimits: ['databasesAtOnce', 'copiesAtOnce', 'indexesAtOnce'],
     throttle: {},
     timeouts: DEFAULT_TIMEOUTS,
     searchAttributes: true,

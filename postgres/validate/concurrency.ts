@@ -1,0 +1,49 @@
+import { databasesAtOnce, shareOf, type Concurrency, type MigrationRequest } from '../../contract';
+import type { ServerSize } from './server-size';
+import { sessionsOf } from './sessions-of';
+
+export interface ServerSizes {
+  source: ServerSize;
+  target: ServerSize;
+}
+
+/** Where a server's CPUs are not known. */
+const UNKNOWN: Pick<Concurrency, 'copiesAtOnce' | 'indexesAtOnce'> = { copiesAtOnce: 4, indexesAtOnce: 2 };
+const MOST: typeof UNKNOWN = { copiesAtOnce: 8, indexesAtOnce: 4 };
+
+/**
+ * How much goes on at a time, as far as the request leaves it open: two copies for each CPU of the smaller server (one works
+ * while the other waits for its disk or the network), one index for each two of the target's (the server's own
+ * parallel workers use the others), and less where the connections that are free would not do.
+ */
+export function chooseConcurrency(
+  {
+    limits,
+    openLimits,
+    mode,
+    throttle,
+  }: Pick<MigrationRequest, 'limits' | 'openLimits' | 'mode' | 'throttle'>,
+  databases: number,
+  { source, target }: ServerSizes,
+): Concurrency {
+  const { databasesAtOnce: atOnce, copiesAtOnce, indexesAtOnce } = limits;
+  const chosen: Concurrency = { databasesAtOnce: atOnce, copiesAtOnce, indexesAtOnce };
+  const smaller = Math.min(source.cpus ?? Infinity, target.cpus ?? Infinity);
+  const byCpus = {
+    copiesAtOnce: Number.isFinite(smaller) ? 2 * smaller : UNKNOWN.copiesAtOnce,
+    indexesAtOnce: target.cpus === undefined ? UNKNOWN.indexesAtOnce : Math.ceil(target.cpus / 2),
+  };
+  for (const name of ['copiesAtOnce', 'indexesAtOnce'] as const) {
+    if (openLimits.includes(name)) chosen[name] = Math.min(Math.max(byCpus[name], 2), MOST[name]);
+  }
+  const fits = () => {
+    const sharing = { throttle, limits: chosen, mode, databases };
+    const loading = Math.min(databasesAtOnce(sharing), databases);
+    const used = sessionsOf({ ...chosen, ...shareOf(sharing, loading) }, { mode, databases, loading });
+    return used.source <= source.freeConnections && used.target <= target.freeConnections;
+  };
+  for (const name of ['copiesAtOnce', 'databasesAtOnce', 'indexesAtOnce'] as const) {
+    while (openLimits.includes(name) && chosen[name] > 1 && !fits()) chosen[name] -= 1;
+  }
+  return chosen;
+}

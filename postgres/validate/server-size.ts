@@ -1,0 +1,52 @@
+import { DatabaseError } from 'pg';
+import type { ServerSide } from './rule';
+
+/** What of a server says how much it can do at a time. */
+export interface ServerSize {
+  /** Absent where the user may not know: a managed server's never does. */
+  cpus?: number;
+  /** What `max_connections` and the role's own limit leave; our own sessions of now will be free by then. */
+  freeConnections: number;
+}
+
+export async function serverSize(side: ServerSide): Promise<ServerSize> {
+  return { cpus: await cpus(side), freeConnections: await freeConnections(side) };
+}
+
+/** Of the server's host, if that is a Linux and its files may be read: superusers may. */
+async function cpus({ client, user }: ServerSide): Promise<number | undefined> {
+  if (!user.superuser) return undefined;
+  try {
+    // with a length, for the file says that it has none
+    const { rows } = await client.query<{ cpus: number }>(
+      `SELECT pg_catalog.count(*)::integer AS cpus
+         FROM pg_catalog.regexp_matches(pg_catalog.pg_read_file('/proc/cpuinfo', 0, 10000000, true), '^processor\\s', 'gn')`,
+    );
+    const count = rows[0]?.cpus ?? 0;
+    return count > 0 ? count : undefined;
+  } catch (error) {
+    if (error instanceof DatabaseError) return undefined;
+    throw error;
+  }
+}
+
+async function freeConnections({ client, user }: ServerSide): Promise<number> {
+  const { rows } = await client.query<{ free: number }>(
+    `WITH session AS (SELECT usesysid, application_name FROM pg_catalog.pg_stat_activity
+                       WHERE usesysid IS NOT NULL AND pid <> pg_catalog.pg_backend_pid())
+     SELECT LEAST(
+              limits.total - (SELECT pg_catalog.count(*) FROM session),
+              CASE WHEN me.rolconnlimit >= 0 AND NOT me.rolsuper
+                   THEN me.rolconnlimit - (SELECT pg_catalog.count(*) FROM session WHERE usesysid = me.oid)
+              END)::integer AS free
+       FROM pg_catalog.pg_roles me,
+            (SELECT pg_catalog.sum(setting::integer *
+                      CASE WHEN name = 'max_connections' THEN 1 WHEN $2 THEN 0 ELSE -1 END) AS total
+               FROM pg_catalog.pg_settings
+              WHERE name IN ('max_connections', 'superuser_reserved_connections', 'reserved_connections')
+            ) AS limits
+      WHERE me.rolname = $1`,
+    [user.name, user.superuser],
+  );
+  return rows[0]?.free ?? 0;
+}

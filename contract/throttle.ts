@@ -21,6 +21,10 @@ export interface ThrottleShare {
   bytesPerSecond?: number;
 }
 
+/**
+ * Sessions on the source per copy: online a table's own keeper is one, and two more stand by while it takes its snapshot.
+ */
+export const SESSIONS_PER_COPY: Record<MigrationMode, number> = { Offline: 1, Online: 4 };
 /** Sessions on the source per database, beside its copies: keeper, lock, schema dump. */
 export const BESIDE_COPIES = 3;
 /** Online, for each database until its cutover: walsender, watch, prover. */
@@ -28,7 +32,7 @@ export const TO_REPLICATE = 3;
 
 /** With fewer sessions on the source a migration of so many databases comes to no end. */
 export function fewestConnections(mode: MigrationMode, databases: number): number {
-  return 1 + BESIDE_COPIES + (mode === 'Online' ? databases * TO_REPLICATE : 0);
+  return SESSIONS_PER_COPY[mode] + BESIDE_COPIES + (mode === 'Online' ? databases * TO_REPLICATE : 0);
 }
 
 interface Sharing {
@@ -42,16 +46,20 @@ interface Sharing {
 /** How many databases may load at a time. */
 export function databasesAtOnce({ throttle, limits, mode, databases }: Sharing): number {
   const left = connectionsToLoad({ throttle, mode, databases });
-  return Math.max(1, Math.min(limits.databasesAtOnce, Math.floor(left / (1 + BESIDE_COPIES))));
+  return Math.max(
+    1,
+    Math.min(limits.databasesAtOnce, Math.floor(left / (SESSIONS_PER_COPY[mode] + BESIDE_COPIES))),
+  );
 }
 
 /** The share of each of those that load now. */
 export function shareOf(sharing: Sharing, loading: number): ThrottleShare {
-  const { throttle, limits } = sharing;
+  const { throttle, limits, mode } = sharing;
   const atOnce = Math.max(1, loading);
   const connections = Math.floor(connectionsToLoad(sharing) / atOnce) - BESIDE_COPIES;
+  const copies = Math.floor(connections / SESSIONS_PER_COPY[mode]);
   return {
-    copiesAtOnce: Math.max(1, Math.min(limits.copiesAtOnce, connections)),
+    copiesAtOnce: Math.max(1, Math.min(limits.copiesAtOnce, copies)),
     bytesPerSecond: throttle.maxRate === undefined ? undefined : throttle.maxRate / atOnce,
   };
 }

@@ -41,7 +41,7 @@ export class SourceThrottle {
         return log.status;
       },
       {
-        validator: (change: ThrottleRequest) => this.refuseTooFew(change),
+        validator: (change: ThrottleRequest) => this.check(change),
         description: 'How much the source may be asked for: bytes a second, sessions',
       },
     );
@@ -71,9 +71,11 @@ export class SourceThrottle {
     return { throttle, limits: concurrency, mode, databases: databases.length };
   }
 
-  private refuseTooFew({ maxConnections }: ThrottleRequest): void {
+  private check({ maxRate, maxConnections }: ThrottleRequest): void {
     const { mode, databases, endedAt } = this.log.status;
     if (endedAt !== undefined) refuse('The migration has ended.', 'See flexlift show.', 'InvalidRequest');
+    if (typeof maxRate === 'number' && !(maxRate > 0))
+      refuse(`A rate of ${maxRate} bytes a second is none.`, 'Give one above 0.', 'InvalidRequest');
     const fewest = fewestConnections(mode, databases.length);
     if (typeof maxConnections !== 'number' || maxConnections >= fewest) return;
     refuse(

@@ -100,13 +100,16 @@ describe('a replication that goes on for long', () => {
       const migration = await online.start({ timeouts: shortened });
       shop.startWorker(migration.request.pool);
       await untilReplication(migration.handle, 'ReadyForCutover');
-      let segments = 0;
+      let [segments, proofs] = [0, 0];
       await eventually(
         'the end of the day',
-        async () => (segments = await begun(migration, 'applyChanges')) >= segmentsOfADay,
-        { timeout: A_SHORT_DAY, interval: 3_000, seen: () => `${segments} segments` },
+        async () => {
+          segments = await begun(migration, 'applyChanges');
+          proofs = await begun(migration, 'planProofs');
+          return segments >= segmentsOfADay && proofs > 10;
+        },
+        { timeout: A_SHORT_DAY, interval: 3_000, seen: () => `${segments} segments, ${proofs} proofs` },
       );
-      expect(await begun(migration, 'planProofs')).toBeGreaterThan(10);
       expect((await cutOver(migration.handle)).cutover?.state).toBe('Released');
       await expectReleased(shop, migration, [SOURCE, TARGET]);
       const events = (await runsOf(replicationOf(migration))).map((run) => run.events);

@@ -1,9 +1,17 @@
-import { DEFAULT_LIMITS, THROTTLE_UPDATE, type MigrationStatus, type ThrottleRequest } from '../../contract';
 import { setTimeout as pause } from 'node:timers/promises';
+import {
+  CANCEL_UPDATE,
+  DEFAULT_LIMITS,
+  THROTTLE_UPDATE,
+  type MigrationStatus,
+  type ThrottleRequest,
+} from '../../contract';
 import { untilActive } from '../support/active';
 import { useShopMigrations } from '../support/e2e';
 import { testRequest, type MigrationHandle } from '../support/migration';
+import { untilReplication } from '../support/online';
 import { testAddress, withSession } from '../support/servers';
+import { itInAll } from '../support/all';
 import { SMALL_PARTS } from '../support/shop-like';
 
 const SOURCE = 14;
@@ -37,6 +45,25 @@ function countSessions(migrationId: string): { stop: () => Promise<number> } {
     },
   };
 }
+
+itInAll.each([
+  ['Offline', 5],
+  ['Online', 18],
+] as const)('%s, no more than %i sessions are on the source at a time', async (mode, maxConnections) => {
+  const request = testRequest(testAddress(SOURCE), testAddress(TARGET), {
+    mode,
+    databases: [shop.database],
+    limits: { ...DEFAULT_LIMITS, partBytes: SMALL_PARTS },
+    throttle: { maxConnections },
+  });
+  const handle = await shop.migrations.start(request);
+  const sessions = countSessions(request.migrationId);
+  shop.startWorker(request.pool);
+  if (mode === 'Online') await untilReplication(handle, 'ReadyForCutover');
+  else expect(await handle.result()).toMatchObject({ state: 'Succeeded' });
+  expect(await sessions.stop()).toBeLessThanOrEqual(maxConnections);
+  if (mode === 'Online') await handle.executeUpdate<MigrationStatus, [object]>(CANCEL_UPDATE, { args: [{}] });
+});
 
 it('a load takes no more of the source than it may, through the death of its worker, until it may', async () => {
   const maxConnections = 5;

@@ -40,8 +40,8 @@ test('what a person has set stays', () => {
 });
 
 test('online each database takes connections until its cutover', () => {
-  expect(chosen({ freeConnections: 23 }, {}, { mode: 'Online' })).toEqual([2, 4, 2]);
-  expect(chosen({ freeConnections: 22 }, {}, { mode: 'Online' })).toEqual([2, 3, 2]);
+  expect(chosen({ freeConnections: 47 }, {}, { mode: 'Online' })).toEqual([2, 4, 2]);
+  expect(chosen({ freeConnections: 46 }, {}, { mode: 'Online' })).toEqual([2, 3, 2]);
 });
 
 test('a bound on the sessions of the source is enough of a bound', () => {

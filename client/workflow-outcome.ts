@@ -75,7 +75,6 @@ function emptyStatus(description: WorkflowExecutionDescription): MigrationStatus
     target: memo?.target ?? '',
     startedAt: description.startTime.toISOString(),
     findings: [],
-    throttle: {},
     databases: [],
   };
 }

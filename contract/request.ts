@@ -126,10 +126,10 @@ export interface MigrationRequest {
   /** Online only. Default `append`. */
   keylessTables: KeylessTables;
   limits: MigrationLimits;
-  /** Of the limits those that nobody has set: they are chosen by the servers. */
-  openLimits: (keyof Concurrency)[];
-  /** As it was at the beginning. */
-  throttle: Throttle;
+  /** Of the limits those that nobody has set: they are chosen by the servers. Absent: none. */
+  openLimits?: (keyof Concurrency)[];
+  /** As it was at the beginning. Absent: no bounds. */
+  throttle?: Throttle;
   timeouts: MigrationTimeouts;
   /** The Temporal server knows flexlift's search attributes; else the migration goes on without them. Default true. */
   searchAttributes: boolean;

@@ -226,8 +226,8 @@ export interface MigrationStatus {
   findings: Finding[];
   /** Absent before the servers were looked at. */
   concurrency?: Concurrency;
-  /** As it is now. */
-  throttle: Throttle;
+  /** As it is now. Absent: no bounds. */
+  throttle?: Throttle;
   databases: DatabaseStatus[];
   failure?: FailureFields;
 }

@@ -36,7 +36,7 @@ export function fewestConnections(mode: MigrationMode, databases: number): numbe
 }
 
 interface Sharing {
-  throttle: Throttle;
+  throttle: Throttle | undefined;
   limits: Concurrency;
   mode: MigrationMode;
   /** All of the migration's. */
@@ -60,14 +60,10 @@ export function shareOf(sharing: Sharing, loading: number): ThrottleShare {
   const copies = Math.floor(connections / SESSIONS_PER_COPY[mode]);
   return {
     copiesAtOnce: Math.max(1, Math.min(limits.copiesAtOnce, copies)),
-    bytesPerSecond: throttle.maxRate === undefined ? undefined : throttle.maxRate / atOnce,
+    bytesPerSecond: throttle?.maxRate === undefined ? undefined : throttle.maxRate / atOnce,
   };
 }
 
-function connectionsToLoad({
-  throttle: { maxConnections = Infinity },
-  mode,
-  databases,
-}: Omit<Sharing, 'limits'>): number {
-  return maxConnections - (mode === 'Online' ? databases * TO_REPLICATE : 0);
+function connectionsToLoad({ throttle, mode, databases }: Omit<Sharing, 'limits'>): number {
+  return (throttle?.maxConnections ?? Infinity) - (mode === 'Online' ? databases * TO_REPLICATE : 0);
 }

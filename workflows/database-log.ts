@@ -2,6 +2,7 @@ import {
   CancellationScope,
   condition,
   getExternalWorkflowHandle,
+  patched,
   setCurrentDetails,
   workflowInfo,
 } from '@temporalio/workflow';
@@ -164,6 +165,8 @@ export class DatabaseLog {
   private showSteps({ underWay }: CutoverReport): void {
     const phase = underWay.at(-1);
     if (phase === undefined) return;
+    // a cutover that began with earlier code told no more than its phase
+    if (phase === this.status.phase && !patched('steps-under-way')) return;
     this.status.phase = phase;
     this.tell().catch(() => undefined);
   }

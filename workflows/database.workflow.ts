@@ -17,16 +17,19 @@ import { Limiter } from './limiter';
 import { loadRows } from './load-rows';
 import { migrateOnline } from './online-database';
 import { runAll } from './run-all';
-import { throttleSignal } from './source-throttle';
+import { throttleSignal, wholeShare } from './source-throttle';
 
 export const databaseStatusQuery = defineQuery<DatabaseStatus>(STATUS_QUERY);
 
 /**
  * The migration of one database: its target is created, then all goes as its mode has it.
  *
- * @param firstShare of what the source may be asked for; others come by signal
+ * @param firstShare of what the source may be asked for; others come by signal. Absent: of a migration without bounds
  */
-export async function database(step: DatabaseStep, firstShare: ThrottleShare): Promise<DatabaseStatus> {
+export async function database(
+  step: DatabaseStep,
+  firstShare: ThrottleShare = wholeShare(step),
+): Promise<DatabaseStatus> {
   const log = new DatabaseLog(step.database);
   setHandler(databaseStatusQuery, () => log.status, {
     description: 'Phase, amounts and differences of this database',

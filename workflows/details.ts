@@ -34,10 +34,8 @@ export function migrationDetails(status: MigrationStatus): string {
   ].join('\n');
 }
 
-function concurrencyDetails({
-  concurrency,
-  throttle: { maxRate, maxConnections },
-}: MigrationStatus): string[] {
+function concurrencyDetails({ concurrency, throttle = {} }: MigrationStatus): string[] {
+  const { maxRate, maxConnections } = throttle;
   return [
     ...(concurrency === undefined
       ? []

@@ -17,7 +17,7 @@ import { loadDetails } from './details';
 import { withCompanion } from './companion';
 import { Limiter } from './limiter';
 import { runAll } from './run-all';
-import { throttleSignal } from './source-throttle';
+import { throttleSignal, wholeShare } from './source-throttle';
 
 export const loadQuery = defineQuery<LoadProgress>(LOAD_QUERY);
 export const paceQuery = defineQuery<number | null>(PACE_QUERY);
@@ -26,7 +26,7 @@ export const paceQuery = defineQuery<number | null>(PACE_QUERY);
  * Copies the rows of one database and builds its indexes. The ledger says what is left: a plan is made, worked
  * through and made again until it is empty, so that whatever a lost snapshot undid is simply planned once more.
  */
-export async function load(step: LoadStep, share: ThrottleShare): Promise<Amounts> {
+export async function load(step: LoadStep, share: ThrottleShare = wholeShare(step)): Promise<Amounts> {
   const loader = new Loader(step, share, activityClasses(step.request));
   setHandler(loadQuery, () => loader.progress, { description: 'Rows, bytes and indexes, planned and done' });
   setHandler(paceQuery, () => loader.pace, { description: 'Bytes a second of each copy, null: no bound' });

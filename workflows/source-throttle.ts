@@ -11,6 +11,7 @@ import {
   fewestConnections,
   shareOf,
   THROTTLE_UPDATE,
+  type DatabaseStep,
   type MigrationRequest,
   type MigrationStatus,
   type ThrottleRequest,
@@ -84,6 +85,11 @@ export class SourceThrottle {
       'InvalidRequest',
     );
   }
+}
+
+/** Where nobody bounds anything: all that the limits allow. */
+export function wholeShare({ request: { limits } }: DatabaseStep): ThrottleShare {
+  return { copiesAtOnce: limits.copiesAtOnce };
 }
 
 /** Tells a child each new share of its own, one after the other, until its `result` is there. */

@@ -37,7 +37,7 @@ class LoadRate {
     private readonly workflowId: string,
     { throttle, limits }: MigrationRequest,
   ) {
-    if (throttle.maxRate !== undefined) {
+    if (throttle?.maxRate !== undefined) {
       this.bytesPerSecond = throttle.maxRate / (limits.databasesAtOnce * limits.copiesAtOnce);
     }
   }

@@ -101,7 +101,7 @@ function isRetrying({ failure, state, bytes, rows }: RunningActivity): boolean {
 }
 
 function throttleLine({ status }: MigrationSnapshot): string[] {
-  const text = status === undefined ? undefined : throttleText(status.throttle);
+  const text = throttleText(status?.throttle);
   return text === undefined ? [] : [text];
 }
 

@@ -19,7 +19,7 @@ const MOST: typeof UNKNOWN = { copiesAtOnce: 8, indexesAtOnce: 4 };
 export function chooseConcurrency(
   {
     limits,
-    openLimits,
+    openLimits = [],
     mode,
     throttle,
   }: Pick<MigrationRequest, 'limits' | 'openLimits' | 'mode' | 'throttle'>,

@@ -47,8 +47,6 @@ export function testRequest(
     onCancel: 'keep-target',
     keylessTables: 'append',
     limits: DEFAULT_LIMITS,
-    throttle: {},
-    openLimits: [],
     timeouts: TEST_TIMEOUTS,
     searchAttributes: true,
     pool: `test-${migrationId}`,

@@ -25,7 +25,8 @@ export const connections: Rule<ServerContext> = {
   },
 };
 
-function tooFew({ mode, throttle: { maxConnections } }: MigrationRequest, databases: number): Verdict[] {
+function tooFew({ mode, throttle }: MigrationRequest, databases: number): Verdict[] {
+  const maxConnections = throttle?.maxConnections;
   const fewest = fewestConnections(mode, databases);
   if (maxConnections === undefined || maxConnections >= fewest) return [];
   return [

@@ -47,7 +47,6 @@ export async function migration(request: MigrationRequest): Promise<MigrationSta
       source: 'old',
       target: 'new',
       findings: [],
-      throttle: {},
     },
     startedAt: new Date().toISOString(),
     databases: [

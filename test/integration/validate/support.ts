@@ -45,8 +45,6 @@ export async function runValidation(scenario: Scenario): Promise<Validation> {
       compare: true,
       onCancel: 'keep-target',
       keylessTables: 'append',
-      throttle: {},
-      openLimits: [],
       limits: { ...DEFAULT_LIMITS, databasesAtOnce: 1, copiesAtOnce: 1, indexesAtOnce: 1 },
       timeouts: { ...DEFAULT_TIMEOUTS, validation: 2_000, connect: 500, retryInitial: 100 },
       searchAttributes: false,

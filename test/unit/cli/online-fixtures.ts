@@ -67,7 +67,6 @@ export function migration(
     target: 'new:5432',
     startedAt: '2026-01-31T09:00:00Z',
     findings: [],
-    throttle: {},
     databases,
     ...change,
   };

@@ -60,7 +60,7 @@ test('other phases show no bar, a failed database says so', () => {
 
 test('before the databases are known it says what is waited for', () => {
   expect(lines([])).toEqual(['Waiting for a worker']);
-  expect(lines([], snapshot({ status: { throttle: {}, databases: [] } as never }))).toEqual(['Validating']);
+  expect(lines([], snapshot({ status: { databases: [] } as never }))).toEqual(['Validating']);
 });
 
 test('many databases are cut to those under way', () => {

@@ -61,7 +61,6 @@ function report(change: Partial<MigrationStatus> = {}): MigrationReport {
       startedAt: '2026-01-31T10:00:00Z',
       endedAt: '2026-01-31T10:03:20Z',
       findings: [],
-      throttle: {},
       databases: [database()],
       ...change,
     },

@@ -15,7 +15,7 @@ export interface ChangedOption {
 }
 
 /** They belong to the run, not to what a person asked for. */
-const NOT_COMPARED = ['searchAttributes'];
+const NOT_COMPARED = ['searchAttributes', 'openLimits'];
 
 /** What a run that goes on where another stopped must not change: the target holds the effects of the old value. */
 const FIXED = ['source.host', 'source.port', 'mode', 'noOwner', 'noPrivileges'];

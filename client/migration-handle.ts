@@ -157,8 +157,8 @@ export class MigrationHandle {
   }
 
   /**
-   * Changes how much the source may be asked for. Copies in flight follow within seconds; sessions that are too many go as
-   * their parts end.
+   * Changes how much the source may be asked for. Copies in flight follow a rate within seconds; where sessions are too
+   * many, nothing new begins until enough have ended.
    *
    * @throws FlexliftError InvalidRequest where it is too little to go on, NoWorker; RequestError
    */

@@ -166,8 +166,8 @@ export interface CutoverReport {
   fencedAt?: string;
   /** For how long the application could not write: from the fence to the release, or to its lifting. */
   fencedSeconds?: number;
-  /** The steps that have begun and not ended, in the order of their beginning. */
-  underWay: Phase[];
+  /** The steps that have begun and not ended, in the order of their beginning. Absent: not told by earlier code. */
+  underWay?: Phase[];
   /** Seconds of each step that has ended. */
   seconds: Partial<Record<Phase, number>>;
   /** Why it was called off. */

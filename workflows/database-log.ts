@@ -150,19 +150,20 @@ export class DatabaseLog {
     const { cutover } = this.status;
     if (cutover === undefined) throw new Error(`${phase} without a cutover`);
     if (phase === 'Fence') cutover.fencedAt = new Date().toISOString();
-    cutover.underWay.push(phase);
-    this.showSteps(cutover);
+    const underWay = (cutover.underWay ??= []);
+    underWay.push(phase);
+    this.showSteps(underWay);
     try {
       const result = await work();
       cutover.seconds[phase] = (cutover.seconds[phase] ?? 0) + secondsSince(started);
       return result;
     } finally {
-      cutover.underWay.splice(cutover.underWay.indexOf(phase), 1);
-      this.showSteps(cutover);
+      underWay.splice(underWay.indexOf(phase), 1);
+      this.showSteps(underWay);
     }
   }
 
-  private showSteps({ underWay }: CutoverReport): void {
+  private showSteps(underWay: Phase[]): void {
     const phase = underWay.at(-1);
     if (phase === undefined) return;
     // a cutover that began with earlier code told no more than its phase

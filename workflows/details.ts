@@ -98,7 +98,7 @@ export function replicationDetails(status: ReplicationStatus): string {
 }
 
 function cutoverDetails(cutover: CutoverReport): string[] {
-  const { attempt, state, underWay, seconds, fencedSeconds, failure } = cutover;
+  const { attempt, state, underWay = [], seconds, fencedSeconds, failure } = cutover;
   const steps = Object.entries(seconds).map(([phase, took]) => `${phase} ${took} s`);
   return [
     '',

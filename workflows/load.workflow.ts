@@ -47,6 +47,7 @@ class Loader {
     indexes: { total: 0, built: 0 },
   };
   private readonly copies: Limiter;
+  private inFlight = 0;
   private readonly builds: Limiter;
   /** Apart from the copies, which run under them. */
   private readonly snapshots: Limiter;
@@ -65,7 +66,19 @@ class Loader {
   /** Those in flight have all of the share: one that ends leaves its own to them. */
   get pace(): number | null {
     const { bytesPerSecond } = this.share;
-    return bytesPerSecond === undefined ? null : bytesPerSecond / Math.max(1, this.copies.inUse);
+    return bytesPerSecond === undefined ? null : bytesPerSecond / Math.max(1, this.inFlight);
+  }
+
+  /** A checksum takes a copy's turn, but no bytes. */
+  private async copy<T>(work: () => Promise<T>): Promise<T> {
+    return await this.copies.run(async () => {
+      this.inFlight += 1;
+      try {
+        return await work();
+      } finally {
+        this.inFlight -= 1;
+      }
+    });
   }
 
   throttle(share: ThrottleShare): void {
@@ -156,7 +169,7 @@ class Loader {
 
   private async part(table: { oid: number; name: string }, part: number): Promise<PartResult> {
     const summary = `${table.name} part ${part}`;
-    const result = await this.copies.run(() =>
+    const result = await this.copy(() =>
       this.activities.bulk.copyPart.executeWithOptions({ summary }, [{ ...this.step, table, part }]),
     );
     const { rows, bytes } = result;
@@ -173,7 +186,7 @@ class Loader {
 
   private async group(group: TableGroup): Promise<void> {
     const summary = `group ${group.number}: ${group.tables} small tables`;
-    const copied = await this.copies.run(() =>
+    const copied = await this.copy(() =>
       this.activities.bulk.copyGroup.executeWithOptions({ summary }, [{ ...this.step, group: group.number }]),
     );
     this.count(copied);
@@ -181,7 +194,7 @@ class Loader {
 
   private async largeObjects(batch: number): Promise<void> {
     const summary = `large objects, batch ${batch}`;
-    const { bytes } = await this.copies.run(() =>
+    const { bytes } = await this.copy(() =>
       this.activities.bulk.copyLargeObjects.executeWithOptions({ summary }, [{ ...this.step, batch }]),
     );
     this.count({ tables: 0, rows: 0, bytes });

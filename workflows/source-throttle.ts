@@ -60,10 +60,14 @@ export class SourceThrottle {
     });
   }
 
-  /** A table that is copied anew, long after the load, has its share beside those that load. */
+  /** Those that load no more may copy a table anew, or compare at their cutover: each has its share beside those that load. */
   shareFor(database: string): ThrottleShare {
-    const others = this.loading.has(database) ? 0 : 1;
-    return shareOf(this.sharing, this.loading.size + others);
+    const { databases } = this.log.status;
+    const active = databases.filter(
+      ({ startedAt, endedAt }) => startedAt !== undefined && endedAt === undefined,
+    ).length;
+    const sharers = this.loading.has(database) ? this.loading.size : active;
+    return shareOf(this.sharing, Math.max(1, sharers));
   }
 
   private get sharing() {
@@ -75,8 +79,12 @@ export class SourceThrottle {
   private check({ maxRate, maxConnections }: ThrottleRequest): void {
     const { mode, databases, endedAt } = this.log.status;
     if (endedAt !== undefined) refuse('The migration has ended.', 'See flexlift show.', 'InvalidRequest');
-    if (typeof maxRate === 'number' && !(maxRate > 0))
-      refuse(`A rate of ${maxRate} bytes a second is none.`, 'Give one above 0.', 'InvalidRequest');
+    for (const [name, bound] of Object.entries({ maxRate, maxConnections })) {
+      if (bound === undefined || bound === null || (Number.isFinite(bound) && bound > 0)) continue;
+      refuse(`${name} is ${JSON.stringify(bound)}.`, 'Give a number above 0, or null.', 'InvalidRequest');
+    }
+    if (maxConnections !== undefined && databases.length === 0)
+      refuse('The migration is not ready: it is being validated.', 'Wait for it.');
     const fewest = fewestConnections(mode, databases.length);
     if (typeof maxConnections !== 'number' || maxConnections >= fewest) return;
     refuse(

@@ -19,8 +19,8 @@ export async function withPace<T>(request: MigrationRequest, work: (pace: Pace) 
   const workflowId = info.workflowExecution?.workflowId ?? '';
   const load = loads.get(workflowId) ?? new LoadRate(client, workflowId, request);
   loads.set(workflowId, load);
-  load.begin();
   try {
+    await load.begin();
     return await work(new Pace(() => load.bytesPerSecond));
   } finally {
     if (load.end() === 0) loads.delete(workflowId);
@@ -30,6 +30,7 @@ export async function withPace<T>(request: MigrationRequest, work: (pace: Pace) 
 class LoadRate {
   bytesPerSecond: number | undefined;
   private copies = 0;
+  private firstAnswer: Promise<void> | undefined;
   private timer: NodeJS.Timeout | undefined;
 
   constructor(
@@ -42,9 +43,11 @@ class LoadRate {
     }
   }
 
-  begin(): void {
+  /** Resolves when the rate is known, or cannot be learned at the moment. */
+  async begin(): Promise<void> {
     this.copies += 1;
-    if (this.copies === 1) void this.ask();
+    this.firstAnswer ??= this.ask();
+    await this.firstAnswer;
   }
 
   /** @returns how many are left */

@@ -23,7 +23,7 @@ export function addThrottle(program: Command): void {
     .addHelpText(
       'after',
       examples('flexlift throttle shop --max-rate 20MB/s', 'flexlift throttle shop --max-rate none') +
-        '\nCopies under way follow within seconds; sessions that are too many go as their parts end.\n',
+        '\nCopies under way follow a rate within seconds; where sessions are too many, nothing new begins until enough have ended.\n',
     )
     .action((name: string, { maxRate, maxConnections }: ThrottleFlags, self: Command) =>
       onMigration(self, name, async (handle, { output, signal }) => {

@@ -54,7 +54,7 @@ export function replicationText(
  * @param at milliseconds
  */
 export function cutoverText(
-  { attempt, startedAt, fencedAt, underWay, seconds }: CutoverReport,
+  { attempt, startedAt, fencedAt, underWay = [], seconds }: CutoverReport,
   at: number,
 ): string {
   const since = (instant: string) => formatSeconds(Math.max(0, (at - Date.parse(instant)) / 1_000));

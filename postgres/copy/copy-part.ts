@@ -59,6 +59,8 @@ export async function copyPart(args: CopyPartArguments): Promise<CopiedPart> {
       if (part.copied) return { ...amountOf(part), scope: part.scope ?? 0, alreadyDone: true };
       const started = performance.now();
       const range = part.parts === 1 ? undefined : rangeOf(part);
+      // what small tables took too fast shows only now
+      await args.pace?.held(args.signal);
       const copied = await copyRows({ ...args, range, condition: part.copy_condition });
       const seconds = (performance.now() - started) / 1000;
       await markCopied(args, copied, seconds);

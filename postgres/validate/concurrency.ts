@@ -1,4 +1,4 @@
-import { databasesAtOnce, shareOf, type Concurrency, type MigrationRequest } from '../../contract';
+import type { Concurrency, MigrationRequest } from '../../contract';
 import type { ServerSize } from './server-size';
 import { sessionsOf } from './sessions-of';
 
@@ -17,12 +17,7 @@ const MOST: typeof UNKNOWN = { copiesAtOnce: 8, indexesAtOnce: 4 };
  * parallel workers use the others), and less where the connections that are free would not do.
  */
 export function chooseConcurrency(
-  {
-    limits,
-    openLimits = [],
-    mode,
-    throttle,
-  }: Pick<MigrationRequest, 'limits' | 'openLimits' | 'mode' | 'throttle'>,
+  { limits, openLimits = [], mode }: Pick<MigrationRequest, 'limits' | 'openLimits' | 'mode'>,
   databases: number,
   { source, target }: ServerSizes,
 ): Concurrency {
@@ -37,9 +32,9 @@ export function chooseConcurrency(
     if (openLimits.includes(name)) chosen[name] = Math.min(Math.max(byCpus[name], 2), MOST[name]);
   }
   const fits = () => {
-    const sharing = { throttle, limits: chosen, mode, databases };
-    const loading = Math.min(databasesAtOnce(sharing), databases);
-    const used = sessionsOf({ ...chosen, ...shareOf(sharing, loading) }, { mode, databases, loading });
+    // a throttle may be lifted later
+    const loading = Math.min(chosen.databasesAtOnce, databases);
+    const used = sessionsOf(chosen, { mode, databases, loading });
     return used.source <= source.freeConnections && used.target <= target.freeConnections;
   };
   for (const name of ['copiesAtOnce', 'databasesAtOnce', 'indexesAtOnce'] as const) {

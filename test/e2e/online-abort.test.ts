@@ -91,7 +91,7 @@ async function untilHeld(handle: MigrationHandle, phase: Phase, { side, pid }: H
     `the cutover held at ${phase}`,
     async () => {
       last = (await handle.query<MigrationStatus>(STATUS_QUERY)).databases[0];
-      return last?.cutover?.underWay.includes(phase) === true && (await isWaitedFor(side, pid));
+      return last?.cutover?.underWay?.includes(phase) === true && (await isWaitedFor(side, pid));
     },
     { interval: 20, seen: () => JSON.stringify(last) },
   );

@@ -12,7 +12,7 @@ function chosen(
 ): [databases: number, copies: number, indexes: number] {
   const size = { freeConnections: 100 };
   const { databasesAtOnce, copiesAtOnce, indexesAtOnce } = chooseConcurrency(
-    { limits: DEFAULT_LIMITS, openLimits: [...ALL], mode: 'Offline', throttle: {}, ...change },
+    { limits: DEFAULT_LIMITS, openLimits: [...ALL], mode: 'Offline', ...change },
     databases,
     { source: { ...size, ...source }, target: { ...size, ...target } },
   );
@@ -42,8 +42,4 @@ test('what a person has set stays', () => {
 test('online each database takes connections until its cutover', () => {
   expect(chosen({ freeConnections: 47 }, {}, { mode: 'Online' })).toEqual([2, 4, 2]);
   expect(chosen({ freeConnections: 46 }, {}, { mode: 'Online' })).toEqual([2, 3, 2]);
-});
-
-test('a bound on the sessions of the source is enough of a bound', () => {
-  expect(chosen({ freeConnections: 10 }, {}, { throttle: { maxConnections: 10 } })).toEqual([2, 4, 2]);
 });

@@ -12,7 +12,6 @@ import {
 import { saveSourceChecksum, tableLoad, unfinishedTablesOfGroup, type TableLoad } from '../postgres/ledger';
 import { runTableEntries } from '../postgres/schema';
 import type { Run } from './support/run';
-import { withPace } from './support/source-pace';
 import {
   withAnySnapshot,
   withSnapshot,
@@ -21,7 +20,7 @@ import {
 } from './support/snapshot';
 
 export async function copyPartStep({ database, table, part }: PartStep, run: Run): Promise<PartResult> {
-  const { rows, bytes, scope } = await withPace(run.request, (pace) =>
+  const { rows, bytes, scope } = await run.paced((pace) =>
     withSnapshot(run, database, ofPart(table.oid, part, run), async (sessions) =>
       copyOnePart({ ...sessions, pace }, run, await tableLoad(sessions.target, table.oid), part),
     ),
@@ -44,7 +43,7 @@ export async function checksumSourceTableStep({ database, table }: TableStep, ru
 /** Table by table its rows and the source's checksum, then the indexes of all. What an earlier attempt finished is not touched again. */
 export async function copyGroupStep(step: GroupStep, run: Run): Promise<Amounts> {
   const copyGroup = run.request.mode === 'Online' ? copyOnlineGroup : copyOfflineGroup;
-  return await withPace(run.request, (pace) => copyGroup(step, run, pace));
+  return await run.paced((pace) => copyGroup(step, run, pace));
 }
 
 async function copyOfflineGroup({ database, group }: GroupStep, run: Run, pace: Pace): Promise<Amounts> {
@@ -115,7 +114,7 @@ export async function copyLargeObjectsStep({ database, batch }: LargeObjectStep,
     });
     return { tables: 0, rows: 0, bytes };
   };
-  return await withPace(run.request, (pace) =>
+  return await run.paced((pace) =>
     mode === 'Online'
       ? withAnySnapshot(run, database, copy(pace))
       : withSnapshot(run, database, {}, copy(pace)),

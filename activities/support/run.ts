@@ -13,9 +13,11 @@ import {
   type SessionOwner,
   type Side,
 } from '../../postgres/connect';
+import type { Pace } from '../../postgres/copy';
 import type { LedgerIdentity } from '../../postgres/ledger';
 import { toApplicationFailure } from './failure';
 import type { Secrets } from './secrets';
+import { withPace } from './source-pace';
 
 /** How often progress is handed to the SDK, which throttles by itself. Milliseconds. */
 const HEARTBEAT_INTERVAL = 1_000;
@@ -35,6 +37,8 @@ export interface Run {
   session<T>(side: Side, database: string, work: (client: Client) => Promise<T>): Promise<T>;
   /** One on each side, opened at the same time. */
   sessions<T>(database: string, work: (source: Client, target: Client) => Promise<T>): Promise<T>;
+  /** Of a copy: at the pace that its load gives it. */
+  paced<T>(work: (pace: Pace) => Promise<T>): Promise<T>;
   /** Rides in the heartbeat. */
   progress(progress: Partial<HeartbeatProgress>): void;
 }
@@ -112,6 +116,7 @@ function createRun(
         (use) => session('target', database, use),
         work,
       ),
+    paced: (work) => withPace(context, request, work),
     progress(change) {
       Object.assign(progress, change);
     },

@@ -1,4 +1,4 @@
-import { Context } from '@temporalio/activity';
+import type { Context } from '@temporalio/activity';
 import type { Client } from '@temporalio/client';
 import { PACE_QUERY, type MigrationRequest } from '../../contract';
 import { Pace } from '../../postgres/copy';
@@ -14,8 +14,12 @@ const loads = new Map<string, LoadRate>();
  * Runs a copy of the load that this activity belongs to, with the pace that the load gives each of its copies. Where the load
  * does not answer, the last answer holds; before the first, the least that the request could mean.
  */
-export async function withPace<T>(request: MigrationRequest, work: (pace: Pace) => Promise<T>): Promise<T> {
-  const { client, info } = Context.current();
+export async function withPace<T>(
+  context: Context,
+  request: MigrationRequest,
+  work: (pace: Pace) => Promise<T>,
+): Promise<T> {
+  const { client, info } = context;
   const workflowId = info.workflowExecution?.workflowId ?? '';
   const load = loads.get(workflowId) ?? new LoadRate(client, workflowId, request);
   loads.set(workflowId, load);

@@ -4,6 +4,7 @@ import {
   currentScope,
   holdTableSnapshot,
   importSnapshot,
+  Pace,
   planOnlineLoad,
   storePlan,
   type LoadLimits,
@@ -183,6 +184,7 @@ export class OnlinePair {
         endpoint,
         session: (side, database, work) => withConnection(endpoint(side), database, signal, work),
         sessions: () => Promise.reject(new Error('no part is copied by these')),
+        paced: (work) => work(new Pace(() => undefined)),
         progress: () => undefined,
       },
     );

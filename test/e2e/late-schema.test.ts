@@ -125,7 +125,7 @@ itInAll(
   },
 );
 
-it('a run goes on from one that failed behind row security and revoked rights', async () => {
+itInAll('a run goes on from one that failed behind row security and revoked rights', async () => {
   await run(
     SOURCE,
     database,

@@ -58,7 +58,7 @@ async function activity(migrationId: string, name: string): Promise<boolean> {
 }
 
 describe('late attempts', () => {
-  it('a worker that wakes up after the release cannot touch the target', async () => {
+  itInAll('a worker that wakes up after the release cannot touch the target', async () => {
     const asked = request();
     const handle = await shop.migrations.start(asked);
     shop.startWorker(asked.pool, ['control', 'stream']);

@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import { EXIT } from '../exit-code';
+import { EXIT, UsageError } from '../exit-code';
 import { throttleText } from '../live/throttle-text';
 import { orNone, parseCount, parseRate } from '../options/sizes';
 import { addJsonFlag, examples, type CommonFlags } from './common';
@@ -7,8 +7,8 @@ import { unlessInterrupted } from '../session';
 import { onMigration } from './on-migration';
 
 interface ThrottleFlags extends CommonFlags {
-  maxRate?: number | null;
-  maxConnections?: number | null;
+  maxRate?: number | 'none';
+  maxConnections?: number | 'none';
 }
 
 export function addThrottle(program: Command): void {
@@ -27,7 +27,12 @@ export function addThrottle(program: Command): void {
     )
     .action((name: string, { maxRate, maxConnections }: ThrottleFlags, self: Command) =>
       onMigration(self, name, async (handle, { output, signal }) => {
-        const accepted = await handle.throttle({ maxRate, maxConnections });
+        if (maxRate === undefined && maxConnections === undefined)
+          throw new UsageError('Give --max-rate or --max-connections, or both.');
+        const accepted = await handle.throttle({
+          maxRate: bound(maxRate),
+          maxConnections: bound(maxConnections),
+        });
         const status = await unlessInterrupted(signal, accepted.result({ signal }));
         if (status === undefined) return EXIT.detached;
         if (output.json) output.data(JSON.stringify(status, null, 2));
@@ -35,4 +40,8 @@ export function addThrottle(program: Command): void {
         return EXIT.done;
       }),
     );
+}
+
+function bound(flag: number | 'none' | undefined): number | null | undefined {
+  return flag === 'none' ? null : flag;
 }

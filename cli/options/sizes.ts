@@ -15,9 +15,9 @@ export function parseRate(text: string): number {
   return parseSize(text.trim().replace(/\s*\/\s*s$/i, ''));
 }
 
-/** For a bound that can be taken away: `none` is null. */
-export function orNone(parse: (text: string) => number): (text: string) => number | null {
-  return (text) => (text === 'none' ? null : parse(text));
+/** For a bound that can be taken away; commander would make an empty text of null. */
+export function orNone(parse: (text: string) => number): (text: string) => number | 'none' {
+  return (text) => (text === 'none' ? 'none' : parse(text));
 }
 
 export function parseCount(text: string): number {

@@ -1,7 +1,7 @@
 import { Command } from 'commander';
 import { addMigrationFlags, flagOf, type MigrationFlags } from '../../../cli/options/migration-flags';
 import { migrationOptions } from '../../../cli/options/migration-options';
-import { parseDuration, parseSize } from '../../../cli/options/sizes';
+import { orNone, parseDuration, parseRate, parseSize } from '../../../cli/options/sizes';
 import { holdsPassword } from '../../../cli/process-title';
 
 const servers = ['--source', 'postgres://me@old/', '--target', 'postgres://me@new/'];
@@ -126,6 +126,13 @@ test.each([
 test.each(['0', '-1MB', '', '1EB', '99999999999T'])('no size: %s', (text) =>
   expect(() => parseSize(text)).toThrow(),
 );
+
+test('a bound is a value or none, through commander too', () => {
+  const command = new Command().option('--max-rate <rate>', '', orNone(parseRate));
+  const parsed = (value: string) =>
+    command.parse(['--max-rate', value], { from: 'user' }).opts<{ maxRate: unknown }>().maxRate;
+  expect([parsed('none'), parsed('2MB/s'), parsed('64k')]).toEqual(['none', 2 * 1024 ** 2, 64 * 1024]);
+});
 
 test('options without a flag have none', () => expect(flagOf('nonsense')).toBeUndefined());
 

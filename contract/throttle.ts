@@ -35,6 +35,15 @@ export function fewestConnections(mode: MigrationMode, databases: number): numbe
   return SESSIONS_PER_COPY[mode] + BESIDE_COPIES + (mode === 'Online' ? databases * TO_REPLICATE : 0);
 }
 
+/** What is wrong with a bound, one sentence; `undefined`: the migration can go on with it. */
+export function tooFewConnections(
+  maxConnections: number | null | undefined,
+  fewest: number,
+): string | undefined {
+  if (typeof maxConnections !== 'number' || maxConnections >= fewest) return undefined;
+  return `With ${maxConnections} sessions on the source the migration cannot go on: it needs ${fewest}.`;
+}
+
 interface Sharing {
   throttle: Throttle | undefined;
   limits: Concurrency;

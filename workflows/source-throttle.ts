@@ -11,6 +11,7 @@ import {
   fewestConnections,
   shareOf,
   THROTTLE_UPDATE,
+  tooFewConnections,
   type DatabaseStep,
   type MigrationRequest,
   type MigrationStatus,
@@ -86,12 +87,8 @@ export class SourceThrottle {
     if (maxConnections !== undefined && databases.length === 0)
       refuse('The migration is not ready: it is being validated.', 'Wait for it.');
     const fewest = fewestConnections(mode, databases.length);
-    if (typeof maxConnections !== 'number' || maxConnections >= fewest) return;
-    refuse(
-      `With ${maxConnections} sessions on the source the migration cannot go on: it needs ${fewest}.`,
-      `Give --max-connections ${fewest} or more.`,
-      'InvalidRequest',
-    );
+    const tooFew = tooFewConnections(maxConnections, fewest);
+    if (tooFew !== undefined) refuse(tooFew, `Give --max-connections ${fewest} or more.`, 'InvalidRequest');
   }
 }
 

@@ -2,8 +2,8 @@ import type { Command } from 'commander';
 import { EXIT, UsageError } from '../exit-code';
 import { throttleText } from '../live/throttle-text';
 import { orNone, parseCount, parseRate } from '../options/sizes';
-import { addJsonFlag, examples, type CommonFlags } from './common';
 import { unlessInterrupted } from '../session';
+import { addJsonFlag, examples, type CommonFlags } from './common';
 import { onMigration } from './on-migration';
 
 interface ThrottleFlags extends CommonFlags {

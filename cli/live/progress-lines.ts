@@ -8,8 +8,8 @@ import {
 } from '../../client';
 import { formatBytes, formatCount, formatName, formatSeconds } from '../format';
 import { failureLine } from '../output';
-import { throttleText } from './throttle-text';
 import { cutoverText, onlineTrouble, replicationText } from './replication-lines';
+import { throttleText } from './throttle-text';
 
 type Colors = ReturnType<typeof createColors>;
 

@@ -3,6 +3,7 @@ import {
   databasesAtOnce,
   fewestConnections,
   shareOf,
+  tooFewConnections,
   type MigrationRequest,
 } from '../../../contract';
 import type { Side } from '../../connect';
@@ -26,15 +27,10 @@ export const connections: Rule<ServerContext> = {
 };
 
 function tooFew({ mode, throttle }: MigrationRequest, databases: number): Verdict[] {
-  const maxConnections = throttle?.maxConnections;
   const fewest = fewestConnections(mode, databases);
-  if (maxConnections === undefined || maxConnections >= fewest) return [];
-  return [
-    failed(
-      `With ${maxConnections} sessions on the source the migration cannot go on: it needs ${fewest}.`,
-      `Give --max-connections ${fewest} or more, or leave it out.`,
-    ),
-  ];
+  const sentence = tooFewConnections(throttle?.maxConnections, fewest);
+  if (sentence === undefined) return [];
+  return [failed(sentence, `Give --max-connections ${fewest} or more, or leave it out.`)];
 }
 
 function checkServer(name: Side, { free, needed }: { free: number; needed: number }): Verdict[] {

@@ -1,20 +1,22 @@
 import type { Client } from 'pg';
 import type { ComparePlan, CompareResult, CompareStep, DatabaseStep, Difference } from '../contract';
 import {
-  checksumTable,
-  describeTable,
+  checksumTables,
+  describeTables,
   differenceOfTable,
   differingKeys,
   firstDifferences,
+  type ColumnDescription,
+  type TableChecksum,
 } from '../postgres/compare';
 import { quoteQualified } from '../postgres/connect';
-import { hasSourceMoved } from '../postgres/copy';
+import { hasSourceMoved, tableBatches } from '../postgres/copy';
 import {
   compareBatches,
-  keptSourceChecksum,
-  saveComparison,
-  tableLoad,
-  type TableLoad,
+  keptSourceChecksums,
+  saveComparisons,
+  tableLoads,
+  type SizedTable,
 } from '../postgres/ledger';
 import type { Run } from './support/run';
 
@@ -32,35 +34,70 @@ export async function compareTablesStep(
 ): Promise<CompareResult> {
   return await run.sessions(database, async (source, target) => {
     const moved = await hasSourceMoved(source, target);
+    const wanted = new Set(tableOids);
+    const tables = (await tableLoads(target)).filter(({ oid }) => wanted.has(oid));
     const differences: Difference[] = [];
-    for (const oid of tableOids) {
-      const table = await tableLoad(target, oid);
-      run.progress({ what: `compare ${quoteQualified(table.schema, table.name)}` });
-      differences.push(...(await compareTable({ source, target, table, moved, run })));
+    for (const batch of tableBatches(tables)) {
+      const [first] = batch;
+      if (first !== undefined) run.progress({ what: `compare ${quoteQualified(first.schema, first.name)}` });
+      differences.push(...(await compareBatch({ source, target, tables: batch, moved, run })));
     }
     return { differences };
   });
 }
 
-async function compareTable({ source, target, table, moved, run }: CompareArguments): Promise<Difference[]> {
-  const { signal, identity } = run;
-  const { condition } = table;
-  const columns = await describeTable(source, table.schema, table.name);
-  const kept = moved ? undefined : await keptSourceChecksum(target, table.oid);
-  const there = kept ?? (await checksumTable({ client: source, table, columns, condition, signal }));
-  const here = await checksumTable({ client: target, table, columns, condition, signal });
-  await saveComparison(target, identity, table.oid, { source: there, target: here });
-  if (there.rows === here.rows && there.checksum === here.checksum) return [];
-
-  const keys = differingKeys(await firstDifferences({ source, target, table, condition, signal }));
-  return [differenceOfTable(table, there, here, keys)];
+async function compareBatch(args: CompareArguments): Promise<Difference[]> {
+  const { source, target, tables, moved, run } = args;
+  const oids = tables.map(({ oid }) => oid);
+  const kept = moved ? new Map<number, TableChecksum>() : await keptSourceChecksums(target, oids);
+  const columns = await describeTables(source, tables);
+  const described = tables.map((table, index) => ({ ...table, columns: columns[index] ?? [] }));
+  const [there, here] = await Promise.all([
+    sourceChecksums(args, described, kept),
+    checksumTables({ client: target, tables: described, signal: run.signal }),
+  ]);
+  const found = tables.map((table, index) => ({ table, ...bothOf(there[index], here[index]) }));
+  await saveComparisons(
+    target,
+    run.identity,
+    found.map(({ table, ...both }) => ({ tableOid: table.oid, ...both })),
+  );
+  const differences: Difference[] = [];
+  for (const { table, source: sum, target: other } of found) {
+    if (sum.rows === other.rows && sum.checksum === other.checksum) continue;
+    const { condition } = table;
+    const keys = differingKeys(
+      await firstDifferences({ source, target, table, condition, signal: run.signal }),
+    );
+    differences.push(differenceOfTable(table, sum, other, keys));
+  }
+  return differences;
 }
+
+/** What was kept, and of the other tables what is there now. */
+async function sourceChecksums(
+  { source, run }: CompareArguments,
+  tables: DescribedTable[],
+  kept: Map<number, TableChecksum>,
+): Promise<(TableChecksum | undefined)[]> {
+  const others = tables.filter(({ oid }) => !kept.has(oid));
+  const found = await checksumTables({ client: source, tables: others, signal: run.signal });
+  const now = new Map(others.map(({ oid }, index) => [oid, found[index]]));
+  return tables.map(({ oid }) => kept.get(oid) ?? now.get(oid));
+}
+
+function bothOf(source: TableChecksum | undefined, target: TableChecksum | undefined) {
+  if (source === undefined || target === undefined) throw new Error('two sides have two checksums');
+  return { source, target };
+}
+
+type DescribedTable = SizedTable & { columns: ColumnDescription[] };
 
 interface CompareArguments {
   source: Client;
   target: Client;
-  table: TableLoad;
-  /** The source's server was written to since the snapshot: what was kept of the table may be out of date. */
+  tables: SizedTable[];
+  /** The source's server was written to since the snapshot: what was kept of the tables may be out of date. */
   moved: boolean;
   run: Run;
 }

@@ -3,7 +3,7 @@ import type { CompareResult, Difference, FenceStep } from '../contract';
 import { checksumTable } from '../postgres/compare';
 import { quoteQualified } from '../postgres/connect';
 import { lateTables, type LateTable } from '../postgres/copy';
-import { keptSourceChecksum, rowCondition } from '../postgres/ledger';
+import { keptSourceChecksums, rowCondition } from '../postgres/ledger';
 import { compareLargeObjects } from './compare-large-objects';
 import type { Run } from './support/run';
 
@@ -48,7 +48,7 @@ async function writtenSince(
   table: LateTable,
   signal: AbortSignal,
 ): Promise<Difference[]> {
-  const before = await keptSourceChecksum(target, table.oid);
+  const before = (await keptSourceChecksums(target, [table.oid])).get(table.oid);
   if (before === undefined) return [];
   const condition = rowCondition(table.condition);
   const now = await checksumTable({ client: source, table, condition, signal });

@@ -1,15 +1,23 @@
 import type { Client } from 'pg';
 import type { Amounts, GroupStep, LargeObjectStep, PartResult, PartStep, TableStep } from '../contract';
-import { checksumTable } from '../postgres/compare';
+import { checksumTables, describeTables } from '../postgres/compare';
 import {
   copyGroupOnline,
   copyLargeObjects,
   copyPart,
+  copyTables,
   partOfCompleteScope,
+  tableBatches,
   type CopiedPart,
   type Pace,
 } from '../postgres/copy';
-import { saveSourceChecksum, tableLoad, unfinishedTablesOfGroup, type TableLoad } from '../postgres/ledger';
+import {
+  saveSourceChecksums,
+  tableLoad,
+  unfinishedTablesOfGroup,
+  type SizedTable,
+  type TableLoad,
+} from '../postgres/ledger';
 import { runTableEntries } from '../postgres/schema';
 import type { Run } from './support/run';
 import {
@@ -36,7 +44,7 @@ function ofPart(tableOid: number, part: number, run: Run): SnapshotWanted<Copied
 
 export async function checksumSourceTableStep({ database, table }: TableStep, run: Run): Promise<void> {
   await withSnapshot(run, database, {}, async (sessions) =>
-    takeSourceChecksum(sessions, run, await tableLoad(sessions.target, table.oid)),
+    takeSourceChecksums(sessions, run, [await tableLoad(sessions.target, table.oid)]),
   );
 }
 
@@ -48,18 +56,15 @@ export async function copyGroupStep(step: GroupStep, run: Run): Promise<Amounts>
 
 async function copyOfflineGroup({ database, group }: GroupStep, run: Run, pace: Pace): Promise<Amounts> {
   return await withSnapshot(run, database, {}, async (sessions) => {
-    const total: Amounts = { tables: 0, rows: 0, bytes: 0 };
-    const tables = await unfinishedTablesOfGroup(sessions.target, group, { checksums: run.request.compare });
-    for (const table of tables) {
-      run.signal.throwIfAborted();
-      if (!table.copied) {
-        const { rows, bytes } = await copyOnePart({ ...sessions, pace }, run, table, 1);
-        total.tables += 1;
-        total.rows += rows;
-        total.bytes += bytes;
-      }
-      if (table.checksum) await takeSourceChecksum(sessions, run, table);
-    }
+    const { source, target, scope } = sessions;
+    const tables = await unfinishedTablesOfGroup(target, group, { checksums: run.request.compare });
+    const total = await copyTables({
+      ...{ source, target, pace, scope: scope.scope, identity: run.identity, signal: run.signal },
+      tables: tables.filter((table) => !table.copied),
+      onProgress: (progress) => run.progress(progress),
+    });
+    const unproven = tables.filter((table) => table.checksum);
+    await takeSourceChecksums(sessions, run, unproven);
     await buildIndexes(sessions.target, tables, run);
     return total;
   });
@@ -93,7 +98,7 @@ async function copyOnlineGroup(
 async function buildIndexes(target: Client, tables: TableLoad[], run: Run): Promise<void> {
   const tableOids = tables.map((table) => table.oid);
   const { identity, signal } = run;
-  await runTableEntries({ client: target, identity, tableOids, together: true, signal });
+  await runTableEntries({ client: target, identity, tableOids, signal });
 }
 
 export async function copyLargeObjectsStep({ database, batch }: LargeObjectStep, run: Run): Promise<Amounts> {
@@ -142,12 +147,17 @@ async function copyOnePart(
   });
 }
 
-async function takeSourceChecksum({ source, target, scope }: SnapshotSessions, run: Run, table: TableLoad) {
-  const checksum = await checksumTable({
-    client: source,
-    table,
-    condition: table.condition,
-    signal: run.signal,
-  });
-  await saveSourceChecksum(target, run.identity, table.oid, scope.scope, checksum);
+async function takeSourceChecksums(
+  { source, target, scope }: SnapshotSessions,
+  run: Run,
+  tables: SizedTable[],
+): Promise<void> {
+  const { identity, signal } = run;
+  for (const batch of tableBatches(tables)) {
+    const columns = await describeTables(source, batch);
+    const described = batch.map((table, index) => ({ ...table, columns: columns[index] ?? [] }));
+    const found = await checksumTables({ client: source, tables: described, signal });
+    const checksums = found.map((checksum, index) => ({ tableOid: batch[index]?.oid ?? 0, ...checksum }));
+    await saveSourceChecksums(target, identity, scope.scope, checksums);
+  }
 }

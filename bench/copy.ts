@@ -33,6 +33,8 @@ const SETTINGS = {
   max_wal_size: '8GB',
   min_wal_size: '8GB',
   maintenance_work_mem: '256MB',
+  // 10,000 tables, locked by a snapshot's holder and by pg_dump
+  max_locks_per_transaction: 256,
 };
 
 async function main(): Promise<void> {

@@ -18,6 +18,8 @@ const NO_TARGETS = { targetRatio: undefined, targetPeakBytes: undefined, floorRa
 const MEGABYTE = 1024 ** 2;
 /** Tables are made in transactions of so many, for each holds locks. */
 const TABLES_AT_ONCE = 100;
+/** Tables that the foreign keys refer to: each key of one table makes the next one on it slower, for whoever adds it. */
+const OWNERS = 100;
 
 /** @param size share of the full size, above 0; the targets are for the full size alone */
 export function copyCases(size: number): CopyCase[] {
@@ -91,13 +93,17 @@ function manyTables(count: number): CopyCase {
     title: `${count} small tables, each with a key, an index and a foreign key`,
     targetRatio: 0.8,
     fill: runAll([
-      `CREATE TABLE owners (id int PRIMARY KEY);
-       INSERT INTO owners SELECT generate_series(1, 100)`,
       `DO $$ BEGIN
+         FOR n IN 1 .. ${OWNERS} LOOP
+           EXECUTE format('CREATE TABLE owners_%s (id int PRIMARY KEY)', n);
+           EXECUTE format('INSERT INTO owners_%s SELECT generate_series(1, 100)', n);
+         END LOOP;
+         COMMIT;
          FOR n IN 1 .. ${count} LOOP
-           EXECUTE format('CREATE TABLE small_%s (id int PRIMARY KEY, owner int REFERENCES owners, name text, at timestamptz)', n);
+           EXECUTE format('CREATE TABLE small_%s (id int PRIMARY KEY, owner int, name text, at timestamptz)', n);
            EXECUTE format('CREATE INDEX ON small_%s (name)', n);
            EXECUTE format('INSERT INTO small_%s SELECT g, g, ''name '' || g, now() FROM generate_series(1, 20) g', n);
+           EXECUTE format('ALTER TABLE small_%s ADD FOREIGN KEY (owner) REFERENCES owners_%s', n, 1 + n % ${OWNERS});
            IF n % ${TABLES_AT_ONCE} = 0 THEN COMMIT; END IF;
          END LOOP;
        END $$`,

@@ -7,6 +7,7 @@ export * from './identifier';
 export * from './map-error';
 export { open, socketOf, type ConnectionKind } from './open';
 export * from './predecessors';
+export * from './query-all';
 export { takeReads } from './reading-socket';
 export { applySessionSettings } from './session-settings';
 export { whileFed } from './silence-watch';

@@ -1,6 +1,6 @@
 import type { Client } from 'pg';
 import { quoteQualified } from '../connect';
-import { rowCondition, saveSourceChecksum, type LedgerIdentity } from '../ledger';
+import { rowCondition, saveSourceChecksums, type LedgerIdentity } from '../ledger';
 import { copyPart } from './copy-part';
 import type { ChecksumTable } from './reconcile';
 import type { Scope } from './scope';
@@ -38,7 +38,7 @@ export async function copyContendedTables(args: {
       condition: rowCondition(table.condition),
       signal,
     });
-    await saveSourceChecksum(target, identity, table.oid, scope, checksum);
+    await saveSourceChecksums(target, identity, scope, [{ tableOid: table.oid, ...checksum }]);
   }
 }
 

@@ -1,9 +1,9 @@
 import type { Client } from 'pg';
 import type { Amounts } from '../../contract';
-import { endPredecessors, quoteQualified, withConnection, type Endpoint } from '../connect';
+import { endPredecessors, withConnection, type Endpoint } from '../connect';
 import type { LedgerIdentity } from '../ledger';
 import { completeScope } from './complete-scope';
-import { copyPart } from './copy-part';
+import { copyTables } from './copy-tables';
 import { openExactScope, tablesToCopy, type OnlineTable } from './exact-scope';
 import { lockAndSnapshot } from './exact-snapshot';
 import type { Pace } from './pace';
@@ -47,35 +47,20 @@ export async function copyGroupOnline(args: CopyGroupOnlineArguments): Promise<A
 
 async function copyGroup(args: CopyGroupOnlineArguments, source: Client, target: Client): Promise<Amounts> {
   const { identity, group, predecessorPrefix, onProgress } = args;
-  const total: Amounts = { tables: 0, rows: 0, bytes: 0 };
   const of = { group };
   await endPredecessors(target, predecessorPrefix);
   await retireScope(target, identity, { prefix: predecessorPrefix }, of);
   const left = await tablesToCopy(target, of);
   const tables = args.tableOid === undefined ? left : left.filter(({ oid }) => oid === args.tableOid);
-  if (tables.length === 0) return total;
-  const say = (what: string) => onProgress?.({ what, rows: total.rows, bytes: total.bytes });
+  if (tables.length === 0) return { tables: 0, rows: 0, bytes: 0 };
+  const say = (what: string) => onProgress?.({ what, rows: 0, bytes: 0 });
   const scope = await openGroupScope(args, source, target, tables, say);
-  for (const table of tables) {
-    const what = quoteQualified(table.schema, table.name);
-    const copied = await copyPart({
-      source,
-      target,
-      identity,
-      scope: scope.scope,
-      table,
-      part: 1,
-      signal: args.signal,
-      pace: args.pace,
-      onProgress: ({ rows, bytes }) =>
-        onProgress?.({ what, rows: total.rows + rows, bytes: total.bytes + bytes }),
-    });
-    total.tables += 1;
-    total.rows += copied.rows;
-    total.bytes += copied.bytes;
-  }
+  const copied = await copyTables({
+    ...{ source, target, identity, tables, onProgress },
+    ...{ scope: scope.scope, signal: args.signal, pace: args.pace },
+  });
   await completeScope({ target, identity, scope: scope.scope });
-  return total;
+  return copied;
 }
 
 async function openGroupScope(

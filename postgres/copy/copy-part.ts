@@ -5,7 +5,7 @@ import { copyRows } from './copy-rows';
 import type { RowRange } from './copy-sql';
 import type { CopiedAmount } from './frame-relay';
 import type { Pace } from './pace';
-import { snapshotLost } from './scope';
+import { lockOpenScope, markCopied } from './mark-copied';
 
 export interface CopyPartArguments {
   /** In a transaction that stands in the scope's snapshot. */
@@ -59,11 +59,9 @@ export async function copyPart(args: CopyPartArguments): Promise<CopiedPart> {
       if (part.copied) return { ...amountOf(part), scope: part.scope ?? 0, alreadyDone: true };
       const started = performance.now();
       const range = part.parts === 1 ? undefined : rangeOf(part);
-      // what small tables took too fast shows only now
-      await args.pace?.held(args.signal);
       const copied = await copyRows({ ...args, range, condition: part.copy_condition });
       const seconds = (performance.now() - started) / 1000;
-      await markCopied(args, copied, seconds);
+      await markCopied(target, args.scope, [{ tableOid: table.oid, part: args.part, ...copied, seconds }]);
       return { ...copied, seconds, scope: args.scope, alreadyDone: false };
     });
   return await atSide('target', target, work, object);
@@ -92,16 +90,8 @@ export async function partOfCompleteScope(
   return row && { ...amountOf(row), scope: row.scope, alreadyDone: true };
 }
 
-/**
- * The scope's row is held too: as long as this transaction runs, the scope cannot be declared dead and its tables
- * reset.
- */
 async function lockPart({ target, table, part, scope }: CopyPartArguments): Promise<PartRow> {
-  const open = await target.query(
-    `SELECT FROM flexlift.scope WHERE scope = $1 AND state = 'open' FOR SHARE`,
-    [scope],
-  );
-  if (open.rowCount === 0) throw snapshotLost('The snapshot this part is to be copied from was given up.');
+  await lockOpenScope(target, scope);
   const { rows } = await target.query<PartRow>(
     `SELECT t.parts, t.range_column, p.range_from, p.range_to, t.copy_condition,
             p.copied_at IS NOT NULL AS copied, p.scope, p.rows, p.bytes, p.seconds
@@ -125,18 +115,4 @@ function rangeOf(part: PartRow): RowRange {
 
 function amountOf(part: Pick<PartRow, 'rows' | 'bytes' | 'seconds'>): CopiedAmount & { seconds: number } {
   return { rows: Number(part.rows), bytes: Number(part.bytes), seconds: part.seconds ?? 0 };
-}
-
-async function markCopied(
-  { target, table, part, scope }: CopyPartArguments,
-  { rows, bytes }: CopiedAmount,
-  seconds: number,
-): Promise<void> {
-  await target.query(
-    `UPDATE flexlift.part
-        SET scope = $3, rows = $4, bytes = $5, seconds = $6, copies = copies + 1,
-            copied_by = pg_catalog.current_setting('application_name'), copied_at = pg_catalog.clock_timestamp()
-      WHERE table_oid = $1 AND part = $2`,
-    [table.oid, part, scope, rows, bytes, seconds],
-  );
 }

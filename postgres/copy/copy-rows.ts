@@ -1,23 +1,37 @@
 import type { Client } from 'pg';
 import { atSide, quoteQualified } from '../connect';
-import { copyStatements, type RowRange } from './copy-sql';
+import { copyStatements, type CopyStatements, type RowRange } from './copy-sql';
 import { actAsReplica, emptyTables } from './empty-tables';
-import { relayCopy, type CopiedAmount } from './frame-relay';
+import {
+  relayCopies,
+  type CopiedAmount,
+  type CopyPair,
+  type RelayedCopy,
+  type RelayProgress,
+} from './frame-relay';
 import type { Pace } from './pace';
-import { sourceTable, targetTable } from './table-columns';
+import { sourceTables, targetTables, type CopyTable } from './table-columns';
 
-export interface CopyRowsArguments {
+interface Copying {
   source: Client;
   target: Client;
+  signal: AbortSignal;
+  pace?: Pace;
+  onProgress?: (progress: RelayProgress) => void;
+}
+
+export interface CopyRowsArguments extends Copying {
   /** The oid is the source's. */
   table: { oid: number; schema: string; name: string };
   /** Absent: the whole table; what the target's holds is removed first. */
   range?: RowRange;
   /** The WHERE clause of an extension's configuration table, empty for all of its rows; null for every other table. */
   condition: string | null;
-  signal: AbortSignal;
-  pace?: Pace;
-  onProgress?: (progress: CopiedAmount) => void;
+}
+
+interface CopyWholeTablesArguments extends Copying {
+  /** The oids are the source's; at least one. */
+  tables: { oid: number }[];
 }
 
 /**
@@ -27,14 +41,51 @@ export interface CopyRowsArguments {
 export async function copyRows(args: CopyRowsArguments): Promise<CopiedAmount> {
   const { source, target, table, range, condition, signal, pace, onProgress } = args;
   const object = quoteQualified(table.schema, table.name);
-  const from = await atSide('source', source, () => sourceTable(source, table.oid), object);
-  const into = await targetTable(target, from);
+  const from = await atSide('source', source, () => sourceTables(source, [table.oid]), object);
+  const into = await targetTables(target, from);
   if (condition !== null && (await areEmpty([source, target], object, condition)))
     return { rows: 0, bytes: 0 };
   await actAsReplica(target);
   const freeze = await makeRoom(args, object);
-  const { copyTo, copyFrom } = copyStatements(from, into, condition ?? range, freeze);
-  return await relayCopy({ source, target, copyTo, copyFrom, object, signal, pace, onProgress });
+  const [copied] = await relayCopies({
+    ...{ source, target, signal, pace, onProgress },
+    copies: copyPairs(from, into, { rows: condition ?? range, freeze }),
+  });
+  return { rows: copied?.rows ?? 0, bytes: copied?.bytes ?? 0 };
+}
+
+/** Copies whole tables one after the other, with as many round trips as one takes; what the target's hold is removed first. */
+export async function copyWholeTables({
+  source,
+  target,
+  tables,
+  signal,
+  pace,
+  onProgress,
+}: CopyWholeTablesArguments): Promise<RelayedCopy[]> {
+  const oids = tables.map((table) => table.oid);
+  const from = await atSide('source', source, () => sourceTables(source, oids));
+  const into = await targetTables(target, from);
+  await actAsReplica(target);
+  const freeze = await emptyTables(target, into);
+  return await relayCopies({
+    ...{ source, target, signal, pace, onProgress },
+    copies: copyPairs(from, into, { freeze }),
+  });
+}
+
+/** @param into the same tables on the target, in the same order */
+export function copyPairs(
+  from: CopyTable[],
+  into: CopyTable[],
+  { rows, freeze }: { rows?: RowRange | string; freeze: boolean },
+): (CopyPair & CopyStatements)[] {
+  return from.flatMap((table, index) => {
+    const same = into[index];
+    if (same === undefined) return [];
+    const object = quoteQualified(table.schema, table.name);
+    return [{ ...copyStatements(table, same, rows, freeze), object }];
+  });
 }
 
 async function areEmpty(clients: Client[], object: string, condition: string): Promise<boolean> {

@@ -3,19 +3,18 @@ import type { Connection, Submittable } from 'pg';
 import { takeReads } from '../connect';
 
 /**
- * A COPY statement that runs on a `pg` Client; the handlers are what the Client calls for each message.
- * https://www.postgresql.org/docs/current/protocol-flow.html#PROTOCOL-COPY
+ * COPY statements that run one after the other on a `pg` Client, as one query; the handlers are what the Client calls for
+ * each message. https://www.postgresql.org/docs/current/protocol-flow.html#PROTOCOL-COPY
  */
 abstract class CopyStatement implements Submittable {
-  /** The `n` of `COPY n`, once the server is ready for the next statement. Rejects with what the server or socket threw. */
-  readonly finished: Promise<number>;
+  /** Once the server is ready for the next query. Rejects with what the server or socket threw. */
+  readonly finished: Promise<void>;
   settled = false;
 
-  private rows = 0;
-  private resolve!: (rows: number) => void;
+  private resolve!: () => void;
   private reject!: (error: Error) => void;
 
-  constructor(protected readonly text: string) {
+  constructor(private readonly statements: string[]) {
     this.finished = new Promise((resolve, reject) => {
       this.resolve = resolve;
       this.reject = reject;
@@ -24,16 +23,12 @@ abstract class CopyStatement implements Submittable {
   }
 
   submit(connection: Connection): void {
-    connection.query(this.text);
-  }
-
-  handleCommandComplete(message: { text: string }): void {
-    this.rows = Number(/^COPY (\d+)$/.exec(message.text)?.[1]);
+    connection.query(this.statements.join(';\n'));
   }
 
   handleReadyForQuery(): void {
     this.settled = true;
-    this.resolve(this.rows);
+    this.resolve();
   }
 
   handleError(error: Error): void {
@@ -42,14 +37,14 @@ abstract class CopyStatement implements Submittable {
   }
 }
 
-/** `COPY … TO STDOUT`: its CopyData messages go to the walker and never through pg's parser. */
+/** `COPY … TO STDOUT`: all its messages but the last go to the walker and never through pg's parser. */
 export class CopyOut extends CopyStatement {
   /** @param walk gets each chunk, and returns what follows the stream's end */
   constructor(
-    text: string,
+    statements: string[],
     private readonly walk: (chunk: Buffer, release: () => void) => Buffer | undefined,
   ) {
-    super(text);
+    super(statements);
   }
 
   override submit(connection: Connection): void {
@@ -69,15 +64,20 @@ export class CopyOut extends CopyStatement {
   }
 }
 
-/** `COPY … FROM STDIN`: the server's side of the socket stays with pg's parser, ours is free once it is accepted. */
+/**
+ * `COPY … FROM STDIN`: the server's side of the socket stays with pg's parser, ours is free once the first is accepted: the
+ * data of all of them may be sent without waiting for the others.
+ */
 export class CopyIn extends CopyStatement {
   /** The server takes data from now on. */
   readonly accepted: Promise<void>;
+  /** Of each statement that is complete, the `n` of its `COPY n`. */
+  readonly stored: number[] = [];
 
   private accept!: () => void;
 
-  constructor(text: string) {
-    super(text);
+  constructor(statements: string[]) {
+    super(statements);
     this.accepted = new Promise((resolve, reject) => {
       this.accept = resolve;
       this.finished.catch(reject);
@@ -87,6 +87,10 @@ export class CopyIn extends CopyStatement {
 
   handleCopyInResponse(): void {
     this.accept();
+  }
+
+  handleCommandComplete(message: { text: string }): void {
+    this.stored.push(Number(/^COPY (\d+)$/.exec(message.text)?.[1]));
   }
 }
 

@@ -10,6 +10,8 @@ export interface OnlineTable {
   oid: number;
   schema: string;
   name: string;
+  /** As planned. */
+  bytes: number;
   /** Its UPDATE and DELETE are not published: its counters are kept. */
   isAppendOnly: boolean;
 }
@@ -17,7 +19,7 @@ export interface OnlineTable {
 /** The scope's tables of which something is left to copy, largest first. */
 export async function tablesToCopy(target: Client, of: ScopeOf): Promise<OnlineTable[]> {
   const { rows } = await target.query<OnlineTable>(
-    `SELECT table_oid AS oid, schema_name AS schema, table_name AS name,
+    `SELECT table_oid AS oid, schema_name AS schema, table_name AS name, estimated_bytes::float8 AS bytes,
             identity IS NOT DISTINCT FROM 'append' AS "isAppendOnly"
        FROM flexlift.table_load t
       WHERE (table_oid = $1 OR group_number = $2)

@@ -1,6 +1,6 @@
 import type { Client } from 'pg';
 import { FlexliftError } from '../../contract';
-import { atSide, socketOf, whileFed } from '../connect';
+import { atSide, socketOf, whileFed, type Side } from '../connect';
 import { COPY_DONE, copyFail, CopyIn, CopyOut } from './copy-statement';
 import { FrameWalker } from './frame-walker';
 import type { Pace } from './pace';
@@ -12,33 +12,68 @@ export interface CopiedAmount {
   bytes: number;
 }
 
-export interface RelayArguments {
-  source: Client;
-  target: Client;
+export interface CopyPair {
   /** `COPY … TO STDOUT` */
   copyTo: string;
   /** `COPY … FROM STDIN`, of the same format and encoding. */
   copyFrom: string;
   /** The table's quoted name, for failures. */
   object?: string;
+}
+
+interface Relaying {
+  source: Client;
+  target: Client;
   signal: AbortSignal;
   /** Absent: as fast as the bytes come. */
   pace?: Pace;
-  /** Called for every chunk; `rows` may be one too many in the binary format. */
-  onProgress?: (progress: CopiedAmount) => void;
+  /** Called for every chunk. */
+  onProgress?: (progress: RelayProgress) => void;
+}
+
+/** The sum over all copies; `rows` may be one too many in the binary format. */
+export interface RelayProgress extends CopiedAmount {
+  /** What is being copied. */
+  object?: string;
+}
+
+export type RelayArguments = Relaying & CopyPair;
+
+/** {@link relayCopies} of one. */
+export async function relayCopy({
+  copyTo,
+  copyFrom,
+  object,
+  ...args
+}: RelayArguments): Promise<CopiedAmount> {
+  const [copied] = await relayCopies({ ...args, copies: [{ copyTo, copyFrom, object }] });
+  return { rows: copied?.rows ?? 0, bytes: copied?.bytes ?? 0 };
+}
+
+export type RelayCopiesArguments = Relaying & {
+  /** At least one. */
+  copies: CopyPair[];
+};
+
+export interface RelayedCopy extends CopiedAmount {
+  /** Since the copy before it was sent. */
+  seconds: number;
 }
 
 /**
- * Streams one table from server to server: CopyData messages have the same shape in both directions, so they pass
- * unparsed from socket to socket, whatever their size, and no faster than the target takes them.
+ * Streams tables from server to server: CopyData messages have the same shape in both directions, so they pass
+ * unparsed from socket to socket, whatever their size, and no faster than the target takes them. Many tables cost two
+ * round trips, as one does.
  *
- * On a failure both statements are over before this rejects. Where the failure is the target's, the source's connection
- * is closed, for nothing else stops its statement; where one came in the middle of a message, the target's is closed.
+ * On a failure the statements of both sides are over before this rejects. Where the failure is the target's, the source's
+ * connection is closed, for nothing else stops its statement; where one came in the middle of a message, the target's is
+ * closed.
  *
- * @throws FlexliftError with the side that failed first; DataRejected where the target stored another number of rows
- * than the source sent
+ * @returns in the order of `copies`
+ * @throws FlexliftError with the side and the table that failed first; DataRejected where the target stored another number
+ * of rows than the source sent
  */
-export async function relayCopy(args: RelayArguments): Promise<CopiedAmount> {
+export async function relayCopies(args: RelayCopiesArguments): Promise<RelayedCopy[]> {
   const { source, target, signal } = args;
   signal.throwIfAborted();
   const stop = () => {
@@ -59,40 +94,55 @@ export async function relayCopy(args: RelayArguments): Promise<CopiedAmount> {
 async function relay({
   source,
   target,
-  copyTo,
-  copyFrom,
-  object,
+  copies,
   pace,
   onProgress,
-}: RelayArguments): Promise<CopiedAmount> {
+}: RelayCopiesArguments): Promise<RelayedCopy[]> {
   const [sourceSocket, targetSocket] = [socketOf(source), socketOf(target)];
-  const copyIn = target.query(new CopyIn(copyFrom));
-  const stored = atSide('target', target, () => copyIn.finished, object);
+  const copyIn = target.query(new CopyIn(copies.map(({ copyFrom }) => copyFrom)));
+  const stored = naming('target', target, copyIn.finished, () => copies[copyIn.stored.length]?.object);
   stored.catch(() => undefined);
-  await atSide('target', target, () => copyIn.accepted, object);
+  await naming('target', target, copyIn.accepted, () => copies[0]?.object);
 
   let use = chunkUse(() => undefined);
   const flow = new SourceFlow(sourceSocket, targetSocket, pace);
-  const walker = new FrameWalker((run) => {
-    targetSocket.write(run, use.more());
-    flow.passed(run.length);
-    onProgress?.({ rows: walker.frames, bytes: walker.bytes });
+  const sentCopies = new SentCopies();
+  const walker = new FrameWalker({
+    data: (run) => {
+      targetSocket.write(run, use.more());
+      flow.passed(run.length);
+      const { object } = copies[sentCopies.list.length] ?? {};
+      onProgress?.({ object, ...sentCopies.sumWith({ rows: walker.frames, bytes: walker.bytes }) });
+    },
+    complete: (rows) => {
+      targetSocket.write(COPY_DONE);
+      sentCopies.add({ rows, bytes: walker.bytes });
+    },
   });
   const walk = (chunk: Buffer, release: () => void) => {
     use = chunkUse(release);
     const ended = use.more();
-    const rest = walker.push(chunk);
-    ended();
-    return rest;
+    // a chunk may hold many small tables
+    targetSocket.cork();
+    try {
+      return walker.push(chunk);
+    } finally {
+      targetSocket.uncork();
+      ended();
+    }
   };
-  const copyOut = source.query(new CopyOut(copyTo, walk));
-  const sent = atSide('source', source, () => copyOut.finished, object);
+  const copyOut = source.query(
+    new CopyOut(
+      copies.map(({ copyTo }) => copyTo),
+      walk,
+    ),
+  );
+  const sent = naming('source', source, copyOut.finished, () => copies[sentCopies.list.length]?.object);
   try {
-    // before it was told the end, the target can only fail
-    const rows = await whileFed(target, () => Promise.race([sent, stored]));
-    targetSocket.write(COPY_DONE);
-    checkStored(rows, await stored, object);
-    return { rows, bytes: walker.bytes };
+    await whileFed(target, () => Promise.race([sent, stored.then(() => sent)]));
+    await stored;
+    checkStored(sentCopies.list, copyIn.stored, copies);
+    return sentCopies.list;
   } catch (error) {
     if (!copyOut.settled) sourceSocket.destroy();
     if (walker.insideFrame) targetSocket.destroy();
@@ -101,6 +151,39 @@ async function relay({
     throw error;
   } finally {
     flow.end();
+  }
+}
+
+/** As {@link atSide}, with the table that was being copied when it failed. */
+async function naming(
+  side: Side,
+  client: Client,
+  work: Promise<void>,
+  objectOf: () => string | undefined,
+): Promise<void> {
+  try {
+    await work;
+  } catch (error) {
+    await atSide(side, client, () => Promise.reject(error as Error), objectOf());
+  }
+}
+
+/** What the source has sent whole. */
+class SentCopies {
+  readonly list: RelayedCopy[] = [];
+  private readonly sum: CopiedAmount = { rows: 0, bytes: 0 };
+  private since = performance.now();
+
+  add({ rows, bytes }: CopiedAmount): void {
+    const now = performance.now();
+    this.list.push({ rows, bytes, seconds: (now - this.since) / 1000 });
+    this.since = now;
+    this.sum.rows += rows;
+    this.sum.bytes += bytes;
+  }
+
+  sumWith({ rows, bytes }: CopiedAmount): CopiedAmount {
+    return { rows: this.sum.rows + rows, bytes: this.sum.bytes + bytes };
   }
 }
 
@@ -119,12 +202,15 @@ function chunkUse(release: () => void): { more: () => () => void } {
   };
 }
 
-function checkStored(sent: number, stored: number, object: string | undefined): void {
-  if (sent === stored) return;
-  throw new FlexliftError({
-    code: 'DataRejected',
-    sentence: `The source sent ${sent} rows and the target stored ${stored}.`,
-    remedy: 'Look for a trigger or rule on the target that drops or adds rows.',
-    object,
-  });
+function checkStored(sent: RelayedCopy[], stored: number[], copies: CopyPair[]): void {
+  for (const [index, { object }] of copies.entries()) {
+    const rows = sent[index]?.rows;
+    if (rows !== undefined && rows === stored[index]) continue;
+    throw new FlexliftError({
+      code: 'DataRejected',
+      sentence: `The source sent ${rows} rows and the target stored ${stored[index]}.`,
+      remedy: 'Look for a trigger or rule on the target that drops or adds rows.',
+      object,
+    });
+  }
 }

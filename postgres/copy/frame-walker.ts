@@ -3,26 +3,36 @@ const HEADER_LENGTH = 5;
 const EMPTY = Buffer.alloc(0);
 
 const COPY_DATA = 'd'.charCodeAt(0);
+const COMMAND_COMPLETE = 'C'.charCodeAt(0);
 
-/** What a server may send beside the data until the copy's end: CopyOutResponse and the asynchronous messages. */
-const SKIPPED = new Set(['H', 'N', 'S', 'A'].map((code) => code.charCodeAt(0)));
+/** What a server may send beside the data: CopyOutResponse, CopyDone and the asynchronous messages. */
+const SKIPPED = new Set(['H', 'c', 'N', 'S', 'A'].map((code) => code.charCodeAt(0)));
+
+export interface WalkerEvents {
+  /** A contiguous run of CopyData messages, headers included. */
+  data: (run: Buffer) => void;
+  /** A statement is complete, with the `n` of its `COPY n`; `frames` and `bytes` are still its own. */
+  complete: (rows: number) => void;
+}
 
 /**
- * Walks the messages of a `COPY … TO STDOUT` from header to header and hands on contiguous runs of CopyData messages,
- * headers included, exactly as they came; their contents are never looked at nor gathered. A message may be spread over
- * any number of chunks.
+ * Walks the messages of one `COPY … TO STDOUT` after the other from header to header and hands on the CopyData messages
+ * exactly as they came; their contents are never looked at nor gathered. A message may be spread over any number of
+ * chunks.
  */
 export class FrameWalker {
-  /** Payload of the CopyData messages seen so far. */
+  /** Payload of the present statement's CopyData messages so far. */
   bytes = 0;
-  /** CopyData messages so far: the server sends one for each row, and one more at the end of the binary format. */
+  /** Its CopyData messages so far: the server sends one for each row, and one more at the end of the binary format. */
   frames = 0;
 
   private headerStart = EMPTY;
   private payloadLeft = 0;
   private forwarding = false;
+  /** Of a CommandComplete. */
+  private tag: Buffer | undefined;
 
-  constructor(private readonly forward: (run: Buffer) => void) {}
+  constructor(private readonly events: WalkerEvents) {}
 
   /** A CopyData message was handed on in part: nothing else may be written to its receiver yet. */
   get insideFrame(): boolean {
@@ -30,7 +40,7 @@ export class FrameWalker {
   }
 
   /**
-   * @returns what begins with the first message that does not belong to the stream (CopyDone, ErrorResponse…);
+   * @returns what begins with the first message that does not belong to the stream (ReadyForQuery, ErrorResponse…);
    * `undefined` while the stream goes on. Not to be called again after its end.
    */
   push(chunk: Buffer): Buffer | undefined {
@@ -47,7 +57,7 @@ export class FrameWalker {
         return undefined;
       }
       if (!this.enter(header, 0)) return Buffer.concat([header, chunk.subarray(position)]);
-      if (this.forwarding) this.forward(header);
+      if (this.forwarding) this.events.data(header);
     }
     return this.walk(chunk, position);
   }
@@ -56,10 +66,11 @@ export class FrameWalker {
     let position = start;
     let runStart = start;
     const endRun = (end: number) => {
-      if (end > runStart) this.forward(chunk.subarray(runStart, end));
+      if (end > runStart) this.events.data(chunk.subarray(runStart, end));
     };
     for (;;) {
       const step = Math.min(this.payloadLeft, chunk.length - position);
+      if (this.tag !== undefined) this.readTag(this.tag, chunk.subarray(position, position + step));
       this.payloadLeft -= step;
       position += step;
       if (!this.forwarding) runStart = position;
@@ -81,7 +92,7 @@ export class FrameWalker {
   /** Reads the header at `at`; false where its message does not belong to the stream. */
   private enter(buffer: Buffer, at: number): boolean {
     const code = buffer[at] ?? 0;
-    if (code !== COPY_DATA && !SKIPPED.has(code)) {
+    if (code !== COPY_DATA && code !== COMMAND_COMPLETE && !SKIPPED.has(code)) {
       this.forwarding = false;
       return false;
     }
@@ -93,6 +104,17 @@ export class FrameWalker {
       this.frames += 1;
       this.bytes += this.payloadLeft;
     }
+    this.tag = code === COMMAND_COMPLETE ? EMPTY : undefined;
     return true;
+  }
+
+  private readTag(start: Buffer, more: Buffer): void {
+    this.tag = Buffer.concat([start, more]);
+    if (more.length < this.payloadLeft) return;
+    const [, rows] = /^COPY (\d+)\0$/.exec(this.tag.toString('latin1')) ?? [];
+    this.tag = undefined;
+    this.events.complete(Number(rows));
+    this.frames = 0;
+    this.bytes = 0;
   }
 }

@@ -18,6 +18,7 @@ export interface CopyTable {
 }
 
 interface ColumnRow {
+  table_oid: number;
   schema: string;
   name: string;
   encoding: string;
@@ -31,7 +32,7 @@ interface ColumnRow {
 
 // attgenerated exists from 12 on. typarray tells true arrays from types that can be subscripted (point, name)
 const COLUMNS_QUERY = `
-  SELECT n.nspname AS schema, c.relname AS name, pg_catalog.current_setting('server_encoding') AS encoding,
+  SELECT c.oid AS table_oid, n.nspname AS schema, c.relname AS name, pg_catalog.current_setting('server_encoding') AS encoding,
          a.attname AS column, t.oid, COALESCE(e.typname, t.typname) AS type_name, t.typtype AS kind,
          COALESCE(e.oid, 0::oid) AS element,
          t.typsend <> 0 AND t.typreceive <> 0
@@ -45,29 +46,41 @@ const COLUMNS_QUERY = `
     LEFT JOIN pg_catalog.pg_type e ON e.oid = t.typelem AND e.typarray = t.oid`;
 
 /**
- * The table under the source's snapshot.
+ * The tables under the source's snapshot, in the order of `oids`.
  *
- * @throws FlexliftError SchemaDrift where it is gone
+ * @throws FlexliftError SchemaDrift where one is gone
  */
-export async function sourceTable(client: Client, oid: number): Promise<CopyTable> {
-  const { rows } = await client.query<ColumnRow>(`${COLUMNS_QUERY} WHERE c.oid = $1 ORDER BY a.attnum`, [
-    oid,
-  ]);
-  return tableOf(rows, `The source has no table with oid ${oid} any more.`, { side: 'source' });
+export async function sourceTables(client: Client, oids: number[]): Promise<CopyTable[]> {
+  const { rows } = await client.query<ColumnRow>(
+    `${COLUMNS_QUERY} WHERE c.oid = ANY ($1::pg_catalog.oid[]) ORDER BY a.attnum`,
+    [oids],
+  );
+  const byOid = groupBy(rows, (row) => row.table_oid);
+  return oids.map((oid) =>
+    tableOf(byOid.get(oid), `The source has no table with oid ${oid} any more.`, { side: 'source' }),
+  );
 }
 
 /**
- * The same table on the target, its columns in the source's order.
+ * The same tables on the target, in the same order, their columns in the source's.
  *
- * @throws FlexliftError SchemaDrift where the table or a column is missing, or where it has columns that the source
+ * @throws FlexliftError SchemaDrift where a table or a column is missing, or where one has columns that the source
  * sends nothing for although the statement cannot say so
  */
-export async function targetTable(client: Client, source: CopyTable): Promise<CopyTable> {
-  const place: FailurePlace = { side: 'target', object: quoteQualified(source.schema, source.name) };
+export async function targetTables(client: Client, source: CopyTable[]): Promise<CopyTable[]> {
   const { rows } = await client.query<ColumnRow>(
-    `${COLUMNS_QUERY} WHERE n.nspname = $1 AND c.relname = $2 AND c.relkind = 'r' ORDER BY a.attnum`,
-    [source.schema, source.name],
+    `${COLUMNS_QUERY}
+       JOIN unnest($1::pg_catalog.text[], $2::pg_catalog.text[]) AS wanted(schema, name)
+         ON n.nspname = wanted.schema AND c.relname = wanted.name
+      WHERE c.relkind = 'r' ORDER BY a.attnum`,
+    [source.map((table) => table.schema), source.map((table) => table.name)],
   );
+  const byName = groupBy(rows, quotedName);
+  return source.map((table) => sameTable(table, byName.get(quotedName(table))));
+}
+
+function sameTable(source: CopyTable, rows: ColumnRow[] | undefined): CopyTable {
+  const place: FailurePlace = { side: 'target', object: quotedName(source) };
   const target = tableOf(rows, 'The table is missing on the target.', place);
   const byName = new Map(target.columns.map((column) => [column.name, column]));
   const columns = source.columns.map(
@@ -80,9 +93,23 @@ export async function targetTable(client: Client, source: CopyTable): Promise<Co
   return { ...target, columns };
 }
 
-function tableOf(rows: ColumnRow[], missing: string, place: FailurePlace): CopyTable {
-  const [first] = rows;
-  if (first === undefined) return drift(missing, place);
+function quotedName({ schema, name }: { schema: string; name: string }): string {
+  return quoteQualified(schema, name);
+}
+
+function groupBy<Row, Key>(rows: Row[], keyOf: (row: Row) => Key): Map<Key, Row[]> {
+  const groups = new Map<Key, Row[]>();
+  for (const row of rows) {
+    const group = groups.get(keyOf(row));
+    if (group === undefined) groups.set(keyOf(row), [row]);
+    else group.push(row);
+  }
+  return groups;
+}
+
+function tableOf(rows: ColumnRow[] | undefined, missing: string, place: FailurePlace): CopyTable {
+  const [first] = rows ?? [];
+  if (rows === undefined || first === undefined) return drift(missing, place);
   const columns = rows.flatMap((row) =>
     row.column === null ? [] : [{ name: row.column, type: typeOf(row) }],
   );

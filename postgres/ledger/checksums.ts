@@ -8,17 +8,20 @@ export interface TableChecksum {
   checksum: string;
 }
 
+export interface SourceChecksum extends TableChecksum {
+  tableOid: number;
+}
+
 /**
- * Keeps the source's checksum of a table, taken under the snapshot that its parts are copied from.
+ * Keeps the source's checksums of tables, taken under the snapshot that their parts are copied from.
  *
  * @throws FlexliftError SnapshotLost where another keeper's snapshot has taken over meanwhile
  */
-export async function saveSourceChecksum(
+export async function saveSourceChecksums(
   client: Client,
   identity: LedgerIdentity,
-  tableOid: number,
   scope: number,
-  { rows, checksum }: TableChecksum,
+  checksums: SourceChecksum[],
 ): Promise<void> {
   await withLedger(client, identity, async () => {
     const open = await client.query(
@@ -33,39 +36,61 @@ export async function saveSourceChecksum(
       });
     }
     await client.query(
-      `UPDATE flexlift.table_load SET source_scope = $2, source_rows = $3, source_checksum = $4 WHERE table_oid = $1`,
-      [tableOid, scope, rows, checksum],
+      `UPDATE flexlift.table_load t
+          SET source_scope = $1, source_rows = c.rows, source_checksum = c.checksum
+         FROM unnest($2::pg_catalog.oid[], $3::pg_catalog.int8[], $4::pg_catalog.text[]) AS c(table_oid, rows, checksum)
+        WHERE t.table_oid = c.table_oid`,
+      [
+        scope,
+        checksums.map(({ tableOid }) => tableOid),
+        checksums.map(({ rows }) => rows),
+        checksums.map(({ checksum }) => checksum),
+      ],
     );
   });
 }
 
-/** Keeps what the comparison of a table found on both sides. */
-export async function saveComparison(
+/** What a comparison of a table found on both sides. */
+export interface FoundChecksums {
+  tableOid: number;
+  source: TableChecksum;
+  target: TableChecksum;
+}
+
+export async function saveComparisons(
   client: Client,
   identity: LedgerIdentity,
-  tableOid: number,
-  { source, target }: { source: TableChecksum; target: TableChecksum },
+  comparisons: FoundChecksums[],
 ): Promise<void> {
   await withLedger(client, identity, () =>
     client.query(
-      `UPDATE flexlift.table_load
-          SET source_rows = $2, source_checksum = $3, target_rows = $4, target_checksum = $5
-        WHERE table_oid = $1`,
-      [tableOid, source.rows, source.checksum, target.rows, target.checksum],
+      `UPDATE flexlift.table_load t
+          SET source_rows = c.source_rows, source_checksum = c.source_checksum,
+              target_rows = c.target_rows, target_checksum = c.target_checksum
+         FROM unnest($1::pg_catalog.oid[], $2::pg_catalog.int8[], $3::pg_catalog.text[],
+                     $4::pg_catalog.int8[], $5::pg_catalog.text[])
+              AS c(table_oid, source_rows, source_checksum, target_rows, target_checksum)
+        WHERE t.table_oid = c.table_oid`,
+      [
+        comparisons.map(({ tableOid }) => tableOid),
+        comparisons.map(({ source }) => source.rows),
+        comparisons.map(({ source }) => source.checksum),
+        comparisons.map(({ target }) => target.rows),
+        comparisons.map(({ target }) => target.checksum),
+      ],
     ),
   );
 }
 
-/** The source's checksum as it was kept; `undefined` where none was taken. */
-export async function keptSourceChecksum(
+/** The source's checksums as they were kept, by the table's oid; of none where none was taken. */
+export async function keptSourceChecksums(
   client: Client,
-  tableOid: number,
-): Promise<TableChecksum | undefined> {
-  const { rows } = await client.query<{ source_rows: string | null; source_checksum: string | null }>(
-    'SELECT source_rows, source_checksum FROM flexlift.table_load WHERE table_oid = $1',
-    [tableOid],
+  tableOids: number[],
+): Promise<Map<number, TableChecksum>> {
+  const { rows } = await client.query<{ oid: number } & TableChecksum>(
+    `SELECT table_oid AS oid, source_rows AS rows, source_checksum AS checksum FROM flexlift.table_load
+      WHERE table_oid = ANY ($1::pg_catalog.oid[]) AND source_rows IS NOT NULL AND source_checksum IS NOT NULL`,
+    [tableOids],
   );
-  const [row] = rows;
-  if (row?.source_rows == null || row.source_checksum === null) return undefined;
-  return { rows: row.source_rows, checksum: row.source_checksum };
+  return new Map(rows.map(({ oid, rows: count, checksum }) => [oid, { rows: count, checksum }]));
 }

@@ -21,15 +21,20 @@ export interface TableLoad {
   condition?: string;
 }
 
+export interface SizedTable extends TableLoad {
+  /** As estimated when the load was planned. */
+  bytes: number;
+}
+
 interface TableRow {
   table_oid: number;
   schema_name: string;
   table_name: string;
   copy_condition: string | null;
+  estimated_bytes: string;
 }
 
 interface LoadRow extends TableRow {
-  estimated_bytes: string;
   group_number: number | null;
   parts_left: number[];
   checksum_left: boolean;
@@ -142,7 +147,7 @@ export async function unfinishedTablesOfGroup(
   client: Client,
   group: number,
   options: LeftOptions,
-): Promise<(TableLoad & { copied: boolean; checksum: boolean; indexes: number[] })[]> {
+): Promise<(SizedTable & { copied: boolean; checksum: boolean; indexes: number[] })[]> {
   const rows = await tablesLeft(client, options);
   return rows
     .filter((row) => row.group_number === group)
@@ -154,9 +159,11 @@ export async function unfinishedTablesOfGroup(
     }));
 }
 
-export async function tableLoad(client: Client, oid: number): Promise<TableLoad> {
+const TABLE_COLUMNS = 'table_oid, schema_name, table_name, copy_condition, estimated_bytes';
+
+export async function tableLoad(client: Client, oid: number): Promise<SizedTable> {
   const { rows } = await client.query<TableRow>(
-    'SELECT table_oid, schema_name, table_name, copy_condition FROM flexlift.table_load WHERE table_oid = $1',
+    `SELECT ${TABLE_COLUMNS} FROM flexlift.table_load WHERE table_oid = $1`,
     [oid],
   );
   const [row] = rows;
@@ -165,16 +172,15 @@ export async function tableLoad(client: Client, oid: number): Promise<TableLoad>
 }
 
 /** All of them, in no order. */
-export async function tableLoads(client: Client): Promise<TableLoad[]> {
-  const { rows } = await client.query<TableRow>(
-    'SELECT table_oid, schema_name, table_name, copy_condition FROM flexlift.table_load',
-  );
+export async function tableLoads(client: Client): Promise<SizedTable[]> {
+  const { rows } = await client.query<TableRow>(`SELECT ${TABLE_COLUMNS} FROM flexlift.table_load`);
   return rows.map(tableOf);
 }
 
-function tableOf(row: TableRow): TableLoad {
+function tableOf(row: TableRow): SizedTable {
   const { table_oid: oid, schema_name: schema, table_name: name } = row;
-  return { oid, schema, name, condition: rowCondition(row.copy_condition) };
+  const bytes = Number(row.estimated_bytes);
+  return { oid, schema, name, bytes, condition: rowCondition(row.copy_condition) };
 }
 
 /**

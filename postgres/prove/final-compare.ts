@@ -9,7 +9,7 @@ import {
   type ColumnDescription,
 } from '../compare';
 import { quoteQualified } from '../connect';
-import { withLedger, type LedgerIdentity, type TableChecksum } from '../ledger';
+import { saveComparisons, type FoundChecksums, type LedgerIdentity } from '../ledger';
 import { changedKeys } from './changed-keys';
 import { compareChangedRows, type ChangedRowsComparison } from './changed-rows';
 import { comparisonKind } from './final-compare-plan';
@@ -29,10 +29,7 @@ export interface FinalCompareArguments {
   tableOids: number[];
 }
 
-interface Comparison {
-  tableOid: number;
-  source: TableChecksum;
-  target: TableChecksum;
+interface Comparison extends FoundChecksums {
   difference?: Difference;
 }
 
@@ -120,29 +117,4 @@ async function compareWhole(
   if (there.rows === here.rows && there.checksum === here.checksum) return comparison;
   const keys = differingKeys(await firstDifferences({ source, target, table, condition, signal }));
   return { ...comparison, difference: differenceOfTable(table, there, here, keys) };
-}
-
-async function saveComparisons(
-  target: Client,
-  identity: LedgerIdentity,
-  comparisons: Comparison[],
-): Promise<void> {
-  await withLedger(target, identity, () =>
-    target.query(
-      `UPDATE flexlift.table_load t
-          SET source_rows = c.source_rows, source_checksum = c.source_checksum,
-              target_rows = c.target_rows, target_checksum = c.target_checksum
-         FROM ROWS FROM (pg_catalog.unnest($1::oid[]), pg_catalog.unnest($2::int8[]), pg_catalog.unnest($3::text[]),
-                         pg_catalog.unnest($4::int8[]), pg_catalog.unnest($5::text[]))
-              AS c(table_oid, source_rows, source_checksum, target_rows, target_checksum)
-        WHERE t.table_oid = c.table_oid`,
-      [
-        comparisons.map(({ tableOid }) => tableOid),
-        comparisons.map(({ source }) => source.rows),
-        comparisons.map(({ source }) => source.checksum),
-        comparisons.map((comparison) => comparison.target.rows),
-        comparisons.map((comparison) => comparison.target.checksum),
-      ],
-    ),
-  );
 }

@@ -24,6 +24,8 @@ const REMEDIES: Partial<Record<FailureCode, string>> = {
   ClientToolFailed:
     'Correct what pg_dump complains of on the source (a missing right: grant it to the user of this migration) and start again.',
   SnapshotLost: 'Nothing to do: a new snapshot is taken.',
+  ResourceExhausted:
+    'Raise max_locks_per_transaction on the source and restart it; the work goes on by itself.',
   Contention: 'Nothing to do: it is tried again; find who locks the table with pg_locks if it lasts.',
 };
 
@@ -33,6 +35,7 @@ const CODES: [RegExp, FailureCode][] = [
     'SnapshotLost',
   ],
   [/terminating connection|shutting down|starting up|in recovery mode/i, 'ServerRestarting'],
+  [/out of shared memory/i, 'ResourceExhausted'],
   [/statement timeout|lock timeout|deadlock detected/i, 'Contention'],
   [
     /server closed the connection|could not (receive|send) data|SSL (connection has been closed|SYSCALL)|Connection (refused|reset|timed out)|timeout expired|could not translate host name|No route to host/i,

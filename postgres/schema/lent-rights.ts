@@ -21,10 +21,14 @@ export class LentRights {
 
   constructor(private readonly client: Client) {}
 
+  /** It was not looked at yet. */
+  mayLack(creator: Creator): boolean {
+    return !this.asked.has(keyOf(creator));
+  }
+
   async lend(creator: Creator): Promise<void> {
-    const key = JSON.stringify([creator.role, creator.schema]);
-    if (this.asked.has(key)) return;
-    this.asked.add(key);
+    if (!this.mayLack(creator)) return;
+    this.asked.add(keyOf(creator));
     if ((await this.isLacking(creator)) && (await this.grant(creator))) this.lent.push(creator);
   }
 
@@ -67,4 +71,8 @@ export class LentRights {
     if (schema === null) await onThisDatabase(this.client, `${verb} CREATE ON DATABASE `, party);
     else await this.client.query(`${verb} CREATE ON SCHEMA ${quoteIdentifier(schema)}${party}`);
   }
+}
+
+function keyOf({ role, schema }: Creator): string {
+  return JSON.stringify([role, schema]);
 }

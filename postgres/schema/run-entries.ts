@@ -1,4 +1,4 @@
-import type { Client } from 'pg';
+import { DatabaseError, type Client } from 'pg';
 import { FlexliftError } from '../../contract';
 import { atSide } from '../connect';
 import { withCutover, type LedgerIdentity } from '../ledger';
@@ -31,6 +31,8 @@ export interface StoredEntry {
   description: string;
   /** For people: the kind and the quoted name. */
   object: string;
+  /** Of the table that it belongs to, as planned; null where it has no rows of its own, or none at all. */
+  bytes: number | null;
 }
 
 /** Which entries are meant; absent: all. */
@@ -56,13 +58,13 @@ export async function pendingEntries(client: Client, filter: EntryFilter = {}): 
       remedy: 'Cancel this migration and start it again.',
     });
   }
-  return rows.flatMap(({ dump_id: dumpId, phase, description, object }) =>
-    dumpId === null ? [] : [{ dumpId, phase, description, object }],
+  return rows.flatMap(({ dump_id: dumpId, phase, description, object, bytes }) =>
+    dumpId === null ? [] : [{ dumpId, phase, description, object, bytes }],
   );
 }
 
 const PENDING_ENTRIES = `
-  SELECT stored, e.dump_id, e.phase, e.description, e.object
+  SELECT stored, e.dump_id, e.phase, e.description, e.object, t.estimated_bytes::pg_catalog.float8 AS bytes
     FROM (SELECT EXISTS (SELECT FROM flexlift.step WHERE kind = 'phase' AND key = 'dump-schema')) AS s(stored)
     LEFT JOIN flexlift.archive_entry e
       ON e.skipped_by IS NULL
@@ -70,55 +72,99 @@ const PENDING_ENTRIES = `
      AND ($2::pg_catalog.oid[] IS NULL OR e.table_oid = ANY ($2))
      AND ($3::pg_catalog.int4[] IS NULL OR e.dump_id = ANY ($3))
      AND NOT EXISTS (SELECT FROM flexlift.step d WHERE d.kind = 'entry' AND d.key = e.dump_id::pg_catalog.text)
+    LEFT JOIN flexlift.table_load t ON t.table_oid = e.table_oid
    ORDER BY CASE e.phase WHEN 'acl' THEN 1 WHEN 'post-acl' THEN 2 ELSE 0 END, e.position`;
 
-/** So many small entries share a transaction. */
-const BATCH = 100;
+/** So many entries share a transaction. */
+const ENTRIES_TOGETHER = 100;
+/** Of the tables that entries of one transaction read. */
+const BYTES_TOGETHER = 64 * 1024 ** 2;
 
-/** What reads a table; each has a transaction of its own, lest an hour's work be lost with its neighbour. */
-const LONG = ['INDEX', 'CONSTRAINT', 'CHECK CONSTRAINT', 'FK CONSTRAINT'];
+/** What reads a table: with a large one, alone in its transaction, lest an hour's work be lost with its neighbour. */
+const READING = ['INDEX', 'CONSTRAINT', 'CHECK CONSTRAINT', 'FK CONSTRAINT'];
 
 /**
  * Executes entries in the given order, each in one transaction with its row in the ledger. What another attempt has
  * executed is passed over; where one is still at it, this one waits for its end.
  *
- * @param options.together indexes and constraints share transactions, too: for small tables
  * @throws FlexliftError naming the object; its whole batch is rolled back
  */
-export async function runEntries(
-  task: RunTask,
-  entries: StoredEntry[],
-  options: { together: boolean } = { together: false },
-): Promise<void> {
+export async function runEntries(task: RunTask, entries: StoredEntry[]): Promise<void> {
   let done = 0;
   const total = entries.length;
-  for (const batch of batches(entries, options.together)) {
+  for (const batch of batches(entries)) {
     task.signal.throwIfAborted();
-    await withCutover(task.client, task.identity, task.attempt, async () => {
-      const rights = new LentRights(task.client);
-      for (const entry of await takeEntries(task, batch)) {
-        task.signal.throwIfAborted();
-        task.onProgress?.({ done, total, object: entry.object });
-        if (entry.creator !== null) await rights.lend({ role: entry.creator, schema: entry.createsIn });
-        await executeStatement(task.client, entry);
-      }
-      await rights.takeBack();
-    });
+    const onEntry = ({ object }: TakenEntry) => task.onProgress?.({ done, total, object });
+    if (batch.length === 1 || !(await succeeds(() => runBatch(task, batch, { asOne: true, onEntry })))) {
+      await runBatch(task, batch, { asOne: false, onEntry });
+    }
     done += batch.length;
   }
   task.onProgress?.({ done, total });
 }
 
-function* batches(entries: StoredEntry[], together: boolean): Generator<StoredEntry[]> {
+/** admin_shutdown and its like, after which the session takes no statement. */
+const SESSION_ENDED = /^57P/;
+
+/** What a server refused of many statements that were sent as one is found by sending each by itself. */
+async function succeeds(work: () => Promise<void>): Promise<boolean> {
+  try {
+    await work();
+    return true;
+  } catch (error) {
+    if (error instanceof DatabaseError && !SESSION_ENDED.test(error.code ?? '')) return false;
+    throw error;
+  }
+}
+
+interface BatchOptions {
+  /** Statements that need nothing done between them are sent as one: a round trip for each is most of their time. */
+  asOne: boolean;
+  onEntry: (entry: TakenEntry) => void;
+}
+
+async function runBatch(
+  task: RunTask,
+  batch: StoredEntry[],
+  { asOne, onEntry }: BatchOptions,
+): Promise<void> {
+  const { client, signal } = task;
+  await withCutover(client, task.identity, task.attempt, async () => {
+    const rights = new LentRights(client);
+    const pending: TakenEntry[] = [];
+    const flush = async () => {
+      const together = pending.splice(0);
+      if (together.length > 0) await client.query(together.map(({ statement }) => statement).join('\n;\n'));
+    };
+    for (const entry of await takeEntries(task, batch)) {
+      signal.throwIfAborted();
+      onEntry(entry);
+      const creator = entry.creator === null ? undefined : { role: entry.creator, schema: entry.createsIn };
+      if (creator !== undefined && rights.mayLack(creator)) {
+        await flush();
+        await rights.lend(creator);
+      }
+      if (asOne) pending.push(entry);
+      else await executeStatement(client, entry);
+    }
+    await flush();
+    await rights.takeBack();
+  });
+}
+
+function* batches(entries: StoredEntry[]): Generator<StoredEntry[]> {
   let batch: StoredEntry[] = [];
+  let bytes = 0;
   for (const entry of entries) {
-    const long = !together && LONG.includes(entry.description);
-    if (batch.length > 0 && (long || batch.length === BATCH)) {
+    const read = READING.includes(entry.description) ? (entry.bytes ?? Infinity) : 0;
+    const isFull = batch.length === ENTRIES_TOGETHER || bytes + read > BYTES_TOGETHER;
+    if (isFull && batch.length > 0) {
       yield batch;
       batch = [];
+      bytes = 0;
     }
-    if (long) yield [entry];
-    else batch.push(entry);
+    batch.push(entry);
+    bytes += read;
   }
   if (batch.length > 0) yield batch;
 }

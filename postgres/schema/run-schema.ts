@@ -26,14 +26,12 @@ export async function entriesOfTable(client: Client, tableOid: number): Promise<
 export interface TablesTask extends RunTask {
   /** On the source. */
   tableOids: number[];
-  /** The tables are small, so that many of their indexes and constraints share a transaction. Default false. */
-  together?: boolean;
 }
 
 /** Builds all of `entriesOfTable` for these tables, one after the other. */
 export async function runTableEntries(task: TablesTask): Promise<void> {
   const entries = await pendingEntries(task.client, { phases: ['table'], tableOids: task.tableOids });
-  await runEntries(task, entries, { together: task.together ?? false });
+  await runEntries(task, entries);
 }
 
 /** Executes one entry; nothing happens where it is done or left out. */

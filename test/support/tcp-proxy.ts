@@ -5,10 +5,14 @@ interface Link {
   server: Socket;
   /** Its bytes are swallowed, and neither end hears of the other's. */
   dead: boolean;
+  /** Who was heard last. */
+  speaker?: Socket;
 }
 
 /** A network between a client and a server that a test can break. */
 export class TcpProxy {
+  /** How often a client spoke after its server had: round trips, of links that do one thing after the other. */
+  roundTrips = 0;
   private readonly links = new Set<Link>();
   private state: 'open' | 'cut' | 'stalled' = 'open';
   private latency = 0;
@@ -63,7 +67,7 @@ export class TcpProxy {
       client.resetAndDestroy();
       return;
     }
-    const link = { client, server: connect(this.target), dead: this.state === 'stalled' };
+    const link: Link = { client, server: connect(this.target), dead: this.state === 'stalled' };
     this.links.add(link);
     this.forward(link, link.client, link.server);
     this.forward(link, link.server, link.client);
@@ -73,6 +77,8 @@ export class TcpProxy {
     from.setNoDelay(true);
     from.on('data', (chunk) => {
       if (link.dead) return;
+      if (from === link.client && link.speaker === link.server) this.roundTrips += 1;
+      link.speaker = from;
       this.later(() => {
         if (link.dead || to.destroyed || to.write(chunk)) return;
         from.pause();

@@ -14,6 +14,7 @@ import { publicationRights, publicationsOfAllTables, replicaIdentities, unlogged
 import { removedFeatures } from './removed-features';
 import { replicationCapacity } from './replication-capacity';
 import { rolesPresent } from './roles-present';
+import { roomForLocks } from './room-for-locks';
 import { rowLevelSecurity } from './row-level-security';
 import { sameServer } from './same-server';
 import { settings } from './settings';
@@ -65,6 +66,7 @@ export const DATABASE_RULES: Rule<DatabaseContext>[] = [
   activeSessions,
   specialObjects,
   largeObjects,
+  roomForLocks,
   publicationRights,
   replicaIdentities,
   unloggedTables,

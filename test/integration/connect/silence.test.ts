@@ -92,7 +92,7 @@ describe('a silent session', () => {
   it('ends where COPY data was lost that nobody waits to send any more', async () => {
     const failure = await failureOf(async (client) => {
       await client.query('CREATE TEMPORARY TABLE t (i int)');
-      const copy = client.query(new CopyIn('COPY pg_temp.t FROM STDIN'));
+      const copy = client.query(new CopyIn(['COPY pg_temp.t FROM STDIN']));
       await copy.accepted;
       proxy.stall();
       proxy.reopen();

@@ -2,6 +2,7 @@ import type { Client } from 'pg';
 import { quoteIdentifier, withConnection, type Side } from '../../../postgres/connect';
 import {
   copyPart,
+  copyTables,
   importSnapshot,
   openScope,
   planLoad,
@@ -116,23 +117,17 @@ export class Pair {
     );
   }
 
-  /** Plans and copies everything, one part after the other. */
+  /** Plans and copies everything, one part after the other, whole tables together. */
   async copyAll(limits: Partial<LoadLimits> = {}): Promise<PlannedTable[]> {
     return await this.withScope(async (scope) => {
       const tables = await this.plan(scope, limits);
       await this.withSessions(scope, async (source, target) => {
-        for (const table of tables) {
-          for (const [index] of table.parts.entries()) {
-            await copyPart({
-              source,
-              target,
-              identity,
-              scope: scope.scope,
-              table,
-              part: index + 1,
-              signal: never,
-            });
-          }
+        const copying = { source, target, identity, scope: scope.scope, signal: never };
+        const isWhole = (table: PlannedTable) => table.parts.length === 1;
+        const whole = tables.filter(isWhole).map((table) => ({ ...table, bytes: table.estimatedBytes }));
+        await copyTables({ ...copying, tables: whole });
+        for (const table of tables.filter((each) => !isWhole(each))) {
+          for (const [index] of table.parts.entries()) await copyPart({ ...copying, table, part: index + 1 });
         }
       });
       return tables;

@@ -1,6 +1,5 @@
 import type { Client } from 'pg';
-import { importSnapshot, sourceTable, targetTable } from '../../../postgres/copy';
-import { copyStatements } from '../../../postgres/copy/copy-sql';
+import { copyPairs, importSnapshot, sourceTables, targetTables } from '../../../postgres/copy';
 import type { Major } from '../../support/servers';
 import { Pair, tableNamed } from './fixture';
 
@@ -171,8 +170,9 @@ function sendFunction(type: string): string | undefined {
 }
 
 async function formatOf(source: Client, target: Client, oid: number): Promise<string> {
-  const from = await sourceTable(source, oid);
-  return copyStatements(from, await targetTable(target, from), undefined, false).format;
+  const from = await sourceTables(source, [oid]);
+  const [pair] = copyPairs(from, await targetTables(target, from), { freeze: false });
+  return pair?.format ?? 'none';
 }
 
 test('a LATIN1 database reaches a LATIN1 database byte by byte', async () => {

@@ -9,7 +9,7 @@ import {
   lockSourceTables,
   type Scope,
 } from '../../../postgres/copy';
-import { saveSourceChecksum, type TableChecksum } from '../../../postgres/ledger';
+import { saveSourceChecksums, type TableChecksum } from '../../../postgres/ledger';
 import { eventually } from '../../support/eventually';
 import {
   createTestDatabase,
@@ -134,13 +134,8 @@ async function copyRest(
     }
     if (options.checksums?.includes(table.name) !== true) continue;
     await pair.withSessions(scope, async (source, target) => {
-      await saveSourceChecksum(
-        target,
-        identity,
-        table.oid,
-        scope.scope,
-        await checksumTable({ client: source, table }),
-      );
+      const checksum = await checksumTable({ client: source, table });
+      await saveSourceChecksums(target, identity, scope.scope, [{ tableOid: table.oid, ...checksum }]);
     });
   }
 }

@@ -47,8 +47,15 @@ test.each([11, 15, 18] as const)('a group is copied under one snapshot with one 
   expect(await online.copyGroup(1)).toEqual({ tables: 0, rows: 0, bytes: 0 });
 });
 
-/** An attempt that stands still with its first table copied, until it is killed or the blocker ends. */
+/**
+ * An attempt that stands still with its first table copied, until it is killed or the blocker ends. The first one shares no
+ * transaction with the others, as if it were large.
+ */
 async function whileSecondTableWaits(work: () => Promise<void>): Promise<void> {
+  await online.pair.sql(
+    'target',
+    `UPDATE flexlift.table_load SET estimated_bytes = 20 * 1024 ^ 2 WHERE table_name = 'a'`,
+  );
   await withSession(17, online.pair.databases.target, async (blocker) => {
     await blocker.query('BEGIN; LOCK TABLE b IN ACCESS SHARE MODE');
     await work();

@@ -1,5 +1,4 @@
-import { relayCopy, sourceTable, targetTable } from '../../../postgres/copy';
-import { copyStatements } from '../../../postgres/copy/copy-sql';
+import { copyPairs, relayCopies, sourceTables, targetTables } from '../../../postgres/copy';
 import { TEST_ALL } from '../../support/all';
 import type { Major } from '../../support/servers';
 import { KEY_TYPES, KEYLESS_TYPES, TYPES_DDL } from '../../support/type-catalog';
@@ -82,9 +81,9 @@ async function copyTables(pair: WritePair, names: string[]): Promise<void> {
   await pair.inTransaction(async () => {
     for (const name of names) {
       const { rows } = await source.query<{ oid: number }>('SELECT $1::regclass::oid AS oid', [name]);
-      const from = await sourceTable(source, rows[0]?.oid ?? 0);
-      const statements = copyStatements(from, await targetTable(target, from), undefined, false);
-      await relayCopy({ source, target, ...statements, object: name, signal: never });
+      const from = await sourceTables(source, [rows[0]?.oid ?? 0]);
+      const copies = copyPairs(from, await targetTables(target, from), { freeze: false });
+      await relayCopies({ source, target, copies, signal: never });
     }
   });
 }

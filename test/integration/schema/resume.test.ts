@@ -177,7 +177,7 @@ test('a statement that the target refuses is named, and its batch never happened
   });
 });
 
-test("small tables' indexes share a transaction where they are told to, and only there", async () => {
+test("small tables' indexes share a transaction, and large ones' do not", async () => {
   await onSource('CREATE TABLE a (i int PRIMARY KEY)', 'CREATE TABLE b (i int PRIMARY KEY)');
   await dumpAndStore(move);
   await withTarget(move, async (client) => {
@@ -189,8 +189,16 @@ test("small tables' indexes share a transaction where they are told to, and only
         WHERE phase = 'table' RETURNING table_oid`,
     );
     const tableOids = rows.map((row) => row.table_oid);
-    await expect(runTableEntries({ ...task, tableOids, together: true })).rejects.toThrow('division by zero');
+    await client.query(
+      `INSERT INTO flexlift.table_load (table_oid, schema_name, table_name, estimated_bytes, estimated_rows, parts)
+       SELECT oid, 'public', oid, 8192, 1, 1 FROM unnest($1::oid[]) AS oid`,
+      [tableOids],
+    );
+    await expect(runTableEntries({ ...task, tableOids })).rejects.toMatchObject({
+      fields: { sentence: 'division by zero.', object: 'CONSTRAINT "public"."b b_pkey"' },
+    });
     expect(await pendingEntries(client)).toHaveLength(2);
+    await client.query('UPDATE flexlift.table_load SET estimated_bytes = 1024 ^ 3');
     await expect(runTableEntries({ ...task, tableOids })).rejects.toThrow('division by zero');
     expect(await pendingEntries(client)).toHaveLength(1);
   });

@@ -164,6 +164,7 @@ it('tells a person what becomes of special objects', async () => {
     expect.stringMatching(/^Warning: Rights on the server's own objects .*pg_read_file/) as string,
   ]);
   expect(of(validation, 'large-objects')).toMatchObject([{ message: 'Large objects to migrate: 2.' }]);
+  expect(of(validation, 'room-for-locks')).toMatchObject([{ state: 'Succeeded' }]);
 });
 
 it('names prepared transactions', async () => {

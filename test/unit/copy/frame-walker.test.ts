@@ -19,43 +19,74 @@ function cut(bytes: Buffer, places: number[]): Buffer[] {
   return [...sorted, bytes.length].map((end, index) => bytes.subarray(sorted[index - 1] ?? 0, end));
 }
 
-/** What came out, and the rest with all that followed it. */
-function walk(chunks: Buffer[]): { walker: FrameWalker; forwarded: Buffer; rest: Buffer | undefined } {
-  const runs: Buffer[] = [];
-  const walker = new FrameWalker((run) => runs.push(Buffer.from(run)));
+interface Walked {
+  walker: FrameWalker;
+  /** What was handed on of each statement that is complete, and last of the one that is not. */
+  forwarded: Buffer[];
+  completed: { rows: number; frames: number; bytes: number }[];
+  /** With all that followed it. */
+  rest: Buffer | undefined;
+}
+
+function walk(chunks: Buffer[]): Walked {
+  const forwarded: Buffer[] = [Buffer.alloc(0)];
+  const completed: Walked['completed'] = [];
+  const walker = new FrameWalker({
+    data: (run) => forwarded.push(Buffer.concat([forwarded.pop() ?? run, run])),
+    complete: (rows) => {
+      completed.push({ rows, frames: walker.frames, bytes: walker.bytes });
+      forwarded.push(Buffer.alloc(0));
+    },
+  });
   for (const [index, chunk] of chunks.entries()) {
     const rest = walker.push(chunk);
-    if (rest !== undefined) {
-      return {
-        walker,
-        forwarded: Buffer.concat(runs),
-        rest: Buffer.concat([rest, ...chunks.slice(index + 1)]),
-      };
-    }
+    if (rest === undefined) continue;
+    return { walker, forwarded, completed, rest: Buffer.concat([rest, ...chunks.slice(index + 1)]) };
   }
-  return { walker, forwarded: Buffer.concat(runs), rest: undefined };
+  return { walker, forwarded, completed, rest: undefined };
 }
 
 const streamMessage = fc.record({
-  code: fc.constantFrom('d', 'd', 'd', 'N', 'S', 'A', 'H'),
+  code: fc.constantFrom('d', 'd', 'd', 'N', 'S', 'A', 'H', 'c'),
   payload: fc.uint8Array({ maxLength: 40 }).map((bytes) => Buffer.from(bytes)),
 });
+const statement = fc.record({
+  messages: fc.array(streamMessage, { maxLength: 30 }),
+  rows: fc.nat({ max: 2 ** 40 }),
+});
+
+function encodeStatement({ messages, rows }: { messages: Message[]; rows: number }): Buffer {
+  return Buffer.concat([
+    ...messages.map(encode),
+    encode({ code: 'C', payload: Buffer.from(`COPY ${rows}\0`) }),
+  ]);
+}
 
 test('hands on exactly the CopyData messages and gives back exactly the rest, however the bytes are cut', () => {
   fc.assert(
     fc.property(
-      fc.array(streamMessage, { maxLength: 30 }),
-      fc.constantFrom('c', 'E', 'C', 'Z'),
+      fc.array(statement, { maxLength: 4 }),
+      fc.array(streamMessage, { maxLength: 10 }),
+      fc.constantFrom('E', 'Z', 'T'),
       fc.uint8Array({ maxLength: 20 }),
-      fc.array(fc.nat({ max: 2_000 }), { maxLength: 60 }),
-      (messages, endCode, after, places) => {
-        const data = messages.filter((message) => message.code === 'd');
+      fc.array(fc.nat({ max: 5_000 }), { maxLength: 60 }),
+      (statements, unfinished, endCode, after, places) => {
         const tail = Buffer.concat([encode({ code: endCode, payload: Buffer.from('x') }), after]);
-        const { walker, forwarded, rest } = walk(cut(Buffer.concat([...messages.map(encode), tail]), places));
-        expect(forwarded).toEqual(Buffer.concat(data.map(encode)));
+        const stream = [...statements.map(encodeStatement), ...unfinished.map(encode), tail];
+        const { walker, forwarded, completed, rest } = walk(cut(Buffer.concat(stream), places));
+        const data = (messages: Message[]) => messages.filter(({ code }) => code === 'd');
+        const amounts = (messages: Message[]) => ({
+          frames: data(messages).length,
+          bytes: data(messages).reduce((sum, { payload }) => sum + payload.length, 0),
+        });
+        expect(forwarded).toEqual(
+          [...statements.map(({ messages }) => messages), unfinished].map((messages) =>
+            Buffer.concat(data(messages).map(encode)),
+          ),
+        );
+        expect(completed).toEqual(statements.map(({ messages, rows }) => ({ rows, ...amounts(messages) })));
+        expect({ frames: walker.frames, bytes: walker.bytes }).toEqual(amounts(unfinished));
         expect(rest).toEqual(tail);
-        expect(walker.frames).toBe(data.length);
-        expect(walker.bytes).toBe(data.reduce((sum, message) => sum + message.payload.length, 0));
         expect(walker.insideFrame).toBe(false);
       },
     ),
@@ -65,15 +96,19 @@ test('hands on exactly the CopyData messages and gives back exactly the rest, ho
 
 test('byte by byte', () => {
   const row = encode({ code: 'd', payload: Buffer.from('1\tone\n') });
-  const end = encode({ code: 'c', payload: Buffer.alloc(0) });
-  const { forwarded, rest } = walk([...Buffer.concat([row, row, end])].map((byte) => Buffer.from([byte])));
-  expect(forwarded).toEqual(Buffer.concat([row, row]));
+  const done = encode({ code: 'c', payload: Buffer.alloc(0) });
+  const complete = encode({ code: 'C', payload: Buffer.from('COPY 2\0') });
+  const end = encode({ code: 'Z', payload: Buffer.from('T') });
+  const bytes = Buffer.concat([row, row, done, complete, row, end]);
+  const { forwarded, completed, rest } = walk([...bytes].map((byte) => Buffer.from([byte])));
+  expect(forwarded).toEqual([Buffer.concat([row, row]), row]);
+  expect(completed).toEqual([{ rows: 2, frames: 2, bytes: 12 }]);
   expect(rest).toEqual(end);
 });
 
 test('a run within one chunk is handed on in one piece, and nothing is gathered over chunks', () => {
   const runs: number[] = [];
-  const walker = new FrameWalker((run) => runs.push(run.length));
+  const walker = new FrameWalker({ data: (run) => runs.push(run.length), complete: () => undefined });
   const row = encode({ code: 'd', payload: Buffer.alloc(95) });
   walker.push(Buffer.concat([row, row, row]));
   expect(runs).toEqual([300]);
@@ -87,7 +122,6 @@ test('a run within one chunk is handed on in one piece, and nothing is gathered 
 });
 
 test('a length that cannot be is refused', () => {
-  expect(() => new FrameWalker(() => undefined).push(Buffer.from([0x64, 0, 0, 0, 3]))).toThrow(
-    /impossible length/,
-  );
+  const walker = new FrameWalker({ data: () => undefined, complete: () => undefined });
+  expect(() => walker.push(Buffer.from([0x64, 0, 0, 0, 3]))).toThrow(/impossible length/);
 });

@@ -9,6 +9,7 @@ test.each([
   ['Unreachable', 'pg_dump: error: query failed: server closed the connection unexpectedly'],
   ['Unreachable', 'connection to server at "10.0.0.1", port 1 failed: Connection refused'],
   ['Contention', 'ERROR:  canceling statement due to statement timeout'],
+  ['ResourceExhausted', 'pg_dump: error: query failed: ERROR:  out of shared memory'],
   [undefined, 'connection to server at "h" failed: FATAL:  password authentication failed for user "u"'],
   [undefined, 'pg_dump: error: query failed: ERROR:  permission denied for table t'],
   [undefined, 'pg_dump: error: query failed: ERROR:  relation "x" does not exist'],

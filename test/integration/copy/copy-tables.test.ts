@@ -1,0 +1,139 @@
+import type { Client } from 'pg';
+import { withConnection, type Side } from '../../../postgres/connect';
+import { copyTables, importSnapshot, type Scope, type SmallTable } from '../../../postgres/copy';
+import { eventually } from '../../support/eventually';
+import { testEndpoint, withSession } from '../../support/servers';
+import { TcpProxy } from '../../support/tcp-proxy';
+import { identity, never, Pair } from './fixture';
+
+const TABLES = 40;
+let pair: Pair;
+
+beforeEach(async () => {
+  pair = await Pair.create(14, 17);
+  await pair.both(inLoop('CREATE TABLE t%s (id int PRIMARY KEY, v text)'));
+  await pair.sql('source', inLoop(`INSERT INTO t%1$s SELECT g, ''v'' || g FROM generate_series(1, %1$s) g`));
+});
+
+afterEach(() => pair.drop());
+
+function inLoop(statement: string): string {
+  return `DO $$ BEGIN FOR n IN 1 .. ${TABLES} LOOP EXECUTE format('${statement}', n); END LOOP; END $$`;
+}
+
+async function planned(scope: Scope): Promise<SmallTable[]> {
+  const tables = await pair.plan(scope);
+  return tables.map(({ oid, schema, name, estimatedBytes: bytes }) => ({ oid, schema, name, bytes }));
+}
+
+async function copies(): Promise<Record<number, number>> {
+  const rows = await pair.sql<{ copies: number; tables: number }>(
+    'target',
+    'SELECT copies, count(*)::int AS tables FROM flexlift.part WHERE copies > 0 GROUP BY copies',
+  );
+  return Object.fromEntries(rows.map((row) => [row.copies, row.tables]));
+}
+
+async function expectAllEqual(): Promise<void> {
+  const union = Array.from(
+    { length: TABLES },
+    (_, index) => `SELECT '${index + 1}', id, v FROM public.t${index + 1}`,
+  );
+  const { source, target } = await pair.results(`${union.join(' UNION ALL ')} ORDER BY 1, 2`);
+  expect(target).toEqual(source);
+}
+
+test('what another attempt has copied is passed over, and the amounts are those of now', async () => {
+  await pair.withScope(async (scope) => {
+    const tables = await planned(scope);
+    const [first, ...others] = tables;
+    await pair.copyPart(scope, first ?? { oid: 0, schema: '', name: '' }, 1);
+    await pair.withSessions(scope, async (source, target) => {
+      const copying = { source, target, identity, scope: scope.scope, signal: never };
+      expect(await copyTables({ ...copying, tables })).toMatchObject({ tables: others.length });
+      expect(await copyTables({ ...copying, tables })).toEqual({ tables: 0, rows: 0, bytes: 0 });
+    });
+  });
+  expect(await copies()).toEqual({ 1: TABLES });
+  await expectAllEqual();
+});
+
+test('an attempt that is killed among its tables leaves none of them, and the next copies all', async () => {
+  await pair.withScope(async (scope) => {
+    const tables = await planned(scope);
+    await withSession(17, pair.databases.target, async (blocker) => {
+      await blocker.query('BEGIN; LOCK TABLE flexlift.table_load; LOCK TABLE t20 IN ACCESS SHARE MODE');
+      await pair.withSessions(scope, async (source, target) => {
+        const { rows } = await target.query<{ pid: number }>('SELECT pg_backend_pid() AS pid');
+        const copying = copyTables({ source, target, identity, scope: scope.scope, tables, signal: never });
+        copying.catch(() => undefined);
+        await eventually('the copy to wait', async () => {
+          const waiting = await pair.sql('target', `SELECT FROM pg_locks WHERE NOT granted AND pid = $1`, [
+            rows[0]?.pid,
+          ]);
+          return waiting.length > 0;
+        });
+        await blocker.query('SELECT pg_terminate_backend($1)', [rows[0]?.pid]);
+        await expect(copying).rejects.toMatchObject({
+          fields: { side: 'target' },
+          failureClass: 'transient',
+        });
+      });
+      await blocker.query('ROLLBACK');
+    });
+    expect(await copies()).toEqual({});
+    await pair.withSessions(scope, async (source, target) => {
+      const copying = { source, target, identity, scope: scope.scope, signal: never };
+      expect(await copyTables({ ...copying, tables })).toMatchObject({ tables: TABLES });
+    });
+  });
+  expect(await copies()).toEqual({ 1: TABLES });
+  await expectAllEqual();
+});
+
+test('a scope that was given up takes no table any more', async () => {
+  await pair.withScope(async (scope) => {
+    const tables = await planned(scope);
+    await pair.sql('target', `UPDATE flexlift.scope SET state = 'dead'`);
+    await pair.withSessions(scope, async (source, target) => {
+      const copying = copyTables({ source, target, identity, scope: scope.scope, tables, signal: never });
+      await expect(copying).rejects.toMatchObject({ code: 'SnapshotLost' });
+    });
+  });
+  expect(await copies()).toEqual({});
+});
+
+test('many small tables take hardly more round trips than one', async () => {
+  const proxies = { source: await proxyTo('source'), target: await proxyTo('target') };
+  const through = <T>(side: Side, work: (client: Client) => Promise<T>) => {
+    const endpoint = testEndpoint(pair.majors[side], side);
+    const address = { ...endpoint.address, host: '127.0.0.1', port: proxies[side].port };
+    return withConnection({ ...endpoint, address }, pair.databases[side], never, work);
+  };
+  try {
+    await pair.withScope(async (scope) => {
+      const tables = await planned(scope);
+      await through('source', (source) =>
+        through('target', async (target) => {
+          await importSnapshot(source, scope.snapshot);
+          const roundTrips = async (some: SmallTable[]) => {
+            const before = proxies.source.roundTrips + proxies.target.roundTrips;
+            await copyTables({ source, target, identity, scope: scope.scope, tables: some, signal: never });
+            return proxies.source.roundTrips + proxies.target.roundTrips - before;
+          };
+          const one = await roundTrips(tables.slice(0, 1));
+          expect(one).toBeLessThan(20);
+          expect(await roundTrips(tables.slice(1))).toBeLessThan(one + 10);
+        }),
+      );
+    });
+  } finally {
+    await Promise.all([proxies.source.close(), proxies.target.close()]);
+  }
+  await expectAllEqual();
+});
+
+async function proxyTo(side: Side): Promise<TcpProxy> {
+  const { host, port } = testEndpoint(pair.majors[side], side).address;
+  return await TcpProxy.start({ host, port });
+}

@@ -9,6 +9,9 @@ import { SOURCE_TABLES, type SourceTable } from './source-tables';
 
 /** More parts of the whole database than about this would make histories too long. */
 const MOST_PIECES = 200;
+/** Of a database, where they are not smaller than a group is worth. */
+const FEWEST_PIECES = 16;
+const LEAST_GROUP = { bytes: 32 * 1024 ** 2, tables: 50 };
 
 /** More parts of one table than this would only lengthen histories; its parts grow instead. */
 const MOST_PARTS = 200;
@@ -60,10 +63,8 @@ export async function planLoad(args: { source: Client; limits: LoadLimits }): Pr
 async function divide(source: Client, asked: LoadLimits): Promise<PlannedLoad> {
   const { major } = await serverVersion(source);
   const sizes = await tableSizes(source);
-  const limits = boundedLimits(
-    asked,
-    sizes.reduce((sum, table) => sum + table.bytes, 0),
-  );
+  const bytes = sizes.reduce((sum, table) => sum + table.bytes, 0);
+  const limits = boundedLimits(asked, { bytes, tables: sizes.length });
   const isSmall = (table: TableSize) => table.bytes <= Math.min(limits.groupBytes, limits.partBytes);
   const tables: PlannedTable[] = [];
   for (const table of sizes.filter((each) => !isSmall(each))) {
@@ -77,14 +78,17 @@ async function divide(source: Client, asked: LoadLimits): Promise<PlannedLoad> {
 
 /**
  * Parts and groups grow with the database, so that their number, and with it the history of the load, stays bounded: a
- * history nears 4,000 events with some hundred parts, large tables and indexes.
+ * history nears 4,000 events with some hundred parts, large tables and indexes. In a small database groups are smaller
+ * than asked, for what is in one group is copied, and its indexes are built, one after the other.
  */
-export function boundedLimits(limits: LoadLimits, totalBytes: number): LoadLimits {
-  const least = Math.ceil(totalBytes / MOST_PIECES);
+export function boundedLimits(limits: LoadLimits, total: { bytes: number; tables: number }): LoadLimits {
+  const least = Math.ceil(total.bytes / MOST_PIECES);
+  const groupBytes = Math.max(LEAST_GROUP.bytes, Math.ceil(total.bytes / FEWEST_PIECES));
+  const groupTables = Math.max(LEAST_GROUP.tables, Math.ceil(total.tables / FEWEST_PIECES));
   return {
-    ...limits,
     partBytes: Math.max(limits.partBytes, least),
-    groupBytes: Math.max(limits.groupBytes, least),
+    groupBytes: Math.max(Math.min(limits.groupBytes, groupBytes), least),
+    groupTables: Math.min(limits.groupTables, groupTables),
   };
 }
 

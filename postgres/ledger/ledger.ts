@@ -20,12 +20,16 @@ export interface LedgerRow {
 
 /** Reads the row without a lock; `undefined` where the database holds no ledger. */
 export async function readLedger(client: Client): Promise<LedgerRow | undefined> {
+  if (!(await hasLedger(client))) return undefined;
+  const ledger = await client.query<LedgerRow>('SELECT * FROM flexlift.migration');
+  return ledger.rows[0];
+}
+
+async function hasLedger(client: Client): Promise<boolean> {
   const { rows } = await client.query<{ found: boolean }>(
     `SELECT pg_catalog.to_regclass('flexlift.migration') IS NOT NULL AS found`,
   );
-  if (rows[0]?.found !== true) return undefined;
-  const ledger = await client.query<LedgerRow>('SELECT * FROM flexlift.migration');
-  return ledger.rows[0];
+  return rows[0]?.found === true;
 }
 
 /**
@@ -180,8 +184,9 @@ export async function lockLedger(
   identity: LedgerIdentity,
   strength: 'SHARE' | 'UPDATE',
 ): Promise<LedgerRow['state']> {
-  const found = await readLedger(client);
-  if (found === undefined) throw foreign('The target database holds no ledger of this migration any more.');
+  if (!(await hasLedger(client))) {
+    throw foreign('The target database holds no ledger of this migration any more.');
+  }
   const { rows } = await client.query<LedgerRow>(`SELECT * FROM flexlift.migration FOR ${strength}`);
   const row = rows[0];
   if (row === undefined) throw foreign('The ledger in the target database is empty.');

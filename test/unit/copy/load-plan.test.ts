@@ -37,10 +37,20 @@ test('groups are bounded by bytes and by number', () => {
 
 test('parts and groups grow with the database, so that their number stays bounded', () => {
   const limits = { partBytes: 1_000, groupBytes: 500, groupTables: 10 };
-  expect(boundedLimits(limits, 10_000)).toEqual(limits);
-  expect(boundedLimits(limits, 2_000_000)).toEqual({
+  expect(boundedLimits(limits, { bytes: 10_000, tables: 10 })).toEqual(limits);
+  expect(boundedLimits(limits, { bytes: 2_000_000, tables: 10 })).toEqual({
     partBytes: 10_000,
     groupBytes: 10_000,
     groupTables: 10,
   });
+});
+
+test('in a small database groups are smaller than asked, so that there is something to do side by side', () => {
+  const megabyte = 1024 ** 2;
+  const asked = { partBytes: 4_096 * megabyte, groupBytes: 256 * megabyte, groupTables: 500 };
+  const bytes = (total: number) =>
+    boundedLimits(asked, { bytes: total * megabyte, tables: 1 }).groupBytes / megabyte;
+  expect([1, 512, 1_024, 4_096, 100_000].map(bytes)).toEqual([32, 32, 64, 256, 500]);
+  const tables = (total: number) => boundedLimits(asked, { bytes: 1, tables: total }).groupTables;
+  expect([1, 800, 1_600, 8_000, 100_000].map(tables)).toEqual([50, 50, 100, 500, 500]);
 });

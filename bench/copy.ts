@@ -47,7 +47,7 @@ async function main(): Promise<void> {
       '--only <case>',
       `${copyCases(1)
         .map(({ name }) => name)
-        .join(', ')}; repeatable`,
+        .join(', ')}, or what several begin with; repeatable`,
       collect,
     )
     .option('--cloner <name>', 'whose name begins so, e.g. flexlift; repeatable', collect)
@@ -56,7 +56,11 @@ async function main(): Promise<void> {
     .option('--json <path>', 'also write all figures there')
     .parse()
     .opts<Options>();
-  const cases = chosen(copyCases(options.size), options.only, ({ name }, wanted) => name === wanted);
+  const cases = chosen(
+    copyCases(options.size),
+    options.only,
+    ({ name }, wanted) => name === wanted || name.startsWith(`${wanted}-`),
+  );
   const plan = (major: number): ServerPlan => ({ major, settings: SETTINGS });
   await withServers({ source: plan(options.source), target: plan(options.target) }, (servers, signal) =>
     withProduct(servers.directory, signal, (product) =>

@@ -1,10 +1,12 @@
-import type { BenchServers } from '../support/bench-servers';
+import type { Side } from '../../postgres/connect';
+import type { ServerAddress } from '../support/sessions';
 
 /** The database that is cloned; it has the same name on both sides. */
 export const DATABASE = 'clone';
 
 export interface CloneRun {
-  servers: BenchServers;
+  /** As the cloner reaches them. */
+  servers: Record<Side, ServerAddress>;
   /** Of all runs, from 1 on. */
   number: number;
   /** How much goes on at a time. */

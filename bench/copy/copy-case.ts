@@ -1,11 +1,12 @@
 import { mkdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import type { BenchServers } from '../support/bench-servers';
-import { withSession } from '../support/sessions';
+import { withSession, type ServerAddress } from '../support/sessions';
+import { withSlowLink } from '../support/slow-link';
 import { databaseContents, differences } from '../support/table-contents';
-import type { CopyCase } from './cases';
-import { DATABASE, type Cloner } from './cloner';
-import { cpuSecondsOf, peakBytesOf } from './cpu';
+import type { CopyCase, Links } from './cases';
+import { DATABASE, type Cloner, type CloneRun } from './cloner';
+import { cpuSecondsOf, peakBytesOf, resetPeakBytesOf } from './cpu';
 
 export interface CloneFigures {
   cloner: string;
@@ -44,16 +45,20 @@ let runsBegun = 0;
 export async function runCopyCase(copyCase: CopyCase, options: CopyOptions): Promise<CopyResult> {
   const { servers, cloners, rounds, signal, say } = options;
   const { fill, ...described } = copyCase;
+  const { links } = copyCase;
   say(`${copyCase.title}: filling the source`);
   const { bytes, contents } = await fillSource(servers, fill);
   const result: CopyResult = { case: described, bytes, runs: [], failures: {} };
-  const taking = cloners.filter(({ kind }) => kind !== 'floor' || copyCase.floorRatio !== undefined);
+  const taking = cloners.filter(
+    ({ kind }) =>
+      kind === 'ours' || (kind === 'floor' ? copyCase.floorRatio !== undefined : copyCase.curve !== true),
+  );
   for (let round = 1; round <= rounds; round += 1) {
     const first = (round - 1) % taking.length;
     for (const cloner of [...taking.slice(first), ...taking.slice(0, first)]) {
       if (result.failures[cloner.name] !== undefined) continue;
       try {
-        const run = await runOnce(cloner, round, contents, options);
+        const run = await runOnce(cloner, round, { contents, links }, options);
         result.runs.push(run);
         say(`  round ${round}, ${cloner.name}: ${run.seconds.toFixed(1)} s`);
       } catch (error) {
@@ -91,7 +96,7 @@ async function fillSource(
 async function runOnce(
   cloner: Cloner,
   round: number,
-  expected: Contents,
+  { contents: expected, links }: { contents: Contents; links?: Links },
   { servers, jobs, workerPid, signal }: CopyOptions,
 ): Promise<CloneFigures> {
   runsBegun += 1;
@@ -99,9 +104,12 @@ async function runOnce(
   mkdirSync(directory);
   try {
     await freshTarget(servers, cloner);
+    resetPeakBytesOf(workerPid());
     const before = cpuOf(servers, workerPid());
     const begin = performance.now();
-    await cloner.clone({ servers, number: runsBegun, jobs, directory, signal });
+    await withLinks(servers, links, (linked) =>
+      cloner.clone({ servers: linked, number: runsBegun, jobs, directory, signal }),
+    );
     const seconds = (performance.now() - begin) / 1_000;
     const after = cpuOf(servers, workerPid());
     const found = await withSession(servers.target, DATABASE, databaseContents);
@@ -115,6 +123,21 @@ async function runOnce(
   } finally {
     rmSync(directory, { recursive: true, force: true });
   }
+}
+
+async function withLinks(
+  { source, target }: BenchServers,
+  links: Links | undefined,
+  work: (servers: CloneRun['servers']) => Promise<void>,
+): Promise<void> {
+  const through = (
+    server: ServerAddress,
+    delay: number | undefined,
+    use: (address: ServerAddress) => Promise<void>,
+  ) => (delay === undefined ? use(server) : withSlowLink(server, delay, use));
+  await through(source, links?.source, (from) =>
+    through(target, links?.target, (to) => work({ source: from, target: to })),
+  );
 }
 
 /** No database for us, who make it; an empty one for the others, as they want it. */

@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { childrenOf } from '../../embedded/process-identity';
 
 /** Of /proc/<pid>/stat, counted behind the command's name. https://man7.org/linux/man-pages/man5/proc_pid_stat.5.html */
@@ -20,6 +20,11 @@ function cpuOfChild(pid: number): number {
   } catch {
     return 0;
   }
+}
+
+/** See clear_refs in https://man7.org/linux/man-pages/man5/proc_pid_clear_refs.5.html */
+export function resetPeakBytesOf(pid: number): void {
+  writeFileSync(`/proc/${pid}/clear_refs`, '5');
 }
 
 /** The most that was resident since it was last reset; bytes. */

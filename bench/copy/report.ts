@@ -5,6 +5,8 @@ import type { CloneFigures, CopyResult } from './copy-case';
 
 const STYLE = { style: { head: [], border: [] } };
 const MEGABYTE = 1024 ** 2;
+/** Of the time without compare that compare may take on top. */
+const COMPARE_SHARE = 0.6;
 
 export interface Ratios {
   /** The fastest peer. */
@@ -73,6 +75,31 @@ export function copyTable(results: CopyResult[], cloners: Cloner[]): string {
 
 /** One line for each target. */
 export function verdicts(results: CopyResult[], cloners: Cloner[]): string[] {
+  return [...targetVerdicts(results, cloners), ...curveVerdicts(results)];
+}
+
+/** Of each size, how it compares with the least one. */
+function curveVerdicts(results: CopyResult[]): string[] {
+  const sizes = results
+    .filter((result) => result.case.curve === true && result.runs.length > 0)
+    .map(({ case: { name }, bytes, runs }) => ({
+      ...{ name, bytes },
+      seconds: median(secondsOf(runs, 'flexlift, compare off')),
+      peak: Math.max(...runs.flatMap(({ workerPeakBytes }) => workerPeakBytes ?? [])),
+    }));
+  const [least, ...others] = sizes;
+  if (least === undefined) return [];
+  return others.map(({ name, bytes, seconds, peak }) => {
+    const [data, time] = [bytes / least.bytes, seconds / least.seconds];
+    const verdict = time <= data ? 'met' : 'MISSED';
+    return (
+      `${name}: ${data.toFixed(1)} × the data of ${least.name} in ${time.toFixed(1)} × the time (no more: ${verdict}), ` +
+      `peak ${Math.round(peak / MEGABYTE)} MB after ${Math.round(least.peak / MEGABYTE)} MB`
+    );
+  });
+}
+
+function targetVerdicts(results: CopyResult[], cloners: Cloner[]): string[] {
   return results.flatMap((result) => {
     const { case: copyCase, runs } = result;
     const { peer, toPeer, toFloor, withCompare } = ratiosOf(result, cloners);
@@ -81,7 +108,11 @@ export function verdicts(results: CopyResult[], cloners: Cloner[]): string[] {
       lines.push(`${toPeer.toFixed(2)} × ${peer}${judged(toPeer, copyCase.targetRatio)}`);
     if (toFloor !== undefined)
       lines.push(`${toFloor.toFixed(2)} × the floor${judged(toFloor, copyCase.floorRatio)}`);
-    if (withCompare !== undefined) lines.push(`with compare ${withCompare.toFixed(2)} × without`);
+    if (withCompare !== undefined) {
+      lines.push(
+        `compare ${(withCompare - 1).toFixed(2)} × the clone${judged(withCompare - 1, COMPARE_SHARE)}`,
+      );
+    }
     const peak = Math.max(...runs.flatMap(({ workerPeakBytes }) => workerPeakBytes ?? []));
     if (copyCase.targetPeakBytes !== undefined && Number.isFinite(peak)) {
       lines.push(`peak ${Math.round(peak / MEGABYTE)} MB${judged(peak, copyCase.targetPeakBytes, MEGABYTE)}`);

@@ -4,7 +4,10 @@ import { join } from 'node:path';
 import type { ApplierSetup, FromApplier, ToApplier } from './applier-messages';
 import type { EngineFigures } from './engine';
 
-/** The applier in a process of its own, so that its memory and time are not mixed with the benchmark's. */
+/**
+ * The applier in a process of its own, so that its memory and time are not mixed with the benchmark's; one for all rounds
+ * of a case, as a worker's process outlives its activities.
+ */
 export class ApplierChild {
   /** Rejects when the applier fails; never resolves. */
   readonly failure: Promise<never>;
@@ -38,14 +41,20 @@ export class ApplierChild {
     return Promise.resolve();
   }
 
-  async finish(): Promise<EngineFigures> {
+  /** Stops what `go` began. */
+  async stop(): Promise<EngineFigures> {
     const stopped = this.message('stopped');
     this.tell({ kind: 'stop' });
     const { peakBytes, cpuSeconds } = await stopped;
+    return { peakBytes, cpuSeconds };
+  }
+
+  /** Ends the process. */
+  async end(): Promise<void> {
+    if (!this.child.connected) return;
     const ended = once(this.child, 'exit');
     this.child.disconnect();
     await ended;
-    return { peakBytes, cpuSeconds };
   }
 
   private tell(message: ToApplier): void {
@@ -53,11 +62,17 @@ export class ApplierChild {
   }
 
   private async message<K extends FromApplier['kind']>(kind: K): Promise<Extract<FromApplier, { kind: K }>> {
+    let listen: (message: FromApplier) => void = () => undefined;
     const told = new Promise<Extract<FromApplier, { kind: K }>>((resolve) => {
-      this.child.on('message', (message: FromApplier) => {
+      listen = (message) => {
         if (message.kind === kind) resolve(message as Extract<FromApplier, { kind: K }>);
-      });
+      };
+      this.child.on('message', listen);
     });
-    return await Promise.race([told, this.failure]);
+    try {
+      return await Promise.race([told, this.failure]);
+    } finally {
+      this.child.off('message', listen);
+    }
   }
 }

@@ -14,4 +14,5 @@ export type ToApplier = { kind: 'setup'; setup: ApplierSetup } | { kind: 'go' } 
 export type FromApplier =
   | { kind: 'ready' }
   | { kind: 'failed'; message: string }
+  /** `peakBytes` since the process began, `cpuSeconds` since it was told to go. */
   | { kind: 'stopped'; peakBytes: number; cpuSeconds: number };

@@ -8,8 +8,7 @@ const HOST = '127.0.0.1';
 const WORK = 'flexlift:bench:apply:';
 
 let setup: ApplierSetup | undefined;
-let run: Promise<unknown> | undefined;
-const stop = new AbortController();
+let run: { stop: AbortController; cpuBefore: number; over: Promise<void> } | undefined;
 
 process.on('message', (message: ToApplier) => {
   switch (message.kind) {
@@ -17,19 +16,24 @@ process.on('message', (message: ToApplier) => {
       setup = message.setup;
       return tell({ kind: 'ready' });
     case 'go':
-      run = apply().catch((error: unknown) => {
-        tell({ kind: 'failed', message: error instanceof Error ? error.message : String(error) });
-      });
+      run = begin();
       return;
     case 'stop':
-      stop.abort();
-      void run?.then(sayFigures);
+      void stopped();
   }
 });
 // a parent that is gone stops nothing any more
 process.on('disconnect', () => process.exit(0));
 
-async function apply(): Promise<void> {
+function begin() {
+  const stop = new AbortController();
+  const over = apply(stop.signal).catch((error: unknown) => {
+    tell({ kind: 'failed', message: error instanceof Error ? error.message : String(error) });
+  });
+  return { stop, cpuBefore: cpuSeconds(), over };
+}
+
+async function apply(stop: AbortSignal): Promise<void> {
   if (setup === undefined) throw new Error('told to go before it was told where');
   const { database, identity } = setup;
   await applyChanges({
@@ -38,19 +42,24 @@ async function apply(): Promise<void> {
     database,
     identity,
     predecessorPrefix: WORK,
-    stop: stop.signal,
+    stop,
     signal: new AbortController().signal,
     watchInterval: 10_000,
   });
 }
 
-function sayFigures(): void {
-  const { maxRSS, userCPUTime, systemCPUTime } = process.resourceUsage();
-  tell({
-    kind: 'stopped',
-    peakBytes: maxRSS * 1024,
-    cpuSeconds: (userCPUTime + systemCPUTime) / 1e6,
-  });
+async function stopped(): Promise<void> {
+  if (run === undefined) return;
+  const { stop, cpuBefore, over } = run;
+  stop.abort();
+  await over;
+  const peakBytes = process.resourceUsage().maxRSS * 1024;
+  tell({ kind: 'stopped', peakBytes, cpuSeconds: cpuSeconds() - cpuBefore });
+}
+
+function cpuSeconds(): number {
+  const { userCPUTime, systemCPUTime } = process.resourceUsage();
+  return (userCPUTime + systemCPUTime) / 1e6;
 }
 
 function tell(message: FromApplier): void {

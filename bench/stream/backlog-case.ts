@@ -67,6 +67,7 @@ export async function runBacklog(
     }
     return result;
   } finally {
+    for (const engine of engines) await engine.close?.();
     await bed.drop();
   }
 }

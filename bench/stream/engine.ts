@@ -7,6 +7,8 @@ export interface Engine {
   prepare(bed: Bed, rounds: number): Promise<void>;
   /** Makes a fresh target and all that is not to be timed; rounds count from 1. */
   ready(bed: Bed, round: number): Promise<EngineRun>;
+  /** After the last run, for what it kept between runs. */
+  close?(): Promise<void>;
 }
 
 export interface EngineRun {

@@ -17,8 +17,9 @@ export class FlexliftEngine implements Engine {
   readonly name = 'flexlift';
   private readonly identity: LedgerIdentity = { migrationId: randomBytes(6).toString('hex'), generation: 1 };
   private slot = '';
+  private child: ApplierChild | undefined;
 
-  /** @param profileDirectory where each run leaves a CPU profile */
+  /** @param profileDirectory where the process leaves a CPU profile */
   constructor(private readonly profileDirectory?: string) {}
 
   async prepare(bed: Bed): Promise<void> {
@@ -50,19 +51,24 @@ export class FlexliftEngine implements Engine {
     await bed.freshTarget(TEMPLATE);
     await copySlot(bed, ORIGIN, this.slot);
     const { source, target } = bed.servers;
-    const child = await ApplierChild.start(
+    const child = (this.child ??= await ApplierChild.start(
       { source: source.port, target: target.port, database: DATABASE, identity: this.identity },
       this.profileDirectory,
-    );
+    ));
     return {
       go: () => child.go(),
       failure: child.failure,
       finish: async () => {
-        const figures = await child.finish();
+        const figures = await child.stop();
         await dropSlot(bed, this.slot);
         return figures;
       },
     };
+  }
+
+  async close(): Promise<void> {
+    await this.child?.end();
+    this.child = undefined;
   }
 
   /** The target has what the source had when the slot was made: nothing was written between. */

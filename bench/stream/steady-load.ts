@@ -88,6 +88,7 @@ export async function runSteadyLoad(options: {
       targetP99,
     };
   } finally {
+    await engine.close?.();
     await bed.drop();
   }
 }

@@ -5,17 +5,19 @@ import type { Endpoint, Side } from '../../postgres/connect';
 
 const USER = 'postgres';
 
-export function uriOf({ host, port }: PostgresServer, database: string): string {
+export type ServerAddress = Pick<PostgresServer, 'host' | 'port'>;
+
+export function uriOf({ host, port }: ServerAddress, database: string): string {
   return `postgres://${USER}@${host}:${port}/${database}`;
 }
 
 /** As libpq takes it. */
-export function conninfoOf({ host, port }: PostgresServer, database: string): string {
+export function conninfoOf({ host, port }: ServerAddress, database: string): string {
   return `host=${host} port=${port} user=${USER} dbname=${database}`;
 }
 
 /** A bare session; the caller ends it. */
-export async function openSession(server: PostgresServer, database: string): Promise<Client> {
+export async function openSession(server: ServerAddress, database: string): Promise<Client> {
   const client = new Client({ connectionString: uriOf(server, database) });
   client.on('error', () => undefined);
   await client.connect();
@@ -23,7 +25,7 @@ export async function openSession(server: PostgresServer, database: string): Pro
 }
 
 export async function withSession<T>(
-  server: PostgresServer,
+  server: ServerAddress,
   database: string,
   work: (client: Client) => Promise<T>,
 ): Promise<T> {
@@ -35,11 +37,7 @@ export async function withSession<T>(
   }
 }
 
-export function endpointOf(
-  { host, port }: Pick<PostgresServer, 'host' | 'port'>,
-  side: Side,
-  applicationName: string,
-): Endpoint {
+export function endpointOf({ host, port }: ServerAddress, side: Side, applicationName: string): Endpoint {
   return {
     side,
     address: {

@@ -34,8 +34,7 @@ export async function compareTablesStep(
 ): Promise<CompareResult> {
   return await run.sessions(database, async (source, target) => {
     const moved = await hasSourceMoved(source, target);
-    const wanted = new Set(tableOids);
-    const tables = (await tableLoads(target)).filter(({ oid }) => wanted.has(oid));
+    const tables = await tablesOf(target, tableOids);
     const differences: Difference[] = [];
     for (const batch of tableBatches(tables)) {
       const [first] = batch;
@@ -43,6 +42,15 @@ export async function compareTablesStep(
       differences.push(...(await compareBatch({ source, target, tables: batch, moved, run })));
     }
     return { differences };
+  });
+}
+
+async function tablesOf(target: Client, oids: number[]): Promise<SizedTable[]> {
+  const byOid = new Map((await tableLoads(target)).map((table) => [table.oid, table]));
+  return oids.map((oid) => {
+    const table = byOid.get(oid);
+    if (table === undefined) throw new Error(`the ledger knows no table with oid ${oid}`);
+    return table;
   });
 }
 

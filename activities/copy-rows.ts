@@ -48,7 +48,7 @@ export async function checksumSourceTableStep({ database, table }: TableStep, ru
   );
 }
 
-/** Table by table its rows and the source's checksum, then the indexes of all. What an earlier attempt finished is not touched again. */
+/** All rows, then the source's checksums, then the indexes. What an earlier attempt finished is not touched again. */
 export async function copyGroupStep(step: GroupStep, run: Run): Promise<Amounts> {
   const copyGroup = run.request.mode === 'Online' ? copyOnlineGroup : copyOfflineGroup;
   return await run.paced((pace) => copyGroup(step, run, pace));

@@ -78,18 +78,24 @@ async function copyBatch(
           : await copyWholeTables({ source, target, tables: whole, signal, pace, onProgress });
       const parts = copied.map((amount, index) => ({ tableOid: whole[index]?.oid ?? 0, part: 1, ...amount }));
       for (const table of locked) {
-        if (table.condition !== null) parts.push(await copyConditioned(args, table));
+        if (table.condition !== null) parts.push(await copyConditioned(args, table, onProgress));
       }
       await markCopied(target, scope, parts);
       return parts;
     });
-  return await atSide('target', target, work);
+  const [only] = tables.length === 1 ? tables : [];
+  return await atSide('target', target, work, only && quoteQualified(only.schema, only.name));
 }
 
-async function copyConditioned(args: CopyTablesArguments, table: LockedTable): Promise<PartCopied> {
+async function copyConditioned(
+  args: CopyTablesArguments,
+  table: LockedTable,
+  onProgress: (progress: RelayProgress) => void,
+): Promise<PartCopied> {
   const { source, target, signal, pace } = args;
   const started = performance.now();
-  const copy = () => copyRows({ source, target, table, condition: table.condition, signal, pace });
+  const { condition } = table;
+  const copy = () => copyRows({ source, target, table, condition, signal, pace, onProgress });
   const copied = await atSide('target', target, copy, quoteQualified(table.schema, table.name));
   return { tableOid: table.oid, part: 1, ...copied, seconds: (performance.now() - started) / 1000 };
 }

@@ -37,19 +37,6 @@ export interface RelayProgress extends CopiedAmount {
   object?: string;
 }
 
-export type RelayArguments = Relaying & CopyPair;
-
-/** {@link relayCopies} of one. */
-export async function relayCopy({
-  copyTo,
-  copyFrom,
-  object,
-  ...args
-}: RelayArguments): Promise<CopiedAmount> {
-  const [copied] = await relayCopies({ ...args, copies: [{ copyTo, copyFrom, object }] });
-  return { rows: copied?.rows ?? 0, bytes: copied?.bytes ?? 0 };
-}
-
 export type RelayCopiesArguments = Relaying & {
   /** At least one. */
   copies: CopyPair[];

@@ -147,7 +147,7 @@ export async function unfinishedTablesOfGroup(
   client: Client,
   group: number,
   options: LeftOptions,
-): Promise<(SizedTable & { copied: boolean; checksum: boolean; indexes: number[] })[]> {
+): Promise<(SizedTable & { copied: boolean; checksum: boolean })[]> {
   const rows = await tablesLeft(client, options);
   return rows
     .filter((row) => row.group_number === group)
@@ -155,7 +155,6 @@ export async function unfinishedTablesOfGroup(
       ...tableOf(row),
       copied: row.parts_left.length === 0,
       checksum: row.checksum_left,
-      indexes: row.indexes_left.map((entry) => entry.dumpId),
     }));
 }
 

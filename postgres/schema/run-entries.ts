@@ -1,7 +1,8 @@
-import { DatabaseError, type Client } from 'pg';
+import type { Client } from 'pg';
 import { FlexliftError } from '../../contract';
 import { atSide } from '../connect';
 import { withCutover, type LedgerIdentity } from '../ledger';
+import { entryBatches } from './entry-batches';
 import type { EntryPhase } from './entry-phase';
 import { LentRights } from './lent-rights';
 
@@ -12,7 +13,7 @@ export interface RunTask {
   /** The cutover that this is done for, where there is one: nothing is executed once that is called off. */
   attempt?: number;
   signal: AbortSignal;
-  /** Called before each entry and at the end. */
+  /** Called before each entry is sent, several of which may go at once, and at the end. */
   onProgress?: (progress: EntryProgress) => void;
 }
 
@@ -31,7 +32,10 @@ export interface StoredEntry {
   description: string;
   /** For people: the kind and the quoted name. */
   object: string;
-  /** Of the table that it belongs to, as planned; null where it has no rows of its own, or none at all. */
+  /**
+   * Of the table that it belongs to, as planned, and of the one that a foreign key refers to, as it is; null where one of
+   * them has no rows of its own, or there is none.
+   */
   bytes: number | null;
 }
 
@@ -63,8 +67,17 @@ export async function pendingEntries(client: Client, filter: EntryFilter = {}): 
   );
 }
 
+/** Which table a foreign key refers to, as pg_dump writes it. */
+const REFERENCED = String.raw`REFERENCES ((?:"(?:[^"]|"")*"|[^"( ])+)\(`;
+
 const PENDING_ENTRIES = `
-  SELECT stored, e.dump_id, e.phase, e.description, e.object, t.estimated_bytes::pg_catalog.float8 AS bytes
+  SELECT stored, e.dump_id, e.phase, e.description, e.object,
+         t.estimated_bytes::pg_catalog.float8
+         + CASE WHEN e.description = 'FK CONSTRAINT' THEN (
+             SELECT pg_catalog.pg_table_size(c.oid)::pg_catalog.float8 FROM pg_catalog.pg_class c
+              WHERE c.oid = pg_catalog.to_regclass(pg_catalog.substring(e.statement, '${REFERENCED}'))
+                AND c.relkind = 'r')
+           ELSE 0 END AS bytes
     FROM (SELECT EXISTS (SELECT FROM flexlift.step WHERE kind = 'phase' AND key = 'dump-schema')) AS s(stored)
     LEFT JOIN flexlift.archive_entry e
       ON e.skipped_by IS NULL
@@ -75,14 +88,6 @@ const PENDING_ENTRIES = `
     LEFT JOIN flexlift.table_load t ON t.table_oid = e.table_oid
    ORDER BY CASE e.phase WHEN 'acl' THEN 1 WHEN 'post-acl' THEN 2 ELSE 0 END, e.position`;
 
-/** So many entries share a transaction. */
-const ENTRIES_TOGETHER = 100;
-/** Of the tables that entries of one transaction read. */
-const BYTES_TOGETHER = 64 * 1024 ** 2;
-
-/** What reads a table: with a large one, alone in its transaction, lest an hour's work be lost with its neighbour. */
-const READING = ['INDEX', 'CONSTRAINT', 'CHECK CONSTRAINT', 'FK CONSTRAINT'];
-
 /**
  * Executes entries in the given order, each in one transaction with its row in the ledger. What another attempt has
  * executed is passed over; where one is still at it, this one waits for its end.
@@ -92,10 +97,13 @@ const READING = ['INDEX', 'CONSTRAINT', 'CHECK CONSTRAINT', 'FK CONSTRAINT'];
 export async function runEntries(task: RunTask, entries: StoredEntry[]): Promise<void> {
   let done = 0;
   const total = entries.length;
-  for (const batch of batches(entries)) {
+  const isForCutover = task.attempt !== undefined;
+  for (const batch of entryBatches(entries, { online: isForCutover })) {
     task.signal.throwIfAborted();
     const onEntry = ({ object }: TakenEntry) => task.onProgress?.({ done, total, object });
-    if (batch.length === 1 || !(await succeeds(() => runBatch(task, batch, { asOne: true, onEntry })))) {
+    // whoever waits for a cutover wants to know which table it waits for
+    const asOne = batch.length > 1 && !isForCutover;
+    if (!asOne || !(await isAccepted(task.client, () => runBatch(task, batch, { asOne, onEntry })))) {
       await runBatch(task, batch, { asOne: false, onEntry });
     }
     done += batch.length;
@@ -103,16 +111,13 @@ export async function runEntries(task: RunTask, entries: StoredEntry[]): Promise
   task.onProgress?.({ done, total });
 }
 
-/** admin_shutdown and its like, after which the session takes no statement. */
-const SESSION_ENDED = /^57P/;
-
-/** What a server refused of many statements that were sent as one is found by sending each by itself. */
-async function succeeds(work: () => Promise<void>): Promise<boolean> {
+/** What a server refuses of many statements that were sent as one is found by sending each by itself. */
+async function isAccepted(client: Client, work: () => Promise<void>): Promise<boolean> {
   try {
-    await work();
+    await atSide('target', client, work);
     return true;
   } catch (error) {
-    if (error instanceof DatabaseError && !SESSION_ENDED.test(error.code ?? '')) return false;
+    if (error instanceof FlexliftError && error.failureClass === 'permanent') return false;
     throw error;
   }
 }
@@ -150,23 +155,6 @@ async function runBatch(
     await flush();
     await rights.takeBack();
   });
-}
-
-function* batches(entries: StoredEntry[]): Generator<StoredEntry[]> {
-  let batch: StoredEntry[] = [];
-  let bytes = 0;
-  for (const entry of entries) {
-    const read = READING.includes(entry.description) ? (entry.bytes ?? Infinity) : 0;
-    const isFull = batch.length === ENTRIES_TOGETHER || bytes + read > BYTES_TOGETHER;
-    if (isFull && batch.length > 0) {
-      yield batch;
-      batch = [];
-      bytes = 0;
-    }
-    batch.push(entry);
-    bytes += read;
-  }
-  if (batch.length > 0) yield batch;
 }
 
 interface TakenEntry {

@@ -3,7 +3,7 @@ import type { Client } from 'pg';
 import { FlexliftError } from '../../../contract';
 import { socketOf, withConnection } from '../../../postgres/connect';
 import { COPY_DONE, CopyIn } from '../../../postgres/copy/copy-statement';
-import { relayCopy } from '../../../postgres/copy/frame-relay';
+import { relayCopy } from '../../support/relay-copy';
 import { testAddress, testEndpoint, withSession } from '../../support/servers';
 import { TcpProxy } from '../../support/tcp-proxy';
 

@@ -6,7 +6,7 @@ import type { Client } from 'pg';
 import { serverUser, writeAs } from '../../../embedded/server-user';
 import type { PostgresServer } from '../../../embedded';
 import { mapPostgresError, open, withConnection, type Endpoint } from '../../../postgres/connect';
-import { relayCopy } from '../../../postgres/copy';
+import { relayCopy } from '../../support/relay-copy';
 import { parseLsn } from '../../../postgres/replicate/lsn';
 import { openChangeStream } from '../../../postgres/replicate/pgoutput';
 import { createOwnServer, ownEndpoint } from '../../support/own-server';

@@ -59,23 +59,39 @@ test('what another attempt has copied is passed over, and the amounts are those 
 });
 
 test('an attempt that is killed among its tables leaves none of them, and the next copies all', async () => {
+  const lock = 'pg_advisory_xact_lock(20)';
+  await pair.sql(
+    'target',
+    `CREATE FUNCTION wait() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN PERFORM pg_catalog.${lock}; RETURN NEW; END';
+     CREATE TRIGGER wait BEFORE INSERT ON t20 FOR EACH ROW EXECUTE FUNCTION wait()`,
+  );
   await pair.withScope(async (scope) => {
     const tables = await planned(scope);
+    const others = tables.filter(({ name }) => name !== 't20');
+    const last = tables.filter(({ name }) => name === 't20');
     await withSession(17, pair.databases.target, async (blocker) => {
-      await blocker.query('BEGIN; LOCK TABLE flexlift.table_load; LOCK TABLE t20 IN ACCESS SHARE MODE');
+      await blocker.query(`BEGIN; SELECT ${lock}`);
       await pair.withSessions(scope, async (source, target) => {
         const { rows } = await target.query<{ pid: number }>('SELECT pg_backend_pid() AS pid');
-        const copying = copyTables({ source, target, identity, scope: scope.scope, tables, signal: never });
+        const said = new Set<string>();
+        const copying = copyTables({
+          ...{ source, target, identity, scope: scope.scope, signal: never },
+          tables: [...others, ...last],
+          onProgress: ({ what }) => said.add(what),
+        });
         copying.catch(() => undefined);
         await eventually('the copy to wait', async () => {
-          const waiting = await pair.sql('target', `SELECT FROM pg_locks WHERE NOT granted AND pid = $1`, [
-            rows[0]?.pid,
-          ]);
+          const waiting = await pair.sql(
+            'target',
+            `SELECT FROM pg_locks WHERE NOT granted AND locktype = 'advisory' AND pid = $1`,
+            [rows[0]?.pid],
+          );
           return waiting.length > 0;
         });
+        expect(said.size).toBeGreaterThan(others.length / 2);
         await blocker.query('SELECT pg_terminate_backend($1)', [rows[0]?.pid]);
         await expect(copying).rejects.toMatchObject({
-          fields: { side: 'target' },
+          fields: { side: 'target', object: '"public"."t20"' },
           failureClass: 'transient',
         });
       });

@@ -2,8 +2,9 @@ import { createServer, type AddressInfo, type Socket } from 'node:net';
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Client } from 'pg';
 import { open, socketOf } from '../../../postgres/connect';
-import { Pace, relayCopy } from '../../../postgres/copy';
+import { Pace } from '../../../postgres/copy';
 import { eventually } from '../../support/eventually';
+import { relayCopy } from '../../support/relay-copy';
 import { testAddress, testEndpoint } from '../../support/servers';
 import { never, Pair } from './fixture';
 

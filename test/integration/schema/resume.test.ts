@@ -204,6 +204,31 @@ test("small tables' indexes share a transaction, and large ones' do not", async 
   });
 });
 
+test('a foreign key counts for both of its tables', async () => {
+  await onSource(
+    'CREATE TABLE "t REFERENCES (" (i int PRIMARY KEY)',
+    'CREATE TABLE parts (i int PRIMARY KEY) PARTITION BY RANGE (i)',
+    'CREATE TABLE b (i int REFERENCES "t REFERENCES (", j int REFERENCES parts)',
+  );
+  await dumpAndStore(move);
+  await withTarget(move, async (client) => {
+    await runPreData({ client, identity, signal: NEVER });
+    await client.query(`INSERT INTO public."t REFERENCES (" SELECT generate_series(1, 1000)`);
+    await client.query(
+      `INSERT INTO flexlift.table_load (table_oid, schema_name, table_name, estimated_bytes, estimated_rows, parts)
+       SELECT DISTINCT table_oid, 'public', 'b', 5, 1, 1 FROM flexlift.archive_entry WHERE description = 'FK CONSTRAINT'`,
+    );
+    const { rows } = await client.query<{ size: string }>(
+      `SELECT pg_table_size('public."t REFERENCES ("') AS size`,
+    );
+    const keys = (await pendingEntries(client)).filter(({ description }) => description === 'FK CONSTRAINT');
+    expect(Object.fromEntries(keys.map(({ object, bytes }) => [object, bytes]))).toEqual({
+      'FK CONSTRAINT "public"."b b_i_fkey"': Number(rows[0]?.size) + 5,
+      'FK CONSTRAINT "public"."b b_j_fkey"': null,
+    });
+  });
+});
+
 test('without a stored archive nothing passes as done', async () => {
   await withTarget(move, async (client) => {
     await createLedger(client, identity, { databaseCreated: true });

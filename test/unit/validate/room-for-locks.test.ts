@@ -11,12 +11,14 @@ test.each([
   [8_589, 'Failed'],
   [10_000, 'Failed'],
 ] as const)('%i tables: %s', (tables, state) => {
-  expect(lackOfRoom({ tables, ...room }).map((verdict) => verdict.state)).toEqual(state ? [state] : []);
+  expect(lackOfRoom({ objects: tables, tables, ...room }).map((verdict) => verdict.state)).toEqual(
+    state ? [state] : [],
+  );
 });
 
 test('says a setting that is enough', () => {
-  const [verdict] = lackOfRoom({ tables: 10_000, ...room });
+  const [verdict] = lackOfRoom({ objects: 10_000, tables: 10_000, ...room });
   expect(verdict?.message).toContain('room for about 7808 locks, and the database has 10000 tables');
   expect(verdict?.remedy).toBe('Set max_locks_per_transaction on the source to 103 or more and restart it.');
-  expect(lackOfRoom({ tables: 10_000, perTransaction: 103, locks: 103 * 122 })).toEqual([]);
+  expect(lackOfRoom({ objects: 10_000, tables: 10_000, perTransaction: 103, locks: 103 * 122 })).toEqual([]);
 });

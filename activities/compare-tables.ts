@@ -6,7 +6,7 @@ import {
   differenceOfTable,
   differingKeys,
   firstDifferences,
-  type ColumnDescription,
+  type Described,
   type TableChecksum,
 } from '../postgres/compare';
 import { quoteQualified } from '../postgres/connect';
@@ -58,8 +58,7 @@ async function compareBatch(args: CompareArguments): Promise<Difference[]> {
   const { source, target, tables, moved, run } = args;
   const oids = tables.map(({ oid }) => oid);
   const kept = moved ? new Map<number, TableChecksum>() : await keptSourceChecksums(target, oids);
-  const columns = await describeTables(source, tables);
-  const described = tables.map((table, index) => ({ ...table, columns: columns[index] ?? [] }));
+  const described = await describeTables(source, tables);
   const [there, here] = await Promise.all([
     sourceChecksums(args, described, kept),
     checksumTables({ client: target, tables: described, signal: run.signal }),
@@ -85,7 +84,7 @@ async function compareBatch(args: CompareArguments): Promise<Difference[]> {
 /** What was kept, and of the other tables what is there now. */
 async function sourceChecksums(
   { source, run }: CompareArguments,
-  tables: DescribedTable[],
+  tables: Described<SizedTable>[],
   kept: Map<number, TableChecksum>,
 ): Promise<(TableChecksum | undefined)[]> {
   const others = tables.filter(({ oid }) => !kept.has(oid));
@@ -98,8 +97,6 @@ function bothOf(source: TableChecksum | undefined, target: TableChecksum | undef
   if (source === undefined || target === undefined) throw new Error('two sides have two checksums');
   return { source, target };
 }
-
-type DescribedTable = SizedTable & { columns: ColumnDescription[] };
 
 interface CompareArguments {
   source: Client;

@@ -154,8 +154,7 @@ async function takeSourceChecksums(
 ): Promise<void> {
   const { identity, signal } = run;
   for (const batch of tableBatches(tables)) {
-    const columns = await describeTables(source, batch);
-    const described = batch.map((table, index) => ({ ...table, columns: columns[index] ?? [] }));
+    const described = await describeTables(source, batch);
     const found = await checksumTables({ client: source, tables: described, signal });
     const checksums = found.map((checksum, index) => ({ tableOid: batch[index]?.oid ?? 0, ...checksum }));
     await saveSourceChecksums(target, identity, scope.scope, checksums);

@@ -1,7 +1,7 @@
 import type { Client } from 'pg';
 import { queryAll, quoteQualified } from '../connect';
 import { hashExpression } from './row-hash';
-import { describeTable, type ColumnDescription, type TableName } from './table-description';
+import { describeTable, type ColumnDescription, type Described, type TableName } from './table-description';
 
 export interface TableChecksum {
   /** Number of rows, a bigint as text. */
@@ -37,7 +37,7 @@ export async function checksumTable(request: ChecksumRequest): Promise<TableChec
 export interface ChecksumsRequest {
   client: Client;
   /** `columns` and `condition` as in {@link ChecksumRequest}. */
-  tables: (TableName & { columns: ColumnDescription[]; condition?: string })[];
+  tables: Described<TableName & { condition?: string }>[];
   signal: AbortSignal;
 }
 

@@ -47,12 +47,17 @@ export async function describeTable(
   schema: string,
   name: string,
 ): Promise<ColumnDescription[]> {
-  const [columns = []] = await describeTables(client, [{ schema, name }]);
-  return columns;
+  const [table] = await describeTables(client, [{ schema, name }]);
+  return table?.columns ?? [];
 }
 
-/** {@link describeTable} of several, in their order, with no more round trips than one takes. */
-export async function describeTables(client: Client, tables: TableName[]): Promise<ColumnDescription[][]> {
+export type Described<Table> = Table & { columns: ColumnDescription[] };
+
+/** The tables with their columns, see {@link describeTable}, with no more round trips than one takes. */
+export async function describeTables<Table extends TableName>(
+  client: Client,
+  tables: Table[],
+): Promise<Described<Table>[]> {
   const { rows } = await client.query<{ found: boolean; columns: { name: string; type: number }[] | null }>(
     `SELECT c.oid IS NOT NULL AS found,
             (SELECT pg_catalog.jsonb_agg(pg_catalog.jsonb_build_object('name', a.attname, 'type', a.atttypid::int8)
@@ -78,9 +83,13 @@ export async function describeTables(client: Client, tables: TableName[]): Promi
     client,
     rows.flatMap(({ columns }) => columns ?? []).map((column) => column.type),
   );
-  return rows.map(({ columns }) =>
-    (columns ?? []).map((column) => ({ name: column.name, type: describeType(column.type, types) })),
-  );
+  return tables.map((table, index) => ({
+    ...table,
+    columns: (rows[index]?.columns ?? []).map(({ name, type }) => ({
+      name,
+      type: describeType(type, types),
+    })),
+  }));
 }
 
 /** The types and all that they are made of: a round per level of nesting. */

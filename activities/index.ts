@@ -18,6 +18,7 @@ import {
 import {
   buildForeignKeysStep,
   buildIndexStep,
+  buildKeyIndexStep,
   runBeforeReplicationStep,
   runPostDataStep,
   runPreDataStep,
@@ -54,6 +55,7 @@ export function createActivities({ secrets }: { secrets: Secrets }) {
     copyLargeObjects: durableStep(secrets, copyLargeObjectsStep),
     checksumSourceTable: durableStep(secrets, checksumSourceTableStep),
     buildIndex: durableStep(secrets, buildIndexStep),
+    buildKeyIndex: durableStep(secrets, buildKeyIndexStep),
     runPostData: durableStep(secrets, runPostDataStep),
     copySequences: durableStep(secrets, copySequencesStep),
     refreshMaterializedViews: durableStep(secrets, refreshMaterializedViewsStep),

@@ -1,6 +1,7 @@
 import type { DatabaseStep, EntriesResult, EntriesStep, IndexStep } from '../contract';
 import { isReplicaRoleAllowed, noteLoadEnd } from '../postgres/ledger';
 import {
+  buildKeyIndex,
   runBeforeReplication,
   runEntry,
   runForeignKeys,
@@ -23,6 +24,13 @@ export async function runPostDataStep({ database, until }: EntriesStep, run: Run
 export async function buildIndexStep({ database, entry }: IndexStep, run: Run): Promise<void> {
   await run.session('target', database, (client) =>
     runEntry({ client, dumpId: entry.dumpId, ...entryOptions(run) }),
+  );
+}
+
+/** Of a constraint that `buildIndexStep` then makes of it. */
+export async function buildKeyIndexStep({ database, entry }: IndexStep, run: Run): Promise<void> {
+  await run.session('target', database, (client) =>
+    buildKeyIndex({ client, dumpId: entry.dumpId, ...entryOptions(run) }),
   );
 }
 

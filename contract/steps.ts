@@ -67,6 +67,8 @@ export interface IndexEntry {
   name: string;
   /** A constraint: no other index of its table can be built at the same time. Absent in plans of earlier versions. */
   locksTable?: boolean;
+  /** Its index can be built by itself, with others of its table, and then made the constraint in no time. */
+  hasKeyIndex?: boolean;
 }
 
 /** Small tables copied by one activity. */

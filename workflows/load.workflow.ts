@@ -107,10 +107,7 @@ class Loader {
     ]);
   }
 
-  /**
-   * Parts and the source's checksum side by side; then constraints one after the other, for each locks out whatever else
-   * is built on its table, and would take a turn only to wait; then all indexes side by side.
-   */
+  /** Parts and the source's checksum side by side, then the indexes. */
   private async largeTable(table: LargeTable): Promise<void> {
     const { oid, name } = table;
     const copies = [
@@ -119,10 +116,33 @@ class Loader {
     ];
     if (copies.length > 0) await this.underSnapshot({ oid, name }, () => runAll(copies));
     this.count({ tables: 1, rows: 0, bytes: 0 });
-    const constraints = table.indexes.filter(({ locksTable }) => locksTable === true);
-    for (const entry of constraints) await this.buildIndex(entry);
-    const indexes = table.indexes.filter(({ locksTable }) => locksTable !== true);
-    await runAll(indexes.map((entry) => () => this.buildIndex(entry)));
+    await this.indexes(table);
+  }
+
+  /**
+   * Constraints one after the other, for each locks out whatever else is built on its table, and would take a turn only to
+   * wait; then all indexes side by side, those of keys among them, which are made their constraints last.
+   */
+  private async indexes({ indexes }: LargeTable): Promise<void> {
+    const locksAlone = ({ locksTable, hasKeyIndex }: IndexEntry) =>
+      locksTable === true && hasKeyIndex !== true;
+    for (const entry of indexes.filter(locksAlone)) await this.buildIndex(entry);
+    const together = indexes.filter((entry) => !locksAlone(entry));
+    const keys = together.length > 1 ? together.filter(({ hasKeyIndex }) => hasKeyIndex === true) : [];
+    await runAll(
+      together.map(
+        (entry) => () => (keys.includes(entry) ? this.buildKeyIndex(entry) : this.buildIndex(entry)),
+      ),
+    );
+    for (const entry of keys) await this.buildIndex(entry);
+  }
+
+  private async buildKeyIndex(entry: IndexEntry): Promise<void> {
+    const { bulk } = this.activities;
+    const summary = `index of ${entry.name}`;
+    await this.builds.run(() =>
+      bulk.buildKeyIndex.executeWithOptions({ summary }, [{ ...this.step, entry }]),
+    );
   }
 
   private async buildIndex(entry: IndexEntry): Promise<void> {

@@ -1,5 +1,5 @@
 /** Raised with every change of the tables below; a worker refuses a ledger newer than its own. */
-export const LEDGER_SCHEMA_VERSION = 4;
+export const LEDGER_SCHEMA_VERSION = 5;
 
 /**
  * The ledger's tables; one statement each. `table_oid` is the table's oid on the source: it is stable while the
@@ -32,7 +32,8 @@ export const LEDGER_DDL = [
 
   // the schema as pg_dump gave it, in the archive's own order; step kind 'entry' says which are executed, and for
   // which cutover, if for one. A statement that a rule leaves out is not kept. creator: the role that is given the object
-  // and needs CREATE for it, creates_in: the schema, null: the database
+  // and needs CREATE for it, creates_in: the schema, null: the database. key_index: builds the index of a constraint that
+  // index_constraint then makes of it, both together what statement does; step kind 'key-index' says which are built
   `CREATE TABLE flexlift.archive_entry (
      dump_id       integer PRIMARY KEY,
      position      integer NOT NULL UNIQUE,
@@ -45,6 +46,8 @@ export const LEDGER_DDL = [
      table_oid     oid,
      dependencies  integer[] NOT NULL,
      statement     text NOT NULL,
+     key_index        text,
+     index_constraint text,
      undo          text NOT NULL DEFAULT '',
      creator       text,
      creates_in    text,

@@ -43,7 +43,8 @@ interface LoadRow extends TableRow {
 
 /** Post-data entries that belong to one loaded table and wait for nothing but its rows. */
 const INDEX_ENTRIES = `
-  SELECT e.table_oid, e.dump_id, e.position, e.object, e.description <> 'INDEX' AS locks_table
+  SELECT e.table_oid, e.dump_id, e.position, e.object, e.description <> 'INDEX' AS locks_table,
+         e.key_index IS NOT NULL AS has_key_index
     FROM flexlift.archive_entry e
    WHERE e.phase = 'table' AND e.skipped_by IS NULL
      AND NOT EXISTS (SELECT FROM flexlift.step s WHERE s.kind = 'entry' AND s.key = e.dump_id::text)`;
@@ -55,7 +56,8 @@ const TABLES_LEFT = `
       FROM flexlift.part GROUP BY table_oid),
   indexes AS (
     SELECT table_oid, pg_catalog.jsonb_agg(pg_catalog.jsonb_build_object('dumpId', dump_id, 'name', object,
-                                                                         'locksTable', locks_table)
+                                                                         'locksTable', locks_table,
+                                                                         'hasKeyIndex', has_key_index)
                                            ORDER BY position) AS indexes_left
       FROM (${INDEX_ENTRIES}) entries GROUP BY table_oid)
   SELECT t.table_oid AS table_oid, t.schema_name, t.table_name, t.estimated_bytes, t.copy_condition, t.group_number,

@@ -1,6 +1,7 @@
 import type { Client } from 'pg';
+import { once } from '../ledger';
 import type { EntryStage } from './entry-stage';
-import { pendingEntries, runEntries, type RunTask, type StoredEntry } from './run-entries';
+import { executeStatement, pendingEntries, runEntries, type RunTask, type StoredEntry } from './run-entries';
 import { pendingUntil } from './staged-entries';
 
 /**
@@ -37,6 +38,26 @@ export async function runTableEntries(task: TablesTask): Promise<void> {
 /** Executes one entry; nothing happens where it is done or left out. */
 export async function runEntry(task: RunTask & { dumpId: number }): Promise<void> {
   await runEntries(task, await pendingEntries(task.client, { dumpIds: [task.dumpId] }));
+}
+
+/**
+ * Builds the index of a constraint that has one, so that `runEntry` only makes it the constraint; nothing happens where
+ * either is done. Meanwhile other indexes of the table can be built.
+ */
+export async function buildKeyIndex({
+  client,
+  identity,
+  dumpId,
+}: RunTask & { dumpId: number }): Promise<void> {
+  await once(client, identity, { kind: 'key-index', key: String(dumpId) }, async () => {
+    const { rows } = await client.query<{ object: string; statement: string }>(
+      `SELECT object, key_index AS statement FROM flexlift.archive_entry e
+        WHERE dump_id = $1 AND key_index IS NOT NULL
+          AND NOT EXISTS (SELECT FROM flexlift.step d WHERE d.kind = 'entry' AND d.key = e.dump_id::pg_catalog.text)`,
+      [dumpId],
+    );
+    for (const entry of rows) await executeStatement(client, entry);
+  });
 }
 
 export interface PostDataTask extends RunTask {

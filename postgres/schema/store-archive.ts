@@ -6,6 +6,7 @@ import { leftOutEntries, type EntryOptions } from './entry-rules';
 import { entryCreator, entryObject, entryStatement, isPrivilege } from './entry-statement';
 import { entryUndo } from './entry-undo';
 import { granteesOnTarget } from './grantees';
+import { keyInSteps } from './key-index';
 import { alignPublicSchema } from './public-schema';
 import type { ArchiveEntry, SchemaArchive } from './read-archive';
 import { tablesOfEntries } from './tables-of-entries';
@@ -62,6 +63,9 @@ async function ledgerRows({ source, target, archive, options }: StoreArchive): P
     const skippedBy = leftOut.get(entry.dumpId);
     const owner = keepsOwner(entry);
     const creator = skippedBy === undefined ? entryCreator(entry, { owner }) : undefined;
+    // a subscription's holds a password
+    const statement = skippedBy === undefined ? entryStatement(entry, { owner }) : '';
+    const key = entry.description === 'CONSTRAINT' ? keyInSteps(statement) : undefined;
     return JSON.stringify({
       dump_id: entry.dumpId,
       position,
@@ -73,8 +77,9 @@ async function ledgerRows({ source, target, archive, options }: StoreArchive): P
       catalog_oid: entry.catalogOid,
       table_oid: tables.get(entry.dumpId) ?? null,
       dependencies: entry.dependencies,
-      // a subscription's holds a password
-      statement: skippedBy === undefined ? entryStatement(entry, { owner }) : '',
+      statement,
+      key_index: key?.index ?? null,
+      index_constraint: key?.constraint ?? null,
       undo: skippedBy === undefined ? entryUndo(entry) : '',
       creator: creator?.role ?? null,
       creates_in: creator?.schema ?? null,
@@ -91,15 +96,15 @@ async function roleNames(target: Client): Promise<Set<string>> {
 const INSERT_ENTRIES = `
   INSERT INTO flexlift.archive_entry
          (dump_id, position, section, phase, description, object, catalog_class, catalog_oid, table_oid,
-          dependencies, statement, undo, creator, creates_in, skipped_by)
+          dependencies, statement, key_index, index_constraint, undo, creator, creates_in, skipped_by)
   SELECT dump_id, position, section, phase, description, object, catalog_class, catalog_oid, table_oid,
-         dependencies, statement, undo, creator, creates_in, skipped_by
+         dependencies, statement, key_index, index_constraint, undo, creator, creates_in, skipped_by
     FROM pg_catalog.json_to_recordset($1::pg_catalog.json)
          AS e(dump_id pg_catalog.int4, position pg_catalog.int4, section pg_catalog.text, phase pg_catalog.text,
               description pg_catalog.text, object pg_catalog.text, catalog_class pg_catalog.oid,
               catalog_oid pg_catalog.oid, table_oid pg_catalog.oid, dependencies pg_catalog.int4[],
-              statement pg_catalog.text, undo pg_catalog.text, creator pg_catalog.text,
-              creates_in pg_catalog.text, skipped_by pg_catalog.text)`;
+              statement pg_catalog.text, key_index pg_catalog.text, index_constraint pg_catalog.text,
+              undo pg_catalog.text, creator pg_catalog.text, creates_in pg_catalog.text, skipped_by pg_catalog.text)`;
 
 function* chunks(texts: string[]): Generator<string[]> {
   let chunk: string[] = [];

@@ -46,7 +46,7 @@ async function expectEqual(handle: MigrationHandle): Promise<TableReport[]> {
 describe('SIGKILL of the only worker', () => {
   itInAll.each([
     ...['createTargetDatabase', 'dumpSchema', 'runPreData', 'copyPart', 'copyGroup', 'checksumSourceTable'],
-    ...['buildIndex', 'runPostData', 'compareTables', 'release'],
+    ...['buildKeyIndex', 'buildIndex', 'runPostData', 'compareTables', 'release'],
   ])('during %s: the next worker ends it, equal', async (activity) => {
     const { handle, pool, migrationId } = await start();
     const first = shop.startWorker(pool);

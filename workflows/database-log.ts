@@ -71,6 +71,11 @@ export class DatabaseLog {
     this.status.notice = left;
   }
 
+  /** What was found so far: a failure behind it hides nothing. */
+  noteDifferences(differences: Difference[]): void {
+    this.status.differences = listed(differences);
+  }
+
   noteRelease(released: ReleaseResult): void {
     Object.assign(this.status, released);
   }
@@ -174,7 +179,7 @@ export class DatabaseLog {
 
   /** @throws ApplicationFailure DifferenceFound where there are any */
   refuseDifferences(differences: Difference[]): void {
-    this.status.differences = listed(differences);
+    this.noteDifferences(differences);
     const [first] = differences;
     if (first === undefined) return;
     throw failed({

@@ -80,7 +80,7 @@ async function finish(migration: DatabaseMigration): Promise<Difference[]> {
   await log.phase('Sequences', () => long.copySequences(step));
   log.noteAnalyze(await log.phase('Analyze', () => long.analyze(step)));
   const inRows = compare ? await log.phase('Compare', () => compareRows(migration)) : [];
-
+  log.noteDifferences(inRows);
   await finishEntries({
     execute: (until) => log.phase('PostData', () => long.runPostData({ ...step, until })),
     refresh: (which) =>

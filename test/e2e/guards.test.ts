@@ -210,4 +210,23 @@ describe('the comparison fails', () => {
     expect(found).toHaveLength(differences.length);
     for (const difference of differences) expect(found).toContainEqual(expect.objectContaining(difference));
   });
+
+  itInAll('and names what it found even where something behind it fails', async () => {
+    const asked = request();
+    const handle = await shop.migrations.start(asked);
+    shop.startWorker(asked.pool);
+    await eventually('the table on the target', tableExists);
+    const analyzed = `INSERT INTO flexlift.step (kind, key) VALUES ('analyze', '"public"."Small 1"')`;
+    await whileHeld(analyzed, async () => {
+      await eventually('ANALYZE', () => activity(asked.migrationId, 'analyze'));
+      await withSession(TARGET, shop.database, (client) =>
+        client.query(`UPDATE big SET body = 'x' WHERE id = 77; DROP FUNCTION touch()`),
+      );
+    });
+    expect((await handle.result()).databases[0]).toMatchObject({
+      state: 'Failed',
+      failure: { code: 'StatementRejected' },
+      differences: [{ kind: 'checksum', object: '"public"."big"' }],
+    });
+  });
 });

@@ -1,7 +1,8 @@
-import type { DatabaseStep, EntriesResult, EntriesStep, IndexStep } from '../contract';
+import type { DatabaseStep, EntriesResult, EntriesStep, ForeignKeysResult, IndexStep } from '../contract';
 import { isReplicaRoleAllowed, noteLoadEnd } from '../postgres/ledger';
 import {
   buildKeyIndex,
+  foreignKeysLeft,
   runBeforeReplication,
   runEntry,
   runForeignKeys,
@@ -47,9 +48,11 @@ export async function runBeforeReplicationStep({ database }: DatabaseStep, run: 
  * would refuse changes that come in another order than on the source, and wait for the cutover. So does one that does
  * not hold yet.
  */
-export async function buildForeignKeysStep({ database }: DatabaseStep, run: Run): Promise<void> {
-  await run.session('target', database, async (client) => {
-    if (await isReplicaRoleAllowed(client)) await runForeignKeys({ client, ...entryOptions(run) });
+export async function buildForeignKeysStep({ database }: DatabaseStep, run: Run): Promise<ForeignKeysResult> {
+  return await run.session('target', database, async (client) => {
+    if (!(await isReplicaRoleAllowed(client))) return { waiting: await foreignKeysLeft(client) };
+    const { left } = await runForeignKeys({ client, ...entryOptions(run) });
+    return { waiting: left };
   });
 }
 

@@ -26,8 +26,11 @@ export function withReplications(status: MigrationStatus, live: LiveReplication[
     const heartbeat = known.find((candidate) => candidate.heartbeat !== undefined)?.heartbeat;
     const isReady =
       database.replication?.state === 'ReadyForCutover' && !known.some(({ isInterrupted }) => isInterrupted);
-    const replication = withKnownState(newestFigures(answer, heartbeat), isReady);
-    return replication === undefined ? database : { ...database, replication };
+    const newest = withKnownState(newestFigures(answer, heartbeat), isReady);
+    if (newest === undefined) return database;
+    const waiting = answer?.waitingForeignKeys ?? database.replication?.waitingForeignKeys;
+    const replication = waiting === undefined ? newest : { ...newest, waitingForeignKeys: waiting };
+    return { ...database, replication };
   });
   return { ...status, databases };
 }

@@ -33,9 +33,14 @@ export interface ReplicationNotice {
   /** To pause or to resume: the state is that which they led to. */
   orders?: string[];
   failure?: FailureFields;
-  progress?: ReplicationProgress;
+  progress?: Omit<ReplicationStatus, 'state' | 'failure'>;
   /** Its number: two that are under way at a time come in any order. */
   told: number;
+}
+
+export interface ForeignKeysResult {
+  /** How many are left to the cutover. */
+  waiting: number;
 }
 
 export interface TableSnapshotStep extends DatabaseStep {

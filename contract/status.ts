@@ -152,6 +152,11 @@ export interface StoppedTable {
 
 export interface ReplicationStatus extends ReplicationProgress {
   state: ReplicationState;
+  /**
+   * Foreign keys that are built at the cutover, for they do not hold before, or the target may not act as a replica.
+   * Absent: they were not tried yet.
+   */
+  waitingForeignKeys?: number;
   failure?: FailureFields;
 }
 

@@ -84,9 +84,12 @@ export class DatabaseLog {
     for (const order of orders) this.ordersTaken.add(order);
     if (told < this.replicationTold) return;
     this.replicationTold = told;
-    const figures = progress ?? this.status.replication;
+    const before = this.status.replication;
+    const figures = progress ?? before;
     if (figures === undefined) return;
-    this.status.replication = { ...figures, state, failure };
+    // a replication that follows one that ended for a cutover does not try them
+    const { waitingForeignKeys = before?.waitingForeignKeys } = figures;
+    this.status.replication = { ...figures, state, failure, waitingForeignKeys };
     this.tell().catch(() => undefined);
   }
 

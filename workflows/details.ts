@@ -75,7 +75,7 @@ export function databaseDetails(status: DatabaseStatus): string {
 }
 
 export function replicationDetails(status: ReplicationStatus): string {
-  const { changes, proven, retainedLimitBytes, secondsToLimit } = status;
+  const { changes, proven, retainedLimitBytes, secondsToLimit, waitingForeignKeys } = status;
   return [
     `Replication: **${status.state}** at ${status.lsn}, figures of ${clock(status.at)}`,
     ...story(status.failure),
@@ -90,6 +90,7 @@ export function replicationDetails(status: ReplicationStatus): string {
     `| transactions | ${changes.transactions} |`,
     `| inserts, updates, deletes, truncates | ${changes.inserts}, ${changes.updates}, ${changes.deletes}, ${changes.truncates} |`,
     `| tables proven | ${proven.tables} of ${proven.total} |`,
+    `| foreign keys left to the cutover | ${waitingForeignKeys ?? 'not tried yet'} |`,
     ...status.stoppedTables.map(
       ({ table, failure }) => `\n- stopped: ${table}: ${failure.sentence} ${failure.remedy}`,
     ),

@@ -17,6 +17,7 @@ import {
   RESUME_UPDATE,
   type ApplyResult,
   type FailureFields,
+  type ForeignKeysResult,
   type ReplicateStep,
   type ReplicationState,
   type ReplicationStatus,
@@ -65,6 +66,7 @@ class Replicator {
   private isPaused: boolean;
   private isCaughtUp: boolean;
   private hasForeignKeys: boolean;
+  private waitingForeignKeys?: number;
   private isProving = false;
   private failure?: FailureFields;
   private state: ReplicationState;
@@ -80,6 +82,7 @@ class Replicator {
     this.isPaused = step.paused;
     this.isCaughtUp = step.caughtUp;
     this.hasForeignKeys = step.caughtUp;
+    this.waitingForeignKeys = step.status?.waitingForeignKeys;
     this.state = step.status?.state ?? 'CatchingUp';
     this.notices = new ReplicationNotices(step);
     setHandler(replicationQuery, () => this.status, {
@@ -157,7 +160,8 @@ class Replicator {
       await condition(() => this.isLeaving || (this.isCaughtUp && !this.isHalted));
       if (this.isLeaving) return;
       await this.orStop(async () => {
-        await this.interruptible.run(() => this.activities.long.buildForeignKeys(this.step));
+        const built = await this.interruptible.run(() => this.activities.long.buildForeignKeys(this.step));
+        this.waitingForeignKeys = waitingOf(built);
         this.hasForeignKeys = true;
       });
       await this.tell();
@@ -267,11 +271,17 @@ class Replicator {
     // before anything was applied, too, a person must hear of it
     if (this.isHalted) this.status ??= { ...NO_FIGURES, at: new Date().toISOString(), state: this.state };
     if (this.status !== undefined) {
-      this.status = { ...this.status, state: this.state, failure: this.failure };
+      const { state, failure, waitingForeignKeys } = this;
+      this.status = { ...this.status, state, failure, waitingForeignKeys };
       setCurrentDetails(replicationDetails(this.status));
     }
     if (before === this.state && orders.length === 0) return;
     const { state, failure, status: progress } = this;
     await this.notices.send({ state, failure, progress, orders });
   }
+}
+
+/** A worker of an earlier version says nothing. */
+function waitingOf(built: ForeignKeysResult | null): number | undefined {
+  return built?.waiting;
 }

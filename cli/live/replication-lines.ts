@@ -7,7 +7,7 @@ import {
   type ReplicationState,
   type ReplicationStatus,
 } from '../../client';
-import { formatBytes, formatCount, formatName, formatSeconds } from '../format';
+import { formatBytes, formatCount, formatName, formatNumberOf, formatSeconds } from '../format';
 import { failureLine } from '../output';
 import { changesText, phaseTimes } from '../report/online-text';
 
@@ -35,6 +35,7 @@ export function replicationText(
   recopy?: DatabaseProgress['recopy'],
 ): string {
   const { state, at, lagBytes, lagSeconds, changes, changesPerSecond, proven } = replication;
+  const { waitingForeignKeys: waiting = 0 } = replication;
   const age = (now - Date.parse(at)) / 1_000;
   return [
     STATES[state],
@@ -45,6 +46,7 @@ export function replicationText(
     changesText(changes),
     retainedText(replication),
     `${formatCount(proven.tables)}/${formatCount(proven.total)} tables proven`,
+    ...(waiting === 0 ? [] : [`${formatNumberOf(waiting, 'foreign key')} left to the cutover`]),
   ].join(', ');
 }
 

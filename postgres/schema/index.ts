@@ -7,7 +7,7 @@ export * from './entry-stage';
 export * from './entry-undo';
 export * from './read-archive';
 export * from './run-entries';
-export { runForeignKeys } from './run-foreign-keys';
+export { foreignKeysLeft, runForeignKeys } from './run-foreign-keys';
 export { runBeforeReplication, runLate } from './run-online';
 export * from './run-schema';
 export * from './store-archive';

@@ -9,11 +9,12 @@ import { pendingOf } from './staged-entries';
  * not hold is left to the cutover: the rows of a table whose deletes are not in the stream, whose changes are stopped or
  * that is being copied anew are complete only then.
  *
+ * @returns how many are left
  * @throws FlexliftError Contention where a lock is not to be had; what is done stays done
  */
-export async function runForeignKeys(task: RunTask): Promise<void> {
+export async function runForeignKeys(task: RunTask): Promise<{ left: number }> {
   const { client } = task;
-  await withLockTimeout(client, async () => {
+  return await withLockTimeout(client, async () => {
     const entries = await pendingOf(client, 'foreign-keys');
     const dependencies = await dependenciesOf(client, entries);
     const left = new Set<number>();
@@ -27,7 +28,13 @@ export async function runForeignKeys(task: RunTask): Promise<void> {
         left.add(entry.dumpId);
       }
     }
+    return { left: left.size };
   });
+}
+
+/** How many are not executed yet. */
+export async function foreignKeysLeft(client: Client): Promise<number> {
+  return (await pendingOf(client, 'foreign-keys')).length;
 }
 
 async function dependenciesOf(client: Client, entries: { dumpId: number }[]): Promise<Map<number, number[]>> {

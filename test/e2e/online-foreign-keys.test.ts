@@ -74,6 +74,8 @@ it('a foreign key of a table whose deletes are not in the stream waits for the c
 
   await untilReplication(handle, 'ReadyForCutover');
   expect(await foreignKeys()).toEqual(['keyed_owner_id_fkey']);
+  const { databases } = await handle.query<MigrationStatus>(STATUS_QUERY);
+  expect(databases[0]?.replication?.waitingForeignKeys).toBe(2);
   await untilCutOver(handle);
   await expectReleased(shop, migration, [SOURCE, TARGET]);
   expect(await foreignKeys()).toEqual([

@@ -113,7 +113,12 @@ describe('at the terminal, an online migration', () => {
         ]),
       ) as unknown,
       ...{ changesPerSecond: expect.any(Number) as number, retainedBytes: expect.any(Number) as number },
-      ...{ stoppedTables: [], drift: [], proven: { tables: expect.any(Number) as number, total: 13 } },
+      ...{
+        stoppedTables: [],
+        drift: [],
+        proven: { tables: expect.any(Number) as number, total: 13 },
+        waitingForeignKeys: 0,
+      },
     } satisfies Record<
       keyof Omit<ReplicationStatus, 'failure' | 'retainedLimitBytes' | 'secondsToLimit'>,
       unknown

@@ -31,6 +31,15 @@ test('a replication shows state, lag, rate, changes by kind, retained WAL and pr
   ]);
 });
 
+test('foreign keys that wait for the cutover are counted', () => {
+  const text = (waitingForeignKeys: number) => {
+    const waiting = replication({ waitingForeignKeys });
+    return replicationText(waiting, Date.parse(waiting.at));
+  };
+  expect(text(0)).toMatch(/tables proven$/);
+  expect(text(1)).toMatch(/tables proven, 1 foreign key left to the cutover$/);
+});
+
 test('a limit of retained WAL is shown with the time until it is reached', () => {
   const limited = replication({ retainedLimitBytes: 1_000_000_000, secondsToLimit: 7_500 });
   expect(replicationText(limited, Date.parse(limited.at))).toContain(

@@ -1,4 +1,5 @@
 import type { Client } from 'pg';
+import { isProvidersRole } from './provider-roles';
 
 /** `pg_database.datlocprovider`; `libc` is all there is before 15, `builtin` exists from 17. */
 export type LocaleProvider = 'libc' | 'icu' | 'builtin';
@@ -105,6 +106,7 @@ async function readGrants(client: Client): Promise<DatabaseGrant[]> {
        FROM pg_catalog.pg_database d
       CROSS JOIN LATERAL pg_catalog.aclexplode(COALESCE(d.datacl, pg_catalog.acldefault('d', d.datdba))) AS entry
       WHERE d.datname = pg_catalog.current_database()
+        AND (entry.grantee = d.datdba OR NOT ${isProvidersRole('entry.grantee')})
       GROUP BY entry.grantee, entry.privilege_type
       ORDER BY 1 NULLS FIRST, 2`,
   );

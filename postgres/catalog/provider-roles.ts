@@ -16,8 +16,13 @@ const ADMINISTRATORS = ['alloydbsuperuser', 'cloudsqlsuperuser', 'rds_superuser'
 /** What a provider's role owns on the source is the target user's on the target, where nobody has that role or may act for it. */
 export const PROVIDER_OWNERS = [...PROVIDER_ROLES, ...ADMINISTRATORS];
 
-export function isProviders(owner: string): boolean {
-  return PROVIDER_OWNERS.includes(owner);
+export function isProviders(role: string): boolean {
+  return PROVIDER_OWNERS.includes(role);
+}
+
+/** A condition on a role's oid: it is the provider's. Rights that such a role was given stay behind. */
+export function isProvidersRole(oid: string): string {
+  return `pg_catalog.pg_get_userbyid(${oid}) IN (${PROVIDER_OWNERS.map((role) => `'${role}'`).join(', ')})`;
 }
 
 /**

@@ -1,5 +1,5 @@
 import type { Client } from 'pg';
-import { isProviders } from '../catalog';
+import { isProviders, isProvidersRole } from '../catalog';
 import { atSide, quoteIdentifier, quoteLiteral } from '../connect';
 
 interface PropertiesRow {
@@ -24,7 +24,8 @@ const PROPERTIES_QUERY = `
           (SELECT pg_catalog.jsonb_agg(pg_catalog.jsonb_build_object(
                     'grantee', CASE WHEN a.grantee <> 0 THEN pg_catalog.pg_get_userbyid(a.grantee) END,
                     'privilege', a.privilege_type, 'grantable', a.is_grantable))
-             FROM pg_catalog.aclexplode(m.lomacl) a), '[]') END AS grants
+             FROM pg_catalog.aclexplode(m.lomacl) a
+            WHERE a.grantee = m.lomowner OR NOT ${isProvidersRole('a.grantee')}), '[]') END AS grants
    FROM pg_catalog.pg_largeobject_metadata m
   WHERE m.oid = ANY ($1::oid[])
   ORDER BY m.oid`;

@@ -1,3 +1,4 @@
+import { isProviders } from '../catalog';
 import type { ArchiveEntry } from './read-archive';
 
 const NAME = String.raw`(?:"(?:[^"]|"")*"|[^"\s;])+`;
@@ -9,8 +10,9 @@ const PRIVILEGE = new RegExp(
 
 /**
  * A privilege's definition as the target is to have it: where the owner stays behind, what it says of the owner is said of
- * whoever creates the object; from a role that the target does not have, nothing is revoked, for it has no rights (pg_dump
- * up to 14 revokes those of the role that initdb gave schema public to).
+ * whoever creates the object; what it gives to another role of the source's provider is left out; from a role that the
+ * target does not have, nothing is revoked, for it has no rights (pg_dump up to 14 revokes those of the role that initdb gave
+ * schema public to).
  *
  * @param options.owner false: the object belongs to whoever creates it
  * @param options.roles the target's
@@ -23,7 +25,7 @@ export function granteesOnTarget(
     const role = unquoted(grantee);
     if (role === owner && !options.owner) return `${head}CURRENT_USER${tail}\n`;
     const isNeedless = head.startsWith('REVOKE') && grantee !== 'PUBLIC' && !options.roles.has(role);
-    return isNeedless ? '' : statement;
+    return isNeedless || isProviders(role) ? '' : statement;
   });
 }
 

@@ -1,6 +1,6 @@
 import type { Client } from 'pg';
 import { LEDGER_SCHEMA } from '../../contract';
-import { isGivenAway, isNotOurs, isProviders, isUserMade, isUsersSchema } from '../catalog';
+import { isGivenAway, isNotOurs, isProviders, isProvidersRole, isUserMade, isUsersSchema } from '../catalog';
 import { WAS_GRANTED } from './granted';
 
 /** What the schema needs a role for. */
@@ -84,7 +84,10 @@ function ownersSql(): string {
   return [...objects, ...rest].join(' UNION ');
 }
 
-/** Rights that initdb or an extension's script gave are not dumped, nor are an owner's own; those on the server's objects are left out. */
+/**
+ * Rights that initdb or an extension's script gave are not dumped, nor are an owner's own; those on the server's objects are
+ * left out, and so are those of a provider's role.
+ */
 function granteesSql(): string {
   const objects = Object.entries(ACLS).map(
     ([catalog, { acl, owner, schema }]) => `
@@ -92,6 +95,7 @@ function granteesSql(): string {
        CROSS JOIN LATERAL pg_catalog.aclexplode(o.${acl}) AS entry
        CROSS JOIN LATERAL (VALUES (entry.grantee), (entry.grantor)) AS party(role)
        WHERE party.role <> o.${owner}
+         ${catalog === 'pg_default_acl' ? '' : `AND NOT (party.role = entry.grantee AND ${isProvidersRole('party.role')})`}
          ${catalog === 'pg_namespace' ? `AND ${isUsersSchema('o.nspname')}` : ''}
          ${schema === undefined ? '' : `AND o.${schema} <> 'pg_catalog'::pg_catalog.regnamespace AND ${isMigratedSchema(`o.${schema}`)}`}
          AND ${WAS_GRANTED}`,
@@ -99,10 +103,12 @@ function granteesSql(): string {
   const columns = `SELECT entry.grantee FROM pg_catalog.pg_attribute a
                      JOIN pg_catalog.pg_class o ON o.oid = a.attrelid
                     CROSS JOIN LATERAL pg_catalog.aclexplode(a.attacl) AS entry
-                    WHERE ${isUserMade('o')} AND ${isMigratedSchema('o.relnamespace')}`;
+                    WHERE ${isUserMade('o')} AND ${isMigratedSchema('o.relnamespace')}
+                      AND NOT ${isProvidersRole('entry.grantee')}`;
   const database = `SELECT entry.grantee FROM pg_catalog.pg_database d
                      CROSS JOIN LATERAL pg_catalog.aclexplode(d.datacl) AS entry
-                     WHERE d.datname = pg_catalog.current_database() AND entry.grantee <> d.datdba`;
+                     WHERE d.datname = pg_catalog.current_database() AND entry.grantee <> d.datdba
+                       AND NOT ${isProvidersRole('entry.grantee')}`;
   const defaults = 'SELECT defaclrole FROM pg_catalog.pg_default_acl';
   return [...objects, columns, database, defaults].join(' UNION ');
 }

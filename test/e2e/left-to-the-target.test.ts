@@ -153,6 +153,10 @@ it('a database as Cloud SQL makes it', async () => {
     `GRANT SELECT ON t TO ${app}`,
     'ALTER TABLE t OWNER TO cloudsqlsuperuser',
     'REVOKE TRIGGER ON t FROM cloudsqlsuperuser',
+    `CREATE SCHEMA s AUTHORIZATION ${app}; CREATE TABLE s.t (a int); ALTER TABLE s.t OWNER TO ${app}`,
+    'GRANT ALL ON SCHEMA s TO cloudsqlsuperuser; GRANT SELECT ON s.t TO cloudsqlsuperuser WITH GRANT OPTION',
+    'GRANT UPDATE (a) ON s.t TO cloudsqlsuperuser',
+    `SELECT lo_create(8); ALTER LARGE OBJECT 8 OWNER TO ${app}; GRANT SELECT ON LARGE OBJECT 8 TO cloudsqlsuperuser`,
     'SELECT lo_create(7)',
     'ALTER LARGE OBJECT 7 OWNER TO cloudsqlsuperuser',
   );
@@ -165,7 +169,11 @@ it('a database as Cloud SQL makes it', async () => {
       });
     });
     expect(status).toMatchObject({ state: 'Succeeded', databases: [{ differences: [] }] });
-    expect(owners).toEqual([{ database: user, table: user, object: user, schema: null }]);
+    const others = { database: user, table: user, schema: null };
+    expect(owners).toEqual([
+      { ...others, object: user },
+      { ...others, object: app },
+    ]);
   } finally {
     await run(SOURCE, 'postgres', 'DROP ROLE cloudsqlsuperuser, cloudsqladmin');
   }
@@ -175,4 +183,4 @@ const OWNERS = `
   SELECT pg_get_userbyid(d.datdba) AS database, pg_get_userbyid(c.relowner) AS table,
          pg_get_userbyid(o.lomowner) AS object, to_regnamespace('google_vacuum_mgmt')::text AS schema
     FROM pg_database d, pg_class c, pg_largeobject_metadata o
-   WHERE d.datname = current_database() AND c.oid = 't'::regclass`;
+   WHERE d.datname = current_database() AND c.oid = 't'::regclass ORDER BY o.oid`;

@@ -1,4 +1,4 @@
-import { isNotOurs } from '../../catalog';
+import { isNotOurs, isProvidersRole } from '../../catalog';
 import { RELATION_KIND, USER_RELATIONS } from './relations';
 import { ROUTINE_KIND, ROUTINE_NAME, USER_TYPES } from './routines-and-types';
 import { definition, notOfExtension, qualified, quoted, userSchema, type Section } from './section';
@@ -31,7 +31,8 @@ const OWNED = `
   SELECT 'column ' || ${qualified('n.nspname', 'c.relname')} || '.' || ${quoted('a.attname')}, NULL, a.attacl, 'c'
     FROM ${USER_RELATIONS}
     JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid
-   WHERE a.attacl IS NOT NULL AND NOT a.attisdropped
+   WHERE NOT a.attisdropped
+     AND EXISTS (SELECT FROM pg_catalog.aclexplode(a.attacl) AS e WHERE NOT ${isProvidersRole('e.grantee')})
   UNION ALL
   SELECT ${ROUTINE_KIND} || ' ' || ${ROUTINE_NAME}, p.proowner, p.proacl, 'f'
     FROM pg_catalog.pg_proc p
@@ -79,6 +80,7 @@ function grants(acl: string, owner: string): string {
                             ': ', e.privilege_type,
                             CASE WHEN e.is_grantable AND e.grantee <> ${owner} THEN ' WITH GRANT OPTION' END) AS item
                      FROM pg_catalog.aclexplode(${acl}) AS e
+                    WHERE e.grantee = ${owner} OR NOT ${isProvidersRole('e.grantee')}
                     -- the same grant by two grantors is one
                     GROUP BY e.grantee, e.privilege_type, e.is_grantable) AS g)`;
 }

@@ -37,3 +37,15 @@ test('nothing is revoked from a role that the target does not have', () => {
       'GRANT ALL ON SCHEMA public TO PUBLIC;\n',
   );
 });
+
+test("nothing is granted to a role of the source's provider", () => {
+  const entry = acl(
+    'pg_database_owner',
+    'GRANT ALL ON SCHEMA public TO cloudsqlsuperuser;',
+    'GRANT USAGE ON SCHEMA public TO rds_superuser WITH GRANT OPTION;',
+    'GRANT ALL ON SCHEMA public TO app;',
+  );
+  expect(granteesOnTarget(entry, { owner: true, roles: new Set(['app']) })).toBe(
+    'GRANT ALL ON SCHEMA public TO app;\n',
+  );
+});

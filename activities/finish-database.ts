@@ -1,3 +1,4 @@
+import type { Client } from 'pg';
 import type { AnalyzeResult, CutoverStep, DatabaseStep, RefreshStep } from '../contract';
 import { analyzeDatabase, copySequences, refreshMaterializedViews } from '../postgres/compare';
 import type { Run } from './support/run';
@@ -33,10 +34,10 @@ export async function refreshMaterializedViewsStep(
 }
 
 export async function analyzeStep({ database }: DatabaseStep, run: Run): Promise<AnalyzeResult> {
-  const { identity, signal } = run;
-  return await run.session('target', database, async (client) => {
+  const { identity, signal, request } = run;
+  return await sessionsOnTarget(run, database, request.limits.indexesAtOnce, async (clients) => {
     const onProgress = (what: string) => run.progress({ what });
-    const { left } = await analyzeDatabase({ client, identity, signal, onProgress });
+    const { left } = await analyzeDatabase({ clients, identity, signal, onProgress });
     const [first] = left;
     if (first === undefined) return {};
     const others = left.length === 1 ? '' : `, nor has it of ${left.length - 1} others`;
@@ -48,4 +49,17 @@ export async function analyzeStep({ database }: DatabaseStep, run: Run): Promise
       },
     };
   });
+}
+
+async function sessionsOnTarget<T>(
+  run: Run,
+  database: string,
+  count: number,
+  work: (clients: Client[]) => Promise<T>,
+  opened: Client[] = [],
+): Promise<T> {
+  if (opened.length === count) return await work(opened);
+  return await run.session('target', database, (client) =>
+    sessionsOnTarget(run, database, count, work, [...opened, client]),
+  );
 }

@@ -4,7 +4,8 @@ import { codeOfSqlState, mapPostgresError, quoteQualified, serverName } from '..
 import { withLedger, type LedgerIdentity } from '../ledger';
 
 export interface AnalyzeRequest {
-  client: Client;
+  /** Sessions on the target that share the work; at least one. */
+  clients: Client[];
   identity: LedgerIdentity;
   signal: AbortSignal;
   /** For how long other servers are waited for, where a table has foreign ones below it. Milliseconds. */
@@ -51,21 +52,32 @@ const PASSING: FailureCode[] = [
  * @throws FlexliftError LedgerForeign, LedgerReleased
  */
 export async function analyzeDatabase(request: AnalyzeRequest): Promise<AnalyzeOutcome> {
-  const { client, signal, onProgress } = request;
+  const { clients, signal, onProgress } = request;
+  const [client] = clients;
+  if (client === undefined) throw new Error('nobody to analyze');
   const relations = await unanalyzed(client);
-  let done = 0;
+  const rounds = roundsOf(relations);
+  let begun = 0;
   let analyzed = 0;
-  for (const round of roundsOf(relations)) {
-    signal.throwIfAborted();
-    onProgress?.(`ANALYZE ${done + 1} to ${done + round.length} of ${relations.length} tables`);
-    analyzed += await analyzeRound(request, round);
-    done += round.length;
-  }
+  const takeRounds = async (session: Client) => {
+    // who fails ends the generator, and with it the others
+    for (const round of rounds) {
+      signal.throwIfAborted();
+      onProgress?.(`ANALYZE ${begun + 1} to ${begun + round.length} of ${relations.length} tables`);
+      begun += round.length;
+      const inRound = await analyzeRound({ ...request, client: session }, round);
+      analyzed += inRound;
+    }
+  };
+  const ends = await Promise.allSettled(clients.map(takeRounds));
+  for (const end of ends) if (end.status === 'rejected') throw end.reason;
   return { analyzed, left: await leftUnanalyzed(client) };
 }
 
+type RoundRequest = AnalyzeRequest & { client: Client };
+
 /** One that fails is rolled back with its round, so that the round is then done table by table. */
-async function analyzeRound(request: AnalyzeRequest, round: Relation[]): Promise<number> {
+async function analyzeRound(request: RoundRequest, round: Relation[]): Promise<number> {
   const { client, identity, signal, foreignTimeout = FOREIGN_TIMEOUT } = request;
   const [first] = round;
   if (first === undefined) return 0;

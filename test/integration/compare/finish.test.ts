@@ -211,7 +211,7 @@ name"'), pg_catalog.setval('public.set_only', 77, false);`);
     both(async (source, target) => {
       const progress: string[] = [];
       const analyze = () =>
-        analyzeDatabase({ client: target, identity, signal, onProgress: (what) => progress.push(what) });
+        analyzeDatabase({ clients: [target], identity, signal, onProgress: (what) => progress.push(what) });
       expect(await analyze()).toEqual({ analyzed: 2, left: [] });
       await refreshMaterializedViews({ source, target, identity, signal });
       expect(await analyze()).toEqual({ analyzed: 4, left: [] });
@@ -228,6 +228,27 @@ name"'), pg_catalog.setval('public.set_only', 77, false);`);
         { relname: 't', reltuples: 10 },
       ]);
     }));
+
+  test('several sessions share the tables; one that fails ends the call, and the next does the rest', () =>
+    both((_source, first) =>
+      both(async (_again, second) => {
+        await first.query(`DO $$ BEGIN FOR n IN 1..350 LOOP EXECUTE 'CREATE TABLE public.shared_' || n || ' (a int)';
+                                       END LOOP; END $$`);
+        await first.query('SET application_name = first');
+        await second.query('SET application_name = second; SET default_transaction_read_only = on');
+        const analyze = () => analyzeDatabase({ clients: [first, second], identity, signal });
+        await expect(analyze()).rejects.toThrow('read-only');
+        await second.query('SET default_transaction_read_only = off');
+        const { analyzed } = await analyze();
+        expect(analyzed).toBeGreaterThan(0);
+        expect(await analyze()).toEqual({ analyzed: 0, left: [] });
+        const { rows } = await first.query<{ done_by: string; tables: number }>(
+          `SELECT done_by, count(*)::int AS tables FROM flexlift.step WHERE kind = 'analyze' GROUP BY 1 ORDER BY 1`,
+        );
+        expect(rows.map((row) => row.done_by)).toEqual(['first', 'second']);
+        expect(rows.reduce((sum, row) => sum + row.tables, 0)).toBe(352);
+      }),
+    ));
 
   test('a table that cannot be analyzed is noted and gone past', () =>
     withServer((port) =>
@@ -250,7 +271,7 @@ name"'), pg_catalog.setval('public.set_only', 77, false);`);
           INSERT INTO public.thrown VALUES (1);
           CREATE INDEX ON public.thrown (public.throw(v));
           SET x.throw = 'on'`);
-        const analyze = () => analyzeDatabase({ client: target, identity, signal, foreignTimeout: 500 });
+        const analyze = () => analyzeDatabase({ clients: [target], identity, signal, foreignTimeout: 500 });
         const { analyzed, left } = await analyze();
         expect(left.map(({ object, sqlState }) => [object, sqlState])).toEqual([
           ['"public"."far"', '08001'],

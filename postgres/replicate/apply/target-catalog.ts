@@ -41,27 +41,40 @@ export interface CatalogTable {
   indexColumns: CatalogIndexColumn[];
 }
 
-/** `undefined`: there is no such plain table, or it is not one that holds rows. */
-export async function readTable(
+/**
+ * Three round trips for however many tables: an applier begins with them, maybe far away.
+ *
+ * @returns in their order; `undefined`: there is no such table, or it is not one that holds rows
+ */
+export async function readTables(
   client: Client,
-  schema: string,
-  name: string,
-): Promise<CatalogTable | undefined> {
-  const { rows } = await client.query<{ oid: number }>(
-    `SELECT c.oid FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-      WHERE n.nspname = $1 AND c.relname = $2 AND c.relkind = 'r'`,
-    [schema, name],
+  tables: { schema: string; name: string }[],
+): Promise<(CatalogTable | undefined)[]> {
+  const { rows } = await client.query<{ place: number; oid: number }>(
+    `SELECT t.place::pg_catalog.int4, c.oid
+       FROM unnest($1::pg_catalog.text[], $2::pg_catalog.text[]) WITH ORDINALITY AS t(schema, name, place)
+       JOIN pg_catalog.pg_namespace n ON n.nspname = t.schema
+       JOIN pg_catalog.pg_class c ON c.relnamespace = n.oid AND c.relname = t.name AND c.relkind = 'r'`,
+    [tables.map(({ schema }) => schema), tables.map(({ name }) => name)],
   );
-  const oid = rows[0]?.oid;
-  if (oid === undefined) return undefined;
-  const columns = await client.query<CatalogColumn>(COLUMNS_QUERY, [oid]);
-  const indexColumns = await client.query<CatalogIndexColumn>(INDEX_COLUMNS_QUERY, [oid]);
-  return { columns: columns.rows, indexColumns: indexColumns.rows };
+  const oids = rows.map(({ oid }) => oid);
+  const columns = await client.query<CatalogColumn & Owned>(COLUMNS_QUERY, [oids]);
+  const indexColumns = await client.query<CatalogIndexColumn & Owned>(INDEX_COLUMNS_QUERY, [oids]);
+  const found = new Map<number, CatalogTable>(oids.map((oid) => [oid, { columns: [], indexColumns: [] }]));
+  for (const { table, ...column } of columns.rows) found.get(table)?.columns.push(column);
+  for (const { table, ...column } of indexColumns.rows) found.get(table)?.indexColumns.push(column);
+  const byPlace = new Map(rows.map(({ place, oid }) => [place, found.get(oid)]));
+  return tables.map((_table, index) => byPlace.get(index + 1));
+}
+
+interface Owned {
+  /** The table's oid. */
+  table: number;
 }
 
 // attgenerated exists from 12 on. typarray of the element tells true arrays from types that can be subscripted
 const COLUMNS_QUERY = `
-  SELECT a.attname AS name, a.atttypid AS type, a.atttypmod AS typmod,
+  SELECT a.attrelid AS table, a.attname AS name, a.atttypid AS type, a.atttypmod AS typmod,
          COALESCE(pg_catalog.to_jsonb(a) ->> 'attgenerated', '') <> '' AS "isGenerated",
          a.attidentity = 'a' AS "isAlwaysGenerated",
          pg_catalog.format_type(t.oid, -1) AS "typeName", t.typarray AS "arrayType", t.typdelim AS delimiter,
@@ -82,12 +95,12 @@ const COLUMNS_QUERY = `
              FROM below JOIN pg_catalog.pg_type b ON b.oid = below.typbasetype
             WHERE below.typtype = 'd')
          SELECT oid, typtype, typelem FROM below WHERE typtype <> 'd') AS base
-   WHERE a.attrelid = $1 AND a.attnum > 0 AND NOT a.attisdropped
-   ORDER BY a.attnum`;
+   WHERE a.attrelid = ANY ($1) AND a.attnum > 0 AND NOT a.attisdropped
+   ORDER BY a.attrelid, a.attnum`;
 
 // strategy 3 of a btree is equality
 const INDEX_COLUMNS_QUERY = `
-  SELECT i.indexrelid AS index, i.indisunique AND i.indimmediate AS "isUnique", a.attname AS column,
+  SELECT i.indrelid AS table, i.indexrelid AS index, i.indisunique AND i.indimmediate AS "isUnique", a.attname AS column,
          opn.nspname AS "operatorSchema", op.oprname AS operator,
          CASE WHEN col.oid <> a.attcollation THEN coln.nspname END AS "collationSchema",
          CASE WHEN col.oid <> a.attcollation THEN col.collname END AS collation
@@ -103,5 +116,5 @@ const INDEX_COLUMNS_QUERY = `
     JOIN pg_catalog.pg_namespace opn ON opn.oid = op.oprnamespace
     LEFT JOIN pg_catalog.pg_collation col ON col.oid = i.indcollation[k]
     LEFT JOIN pg_catalog.pg_namespace coln ON coln.oid = col.collnamespace
-   WHERE i.indrelid = $1 AND i.indisvalid AND i.indpred IS NULL AND i.indexprs IS NULL
+   WHERE i.indrelid = ANY ($1) AND i.indisvalid AND i.indpred IS NULL AND i.indexprs IS NULL
    ORDER BY i.indexrelid, k`;

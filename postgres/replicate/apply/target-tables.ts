@@ -2,7 +2,7 @@ import type { Client } from 'pg';
 import { quoteIdentifier, quoteQualified } from '../../connect';
 import type { Relation, RelationColumn } from '../pgoutput';
 import { driftedTable } from './change-rejection';
-import { readTable, type CatalogColumn, type CatalogIndexColumn, type CatalogTable } from './target-catalog';
+import { readTables, type CatalogColumn, type CatalogIndexColumn, type CatalogTable } from './target-catalog';
 import type { BulkForm, ColumnEquality, AppliedIdentity, TargetColumn, TargetTable } from './target-table';
 
 /** Oids below are given by hand, the same in every major; above they are given by initdb and the database. */
@@ -16,20 +16,30 @@ export class TargetTables {
   constructor(private readonly target: Client) {}
 
   /**
-   * Looks a table up once for each of its Relation messages.
+   * Looks tables up once for each of their Relation messages.
    *
    * @throws ChangeRejection SchemaDrift where the target lacks the table, a column or the identity's index, or where a
    * column is of another type
    */
-  async describe(relation: Relation, identity: AppliedIdentity): Promise<TargetTable> {
-    const known = this.known.get(relation);
-    if (known?.identity === identity) return known;
-    const name = quoteQualified(relation.schema, relation.name);
-    const found = await readTable(this.target, relation.schema, relation.name);
-    if (found === undefined) throw driftedTable(relation, name, 'The table is missing on the target.');
-    const table = describeTable(relation, identity, name, found);
-    this.known.set(relation, table);
-    return table;
+  async describe(
+    relations: Relation[],
+    identityOf: (sourceOid: number) => AppliedIdentity,
+  ): Promise<Map<Relation, TargetTable>> {
+    const isNew = (relation: Relation) => this.known.get(relation)?.identity !== identityOf(relation.oid);
+    const asked = relations.filter(isNew);
+    const found = asked.length === 0 ? [] : await readTables(this.target, asked);
+    for (const [index, relation] of asked.entries()) {
+      const name = quoteQualified(relation.schema, relation.name);
+      const table = found[index];
+      if (table === undefined) throw driftedTable(relation, name, 'The table is missing on the target.');
+      this.known.set(relation, describeTable(relation, identityOf(relation.oid), name, table));
+    }
+    return new Map(
+      relations.flatMap((relation) => {
+        const table = this.known.get(relation);
+        return table === undefined ? [] : [[relation, table]];
+      }),
+    );
   }
 
   /** Its text is of no encoding: what the source sends must reach it unchecked. */

@@ -47,7 +47,8 @@ export interface Written {
  */
 export async function writeChanges(args: WriteArguments): Promise<Written> {
   const { target, changes, signal } = args;
-  const known = await describeAll(args);
+  // before anything is sent, for the questions to the catalog cannot be asked in between
+  const known = await args.tables.describe([...relationsIn(changes)], args.identityOf);
   const treatment = new Treatment(target);
   const rawBytes = await args.tables.takesRawBytes();
   for (;;) {
@@ -68,19 +69,6 @@ export async function writeChanges(args: WriteArguments): Promise<Written> {
       await target.query('ROLLBACK TO SAVEPOINT flexlift_changes');
     }
   }
-}
-
-/** Before anything is sent, for the questions to the catalog cannot be asked in between. */
-async function describeAll({
-  changes,
-  tables,
-  identityOf,
-}: WriteArguments): Promise<Map<Relation, TargetTable>> {
-  const known = new Map<Relation, TargetTable>();
-  for (const relation of relationsIn(changes)) {
-    known.set(relation, await tables.describe(relation, identityOf(relation.oid)));
-  }
-  return known;
 }
 
 /**

@@ -6,5 +6,6 @@ export * from './ledger-schema';
 export * from './load-end';
 export * from './table-load';
 export * from './stream';
+export * from './transaction';
 export * from './prover';
 export * from './uncopied';

@@ -1,6 +1,7 @@
-import type { Client } from 'pg';
+import { DatabaseError, type Client, type QueryResultRow } from 'pg';
 import { FlexliftError, type TableReport } from '../../contract';
 import { LEDGER_DDL, LEDGER_SCHEMA_VERSION } from './ledger-schema';
+import { inTransaction } from './transaction';
 
 /** Whose ledger a piece of work expects to find. */
 export interface LedgerIdentity {
@@ -92,11 +93,21 @@ export async function withLedger<T>(
   identity: LedgerIdentity,
   work: () => Promise<T>,
 ): Promise<T> {
-  return await inTransaction(client, async () => {
-    await lockLedger(client, identity, 'SHARE');
+  const checked = async ([row]: QueryResultRow[]) => {
+    checkLedger(row as LedgerRow | undefined, identity, 'SHARE');
     return await work();
-  });
+  };
+  try {
+    return await inTransaction(client, checked, ['BEGIN', lockOfLedger('SHARE')]);
+  } catch (error) {
+    const isMissing = error instanceof DatabaseError && error.code === UNDEFINED_TABLE;
+    if (isMissing && !(await hasLedger(client))) throw noLedger();
+    throw error;
+  }
 }
+
+/** SQLSTATE. */
+const UNDEFINED_TABLE = '42P01';
 
 /** What {@link once} does at most once. */
 export interface LedgerStep {
@@ -182,13 +193,24 @@ export async function silenceEventTriggers(client: Client): Promise<void> {
 export async function lockLedger(
   client: Client,
   identity: LedgerIdentity,
-  strength: 'SHARE' | 'UPDATE',
+  strength: LockStrength,
 ): Promise<LedgerRow['state']> {
-  if (!(await hasLedger(client))) {
-    throw foreign('The target database holds no ledger of this migration any more.');
-  }
-  const { rows } = await client.query<LedgerRow>(`SELECT * FROM flexlift.migration FOR ${strength}`);
-  const row = rows[0];
+  if (!(await hasLedger(client))) throw noLedger();
+  const { rows } = await client.query<LedgerRow>(lockOfLedger(strength));
+  return checkLedger(rows[0], identity, strength);
+}
+
+type LockStrength = 'SHARE' | 'UPDATE';
+
+function lockOfLedger(strength: LockStrength): string {
+  return `SELECT * FROM flexlift.migration FOR ${strength}`;
+}
+
+function checkLedger(
+  row: LedgerRow | undefined,
+  identity: LedgerIdentity,
+  strength: LockStrength,
+): LedgerRow['state'] {
   if (row === undefined) throw foreign('The ledger in the target database is empty.');
   if (row.schema_version > LEDGER_SCHEMA_VERSION) {
     throw foreign(
@@ -221,22 +243,8 @@ export async function lockLedger(
   return row.state;
 }
 
-/** BEGIN, work, COMMIT; ROLLBACK where it throws. */
-export async function inTransaction<T>(client: Client, work: () => Promise<T>, begin = 'BEGIN'): Promise<T> {
-  await client.query(begin);
-  try {
-    const result = await work();
-    await client.query('COMMIT');
-    return result;
-  } catch (error) {
-    await client.query('ROLLBACK').catch(() => undefined);
-    throw error;
-  }
-}
-
-/** Runs `work` in a transaction that only reads, all of it of one moment. */
-export async function inSnapshot<T>(client: Client, work: () => Promise<T>): Promise<T> {
-  return await inTransaction(client, work, 'BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY');
+function noLedger(): FlexliftError {
+  return foreign('The target database holds no ledger of this migration any more.');
 }
 
 function foreign(sentence: string): FlexliftError {

@@ -6,10 +6,10 @@ import type { Lsn } from '../lsn';
 import { routeChanges, touchedTables } from './change-routing';
 import { ChangedRows } from './changed-rows';
 import { checkDeferredConstraints } from './deferred-constraints';
-import { addCounts, advanceStream, lockStream, NO_CHANGES } from './ledger-position';
+import { addCounts, advanceStream, NO_CHANGES } from './ledger-position';
 import { noteMarkers } from './met-markers';
 import { spoolChanges } from './spool';
-import { lockTableStates, type StreamTable } from './table-states';
+import { lockStreamAndTableStates, lockTableStates, type StreamTable, type TableState } from './table-states';
 import type { TransactionPiece } from './transaction-buffer';
 
 /** What every batch of a run is written with. */
@@ -57,38 +57,41 @@ export interface BatchEnd {
 export async function applyBatch(writer: BatchWriter, batch: Batch): Promise<BatchEnd> {
   const { target, identity, tables, replicaRole } = writer;
   return await withLedger(target, identity, async () => {
-    await lockStream(target, batch.from);
+    let states = await lockStreamAndTableStates(target, batch.from, touchedTables(batch.first, tables));
     const changedRows = new ChangedRows(target);
     const markers: string[] = [];
     let counts = NO_CHANGES;
     let pieces = batch.first;
     for (;;) {
-      counts = addCounts(counts, await writePieces(writer, pieces, changedRows));
+      counts = addCounts(counts, await writePieces(writer, { pieces, states, changedRows }));
       markers.push(...pieces.flatMap((piece) => piece.markers));
       const last = pieces.at(-1);
       if (last?.endLsn !== undefined) {
         if (!replicaRole) await checkDeferredConstraints(target, tables);
         await noteMarkers(target, markers, batch);
         const { endLsn: lsn, commitTime } = last;
-        await advanceStream(target, { from: batch.from, to: lsn, commitTime, counts });
         // whoever sees a marker relies on all before it
         const isDurable = markers.length > 0 || !batch.mayLinger();
-        if (!isDurable) await target.query('SET LOCAL synchronous_commit = off');
+        await advanceStream(target, { from: batch.from, to: lsn, commitTime, counts, isDurable });
         return { lsn, commitTime, counts, markers, isDurable };
       }
       pieces = await batch.next();
+      states = await lockTableStates(target, touchedTables(pieces, tables));
     }
   });
 }
 
+interface PiecesToWrite {
+  pieces: TransactionPiece[];
+  /** Of all tables that they touch and that are ours. */
+  states: ReadonlyMap<number, TableState>;
+  changedRows: ChangedRows;
+}
+
 async function writePieces(
   { target, tables, targetTables, signal }: BatchWriter,
-  pieces: TransactionPiece[],
-  changedRows: ChangedRows,
+  { pieces, states, changedRows }: PiecesToWrite,
 ): Promise<ChangeCounts> {
-  const touched = touchedTables(pieces, tables);
-  if (touched.length === 0) return NO_CHANGES;
-  const states = await lockTableStates(target, touched);
   const { apply, spool, transactions } = routeChanges(pieces, states);
   await spoolChanges(target, spool);
   if (apply.length === 0) return NO_CHANGES;

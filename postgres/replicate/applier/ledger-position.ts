@@ -1,5 +1,6 @@
-import type { Client } from 'pg';
+import type { Client, QueryResultRow } from 'pg';
 import { FlexliftError, type ChangeCounts, type Difference } from '../../../contract';
+import { queryAll } from '../../connect';
 import { withLedger, type LedgerIdentity } from '../../ledger';
 import { formatLsn, parseLsn, type Lsn } from '../lsn';
 
@@ -51,15 +52,25 @@ export async function readStream(client: Client): Promise<StreamRow> {
   };
 }
 
+const LOCK_STREAM = 'SELECT lsn FROM flexlift.stream FOR NO KEY UPDATE';
+
 /**
  * Takes the stream for the rest of the transaction. It comes before a batch's first change: two appliers that write the
  * same changes would meet on a row instead, and blame its table.
  *
+ * @param queries sent in the same round trip, to be answered under that lock
+ * @returns their rows
  * @throws FlexliftError Contention where the ledger has moved on without us
  */
-export async function lockStream(client: Client, expected: Lsn): Promise<void> {
-  const { rows } = await client.query<{ lsn: string }>('SELECT lsn FROM flexlift.stream FOR NO KEY UPDATE');
-  if (rows[0] === undefined || parseLsn(rows[0].lsn) !== expected) throw anotherApplier();
+export async function lockStream<Row extends QueryResultRow>(
+  client: Client,
+  expected: Lsn,
+  queries: string[] = [],
+): Promise<Row[][]> {
+  const [stream, ...answers] = await queryAll<QueryResultRow>(client, [LOCK_STREAM, ...queries]);
+  const lsn = stream?.[0]?.['lsn'] as string | undefined;
+  if (lsn === undefined || parseLsn(lsn) !== expected) throw anotherApplier();
+  return answers as Row[][];
 }
 
 /**
@@ -85,19 +96,22 @@ export interface Advance {
   /** Absent: no transaction was applied. */
   commitTime?: number;
   counts: ChangeCounts;
+  /** The commit waits for the target's disk. Default true. */
+  isDurable?: boolean;
 }
 
 /** @throws FlexliftError Contention where the ledger is not at `from` any more */
 export async function advanceStream(
   client: Client,
-  { from, to, commitTime, counts }: Advance,
+  { from, to, commitTime, counts, isDurable = true }: Advance,
 ): Promise<void> {
   const { rowCount } = await client.query(
     `UPDATE flexlift.stream
         SET lsn = $2, commit_time = COALESCE(pg_catalog.to_timestamp($3::float8 / 1000), commit_time),
             transactions = transactions + $4, inserts = inserts + $5, updates = updates + $6,
             deletes = deletes + $7, truncates = truncates + $8
-      WHERE lsn = $1`,
+      WHERE lsn = $1
+     RETURNING CASE WHEN NOT $9::pg_catalog.bool THEN pg_catalog.set_config('synchronous_commit', 'off', true) END`,
     [
       formatLsn(from),
       formatLsn(to),
@@ -107,6 +121,7 @@ export async function advanceStream(
       counts.updates,
       counts.deletes,
       counts.truncates,
+      isDurable,
     ],
   );
   if (rowCount !== 1) throw anotherApplier();

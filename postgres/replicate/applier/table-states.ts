@@ -3,6 +3,7 @@ import type { FailureFields, StoppedTable } from '../../../contract';
 import { quoteQualified } from '../../connect';
 import type { AppliedIdentity } from '../apply';
 import { parseLsn, type Lsn } from '../lsn';
+import { lockStream } from './ledger-position';
 
 /** What of a table does not change while its changes are applied. */
 export interface StreamTable {
@@ -48,18 +49,38 @@ export async function streamTables(client: Client): Promise<Map<number, StreamTa
  * counts too.
  */
 export async function lockTableStates(client: Client, oids: number[]): Promise<Map<number, TableState>> {
-  const { rows } = await client.query<{
-    table_oid: number;
-    stream_state: TableState['streamState'];
-    copy_lsn: string | null;
-    keys_noted: boolean;
-  }>(
-    `SELECT t.table_oid, t.stream_state, t.copy_lsn,
-            (EXISTS (SELECT FROM flexlift.proof_request)
-             OR EXISTS (SELECT FROM flexlift.proof p WHERE p.table_oid = t.table_oid)) AS keys_noted
-       FROM flexlift.table_load t WHERE t.table_oid = ANY ($1::oid[]) ORDER BY t.table_oid FOR SHARE OF t`,
-    [oids],
-  );
+  if (oids.length === 0) return new Map();
+  const { rows } = await client.query<StateRow>(lockOfTableStates(oids));
+  return tableStates(rows);
+}
+
+/** Takes the stream with them, in one round trip; see `lockStream`. */
+export async function lockStreamAndTableStates(
+  client: Client,
+  expected: Lsn,
+  oids: number[],
+): Promise<Map<number, TableState>> {
+  const queries = oids.length === 0 ? [] : [lockOfTableStates(oids)];
+  const [rows = []] = await lockStream<StateRow>(client, expected, queries);
+  return tableStates(rows);
+}
+
+interface StateRow {
+  table_oid: number;
+  stream_state: TableState['streamState'];
+  copy_lsn: string | null;
+  keys_noted: boolean;
+}
+
+function lockOfTableStates(oids: number[]): string {
+  return `
+    SELECT t.table_oid, t.stream_state, t.copy_lsn,
+           (EXISTS (SELECT FROM flexlift.proof_request)
+            OR EXISTS (SELECT FROM flexlift.proof p WHERE p.table_oid = t.table_oid)) AS keys_noted
+      FROM flexlift.table_load t WHERE t.table_oid IN (${oids.join(', ')}) ORDER BY t.table_oid FOR SHARE OF t`;
+}
+
+function tableStates(rows: StateRow[]): Map<number, TableState> {
   return new Map(
     rows.map((row) => [
       row.table_oid,

@@ -1,4 +1,12 @@
-import type { DatabaseStep, EntriesResult, EntriesStep, ForeignKeysResult, IndexStep } from '../contract';
+import type { Client } from 'pg';
+import type {
+  DatabaseStep,
+  EntriesResult,
+  EntriesStep,
+  ForeignKeysResult,
+  IndexStep,
+  MigrationRequest,
+} from '../contract';
 import { isReplicaRoleAllowed, noteLoadEnd } from '../postgres/ledger';
 import {
   buildKeyIndex,
@@ -8,6 +16,7 @@ import {
   runForeignKeys,
   runPostData,
   runPreData,
+  useBuildMemory,
   type EntryProgress,
 } from '../postgres/schema';
 import type { Run } from './support/run';
@@ -17,27 +26,27 @@ export async function runPreDataStep({ database }: DatabaseStep, run: Run): Prom
 }
 
 export async function runPostDataStep({ database, until }: EntriesStep, run: Run): Promise<EntriesResult> {
-  return await run.session('target', database, (client) =>
+  return await buildSession(run, whileLoading(database, run.request), (client) =>
     runPostData({ client, until, ...entryOptions(run) }),
   );
 }
 
 export async function buildIndexStep({ database, entry }: IndexStep, run: Run): Promise<void> {
-  await run.session('target', database, (client) =>
+  await buildSession(run, whileLoading(database, run.request), (client) =>
     runEntry({ client, dumpId: entry.dumpId, ...entryOptions(run) }),
   );
 }
 
 /** Of a constraint that `buildIndexStep` then makes of it. */
 export async function buildKeyIndexStep({ database, entry }: IndexStep, run: Run): Promise<void> {
-  await run.session('target', database, (client) =>
+  await buildSession(run, whileLoading(database, run.request), (client) =>
     buildKeyIndex({ client, dumpId: entry.dumpId, ...entryOptions(run) }),
   );
 }
 
 /** All that changes of its tables do not need to wait for. */
 export async function runBeforeReplicationStep({ database }: DatabaseStep, run: Run): Promise<void> {
-  await run.session('target', database, async (client) => {
+  await buildSession(run, whileLoading(database, run.request), async (client) => {
     await runBeforeReplication({ client, ...entryOptions(run) });
     await noteLoadEnd(client, run.identity);
   });
@@ -54,6 +63,24 @@ export async function buildForeignKeysStep({ database }: DatabaseStep, run: Run)
     const { left } = await runForeignKeys({ client, ...entryOptions(run) });
     return { waiting: left };
   });
+}
+
+/** A session for what may take long to sort, while so many do at most on the whole server. */
+async function buildSession<T>(
+  run: Run,
+  { database, atOnce }: { database: string; atOnce: number },
+  work: (client: Client) => Promise<T>,
+): Promise<T> {
+  return await run.session('target', database, async (client) => {
+    await useBuildMemory(client, atOnce);
+    return await work(client);
+  });
+}
+
+/** Builds of the databases that load, of which the request bounds the number. */
+function whileLoading(database: string, { limits, databases }: MigrationRequest) {
+  const loading = Math.min(limits.databasesAtOnce, databases?.length ?? Infinity);
+  return { database, atOnce: limits.indexesAtOnce * loading };
 }
 
 export function entryOptions(run: Run) {

@@ -1,3 +1,4 @@
+export { useBuildMemory } from './build-memory';
 export * from './client-tools';
 export * from './dump-schema';
 export * from './entry-phase';

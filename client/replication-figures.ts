@@ -26,11 +26,8 @@ export function withReplications(status: MigrationStatus, live: LiveReplication[
     const heartbeat = known.find((candidate) => candidate.heartbeat !== undefined)?.heartbeat;
     const isReady =
       database.replication?.state === 'ReadyForCutover' && !known.some(({ isInterrupted }) => isInterrupted);
-    const newest = withKnownState(newestFigures(answer, heartbeat), isReady);
-    if (newest === undefined) return database;
-    const waiting = answer?.waitingForeignKeys ?? database.replication?.waitingForeignKeys;
-    const replication = waiting === undefined ? newest : { ...newest, waitingForeignKeys: waiting };
-    return { ...database, replication };
+    const replication = withKnownState(newestFigures(answer, heartbeat), isReady);
+    return replication === undefined ? database : { ...database, replication };
   });
   return { ...status, databases };
 }
@@ -43,7 +40,8 @@ function newestFigures(
   if (answer === undefined) return { state: 'CatchingUp', ...heartbeat };
   return {
     state: liveState(answer.state, heartbeat.lagSeconds),
-    ...(answer.failure === undefined ? {} : { failure: answer.failure }),
+    failure: answer.failure,
+    waitingForeignKeys: answer.waitingForeignKeys,
     ...heartbeat,
     // these the workflow may learn from others than the applier, whose silence must not hide them
     drift: heartbeat.drift.length > 0 ? heartbeat.drift : answer.drift,

@@ -18,6 +18,8 @@ export interface PreparedSource {
 export interface ReplicateStep extends DatabaseStep {
   /** Everything committed before the load ended is applied, and the foreign keys that need not wait are there. */
   caughtUp: boolean;
+  /** See {@link ReplicationStatus}. */
+  waitingForeignKeys?: number;
   paused: boolean;
   /** The figures of the last segment. */
   status?: ReplicationStatus;

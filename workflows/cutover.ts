@@ -10,6 +10,7 @@ import { finishEntries } from './finish-entries';
 import type { Orders } from './orders';
 import type { Replication } from './replication';
 import { runAll } from './run-all';
+import { waitingForeignKeys } from './waiting-foreign-keys';
 
 export interface Cutover extends DatabaseMigration {
   request: CutoverRequest;
@@ -113,7 +114,7 @@ async function fenceAndRelease(
   const comparison = new FinalComparison({ step, log, activities, share, applier });
   await log.cutoverStep('PrepareCutover', async () => {
     // what did not hold when all had caught up may hold now; the applier waits meanwhile, and has to catch up then
-    await long.buildForeignKeys(step);
+    log.noteForeignKeys(waitingForeignKeys(await long.buildForeignKeys(step)));
     await runAll([() => applier.untilClose(), ...(compare ? [() => comparison.prepare()] : [])]);
     await short.rereadProperties({ ...step, fence });
   });

@@ -76,20 +76,23 @@ export class DatabaseLog {
     this.status.differences = listed(differences);
   }
 
+  noteForeignKeys(waitingForeignKeys: number | undefined): void {
+    const { replication } = this.status;
+    if (replication !== undefined) this.status.replication = { ...replication, waitingForeignKeys };
+  }
+
   noteRelease(released: ReleaseResult): void {
     Object.assign(this.status, released);
+    this.noteForeignKeys(undefined);
   }
 
   noteReplication({ state, failure, progress, orders = [], told }: ReplicationNotice): void {
     for (const order of orders) this.ordersTaken.add(order);
     if (told < this.replicationTold) return;
     this.replicationTold = told;
-    const before = this.status.replication;
-    const figures = progress ?? before;
+    const figures = progress ?? this.status.replication;
     if (figures === undefined) return;
-    // a replication that follows one that ended for a cutover does not try them
-    const { waitingForeignKeys = before?.waitingForeignKeys } = figures;
-    this.status.replication = { ...figures, state, failure, waitingForeignKeys };
+    this.status.replication = { ...figures, state, failure };
     this.tell().catch(() => undefined);
   }
 

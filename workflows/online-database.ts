@@ -123,8 +123,10 @@ async function serveOrders(replicating: Replicating): Promise<'released' | 'reco
         if (released) return 'released';
         await log.enter('Replicate');
         if (endedReplication) {
-          const told = log.replicationTold;
-          replicating.replication = await Replication.start(step, { caughtUp: true, told });
+          const { replicationTold: told, status } = log;
+          const waitingForeignKeys = status.replication?.waitingForeignKeys;
+          const before = { caughtUp: true, waitingForeignKeys, told };
+          replicating.replication = await Replication.start(step, before);
         }
         for (const table of doubtful) recopies.add(table);
       }

@@ -17,7 +17,6 @@ import {
   RESUME_UPDATE,
   type ApplyResult,
   type FailureFields,
-  type ForeignKeysResult,
   type ReplicateStep,
   type ReplicationState,
   type ReplicationStatus,
@@ -30,6 +29,7 @@ import { Interruptible } from './interruptible';
 import { type Answered } from './orders';
 import { ReplicationNotices } from './replication-notices';
 import { runAll } from './run-all';
+import { waitingForeignKeys } from './waiting-foreign-keys';
 
 export const replicationQuery = defineQuery<ReplicationStatus | undefined>(REPLICATION_QUERY);
 export const endSignal = defineSignal(END_SIGNAL);
@@ -82,7 +82,7 @@ class Replicator {
     this.isPaused = step.paused;
     this.isCaughtUp = step.caughtUp;
     this.hasForeignKeys = step.caughtUp;
-    this.waitingForeignKeys = step.status?.waitingForeignKeys;
+    this.waitingForeignKeys = step.waitingForeignKeys;
     this.state = step.status?.state ?? 'CatchingUp';
     this.notices = new ReplicationNotices(step);
     setHandler(replicationQuery, () => this.status, {
@@ -114,8 +114,8 @@ class Replicator {
   }
 
   get carriedOver(): ReplicateStep {
-    const { isPaused: paused, status, notices } = this;
-    return { ...this.step, caughtUp: this.hasForeignKeys, paused, status, ...notices.carriedOver };
+    const { isPaused: paused, hasForeignKeys: caughtUp, waitingForeignKeys, status, notices } = this;
+    return { ...this.step, caughtUp, waitingForeignKeys, paused, status, ...notices.carriedOver };
   }
 
   async applySegments(): Promise<void> {
@@ -161,7 +161,7 @@ class Replicator {
       if (this.isLeaving) return;
       await this.orStop(async () => {
         const built = await this.interruptible.run(() => this.activities.long.buildForeignKeys(this.step));
-        this.waitingForeignKeys = waitingOf(built);
+        this.waitingForeignKeys = waitingForeignKeys(built);
         this.hasForeignKeys = true;
       });
       await this.tell();
@@ -279,9 +279,4 @@ class Replicator {
     const { state, failure, status: progress } = this;
     await this.notices.send({ state, failure, progress, orders });
   }
-}
-
-/** A worker of an earlier version says nothing. */
-function waitingOf(built: ForeignKeysResult | null): number | undefined {
-  return built?.waiting;
 }

@@ -16,7 +16,7 @@ export class Replication {
 
   static async start(
     step: DatabaseStep,
-    before: Pick<ReplicateStep, 'caughtUp' | 'told'>,
+    before: Pick<ReplicateStep, 'caughtUp' | 'waitingForeignKeys' | 'told'>,
   ): Promise<Replication> {
     const child = await startChild(replicate, {
       workflowId: replicateWorkflowId(workflowInfo().workflowId),

@@ -176,9 +176,8 @@ async function takeEntries({ client, attempt }: RunTask, batch: StoredEntry[]): 
            ON CONFLICT DO NOTHING
        RETURNING key)
      SELECT e.dump_id AS "dumpId", e.object, e.creator, e.creates_in AS "createsIn",
-            CASE WHEN EXISTS (SELECT FROM flexlift.step k
-                               WHERE k.kind = 'key-index' AND k.key = e.dump_id::pg_catalog.text)
-                 THEN e.index_constraint ELSE e.statement END AS statement
+            COALESCE((SELECT e.index_constraint FROM flexlift.step k
+                       WHERE k.kind = 'key-index' AND k.key = e.dump_id::pg_catalog.text), e.statement) AS statement
        FROM pg_catalog.unnest($1::pg_catalog.int4[]) WITH ORDINALITY AS b(dump_id, place)
        JOIN taken ON taken.key = b.dump_id::pg_catalog.text
        JOIN flexlift.archive_entry e ON e.dump_id = b.dump_id

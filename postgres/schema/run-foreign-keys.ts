@@ -1,6 +1,6 @@
 import type { Client } from 'pg';
 import { isForeignKeyViolation } from './foreign-key-violation';
-import { runEntries, type RunTask } from './run-entries';
+import { runEntries, type RunTask, type StoredEntry } from './run-entries';
 import { retryContention, withLockTimeout } from './run-online';
 import { pendingOf } from './staged-entries';
 
@@ -28,13 +28,18 @@ export async function runForeignKeys(task: RunTask): Promise<{ left: number }> {
         left.add(entry.dumpId);
       }
     }
-    return { left: left.size };
+    return { left: entries.filter((entry) => isForeignKey(entry) && left.has(entry.dumpId)).length };
   });
 }
 
 /** How many are not executed yet. */
 export async function foreignKeysLeft(client: Client): Promise<number> {
-  return (await pendingOf(client, 'foreign-keys')).length;
+  return (await pendingOf(client, 'foreign-keys')).filter(isForeignKey).length;
+}
+
+/** A stage's other entries are what depends on them: comments. */
+function isForeignKey({ description }: StoredEntry): boolean {
+  return description === 'FK CONSTRAINT';
 }
 
 async function dependenciesOf(client: Client, entries: { dumpId: number }[]): Promise<Map<number, number[]>> {

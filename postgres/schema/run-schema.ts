@@ -44,11 +44,9 @@ export async function runEntry(task: RunTask & { dumpId: number }): Promise<void
  * Builds the index of a constraint that has one, so that `runEntry` only makes it the constraint; nothing happens where
  * either is done. Meanwhile other indexes of the table can be built.
  */
-export async function buildKeyIndex({
-  client,
-  identity,
-  dumpId,
-}: RunTask & { dumpId: number }): Promise<void> {
+export async function buildKeyIndex(task: RunTask & { dumpId: number }): Promise<void> {
+  const { client, identity, dumpId, signal, onProgress } = task;
+  signal.throwIfAborted();
   await once(client, identity, { kind: 'key-index', key: String(dumpId) }, async () => {
     const { rows } = await client.query<{ object: string; statement: string }>(
       `SELECT object, key_index AS statement FROM flexlift.archive_entry e
@@ -56,7 +54,10 @@ export async function buildKeyIndex({
           AND NOT EXISTS (SELECT FROM flexlift.step d WHERE d.kind = 'entry' AND d.key = e.dump_id::pg_catalog.text)`,
       [dumpId],
     );
-    for (const entry of rows) await executeStatement(client, entry);
+    for (const entry of rows) {
+      onProgress?.({ done: 0, total: 1, object: entry.object });
+      await executeStatement(client, entry);
+    }
   });
 }
 

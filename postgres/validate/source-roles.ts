@@ -1,6 +1,6 @@
 import type { Client } from 'pg';
 import { LEDGER_SCHEMA } from '../../contract';
-import { isGivenAway, isNotOurs, isProviders, isProvidersRole, isUserMade, isUsersSchema } from '../catalog';
+import { isGivenAway, isNotOurs, isProviders, isUserMade, isUsersSchema } from '../catalog';
 import { WAS_GRANTED } from './granted';
 
 /** What the schema needs a role for. */
@@ -9,8 +9,10 @@ export interface SourceRoles {
   owners: string[];
   /** A provider's roles that own any. */
   providers: string[];
-  /** Receivers and givers of rights, and those whose default privileges are set. */
+  /** Receivers and givers of rights but for a provider's roles, and all that default privileges name. */
   grantees: string[];
+  /** A provider's roles that receive or give rights; these stay behind. */
+  grantedProviders: string[];
   /** Those whose default privileges are set. */
   defaultPrivileges: string[];
   /** Roles of policies, user mappings and settings of the database. */
@@ -45,15 +47,17 @@ const ACLS: Record<string, { acl: string; owner: string; schema?: string }> = {
   pg_foreign_data_wrapper: { acl: 'fdwacl', owner: 'fdwowner' },
   pg_foreign_server: { acl: 'srvacl', owner: 'srvowner' },
   pg_largeobject_metadata: { acl: 'lomacl', owner: 'lomowner' },
-  pg_default_acl: { acl: 'defaclacl', owner: 'defaclrole' },
 };
 
 export async function readSourceRoles(client: Client): Promise<SourceRoles> {
   const owners = await roleNames(client, ownersSql());
+  const granted = await roleNames(client, granteesSql());
+  const byDefault = await roleNames(client, DEFAULT_GRANTEES);
   return {
     owners: owners.filter((name) => !isProviders(name)),
     providers: owners.filter(isProviders),
-    grantees: await roleNames(client, granteesSql()),
+    grantees: [...new Set([...granted.filter((name) => !isProviders(name)), ...byDefault])].sort(),
+    grantedProviders: granted.filter(isProviders),
     defaultPrivileges: await roleNames(client, 'SELECT defaclrole FROM pg_catalog.pg_default_acl'),
     others: await roleNames(client, OTHERS),
   };
@@ -84,10 +88,7 @@ function ownersSql(): string {
   return [...objects, ...rest].join(' UNION ');
 }
 
-/**
- * Rights that initdb or an extension's script gave are not dumped, nor are an owner's own; those on the server's objects are
- * left out, and so are those of a provider's role.
- */
+/** Rights that initdb or an extension's script gave are not dumped, nor are an owner's own; those on the server's objects are left out. */
 function granteesSql(): string {
   const objects = Object.entries(ACLS).map(
     ([catalog, { acl, owner, schema }]) => `
@@ -95,7 +96,6 @@ function granteesSql(): string {
        CROSS JOIN LATERAL pg_catalog.aclexplode(o.${acl}) AS entry
        CROSS JOIN LATERAL (VALUES (entry.grantee), (entry.grantor)) AS party(role)
        WHERE party.role <> o.${owner}
-         ${catalog === 'pg_default_acl' ? '' : `AND NOT (party.role = entry.grantee AND ${isProvidersRole('party.role')})`}
          ${catalog === 'pg_namespace' ? `AND ${isUsersSchema('o.nspname')}` : ''}
          ${schema === undefined ? '' : `AND o.${schema} <> 'pg_catalog'::pg_catalog.regnamespace AND ${isMigratedSchema(`o.${schema}`)}`}
          AND ${WAS_GRANTED}`,
@@ -103,15 +103,19 @@ function granteesSql(): string {
   const columns = `SELECT entry.grantee FROM pg_catalog.pg_attribute a
                      JOIN pg_catalog.pg_class o ON o.oid = a.attrelid
                     CROSS JOIN LATERAL pg_catalog.aclexplode(a.attacl) AS entry
-                    WHERE ${isUserMade('o')} AND ${isMigratedSchema('o.relnamespace')}
-                      AND NOT ${isProvidersRole('entry.grantee')}`;
+                    WHERE ${isUserMade('o')} AND ${isMigratedSchema('o.relnamespace')}`;
   const database = `SELECT entry.grantee FROM pg_catalog.pg_database d
                      CROSS JOIN LATERAL pg_catalog.aclexplode(d.datacl) AS entry
-                     WHERE d.datname = pg_catalog.current_database() AND entry.grantee <> d.datdba
-                       AND NOT ${isProvidersRole('entry.grantee')}`;
-  const defaults = 'SELECT defaclrole FROM pg_catalog.pg_default_acl';
-  return [...objects, columns, database, defaults].join(' UNION ');
+                     WHERE d.datname = pg_catalog.current_database() AND entry.grantee <> d.datdba`;
+  return [...objects, columns, database].join(' UNION ');
 }
+
+const DEFAULT_GRANTEES = `
+  SELECT defaclrole FROM pg_catalog.pg_default_acl
+  UNION SELECT role FROM pg_catalog.pg_default_acl o
+         CROSS JOIN LATERAL pg_catalog.aclexplode(o.defaclacl) AS entry
+         CROSS JOIN LATERAL (VALUES (entry.grantee), (entry.grantor)) AS party(role)
+         WHERE party.role <> o.defaclrole`;
 
 const OTHERS = `
   SELECT pg_catalog.unnest(polroles) FROM pg_catalog.pg_policy

@@ -20,6 +20,7 @@ beforeAll(() => run(SOURCE, TABLES));
 const TABLES = `
   CREATE TABLE owner (id int PRIMARY KEY);
   CREATE TABLE keyless (owner_id int REFERENCES owner, note text);
+  COMMENT ON CONSTRAINT keyless_owner_id_fkey ON keyless IS 'waits';
   CREATE UNLOGGED TABLE unlogged (owner_id int PRIMARY KEY REFERENCES owner);
   CREATE TABLE keyed (owner_id int PRIMARY KEY REFERENCES owner);
   CREATE TABLE last_copied (id int);

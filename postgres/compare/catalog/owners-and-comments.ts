@@ -21,6 +21,11 @@ const OWNED_ONLY = (
    WHERE ${userSchema('n.nspname')} AND ${notOfExtension(catalog, 'o.oid')}`,
 );
 
+/** What a provider's role was granted stays behind, unless it is the owner. */
+function isKept(grantee: string, owner: string): string {
+  return `(${grantee} = ${owner} OR NOT ${isProvidersRole(grantee)})`;
+}
+
 /** Everything with an owner or privileges: what it is called, its owner, its privileges and their kind in `acldefault`. */
 const OWNED = `
   SELECT ${RELATION_KIND} || ' ' || ${qualified('n.nspname', 'c.relname')} AS identity, c.relowner AS owner,
@@ -28,11 +33,11 @@ const OWNED = `
     FROM ${USER_RELATIONS}
    WHERE c.relkind IN ('r', 'p', 'f', 'v', 'm', 'S')
   UNION ALL
-  SELECT 'column ' || ${qualified('n.nspname', 'c.relname')} || '.' || ${quoted('a.attname')}, NULL, a.attacl, 'c'
+  SELECT 'column ' || ${qualified('n.nspname', 'c.relname')} || '.' || ${quoted('a.attname')}, c.relowner, a.attacl, 'c'
     FROM ${USER_RELATIONS}
     JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid
-   WHERE NOT a.attisdropped
-     AND EXISTS (SELECT FROM pg_catalog.aclexplode(a.attacl) AS e WHERE NOT ${isProvidersRole('e.grantee')})
+   WHERE a.attacl IS NOT NULL AND NOT a.attisdropped
+     AND EXISTS (SELECT FROM pg_catalog.aclexplode(a.attacl) AS e WHERE ${isKept('e.grantee', 'c.relowner')})
   UNION ALL
   SELECT ${ROUTINE_KIND} || ' ' || ${ROUTINE_NAME}, p.proowner, p.proacl, 'f'
     FROM pg_catalog.pg_proc p
@@ -72,7 +77,7 @@ const OWNED = `
  * Grantee, privilege and grant option of each grant. Privileges nobody ever granted are the defaults, written out. The
  * owner's name is left to the owner's own entry, and the grantor out: who may grant for whom is not the migration's.
  */
-function grants(acl: string, owner: string): string {
+function grants(acl: string, owner: string, kept = 'true'): string {
   return `(SELECT pg_catalog.string_agg(g.item, ', ' ORDER BY g.item COLLATE "C")
              FROM (SELECT pg_catalog.concat(
                             CASE e.grantee WHEN 0 THEN 'PUBLIC' WHEN ${owner} THEN '<owner>'
@@ -80,7 +85,7 @@ function grants(acl: string, owner: string): string {
                             ': ', e.privilege_type,
                             CASE WHEN e.is_grantable AND e.grantee <> ${owner} THEN ' WITH GRANT OPTION' END) AS item
                      FROM pg_catalog.aclexplode(${acl}) AS e
-                    WHERE e.grantee = ${owner} OR NOT ${isProvidersRole('e.grantee')}
+                    WHERE ${kept}
                     -- the same grant by two grantors is one
                     GROUP BY e.grantee, e.privilege_type, e.is_grantable) AS g)`;
 }
@@ -88,7 +93,7 @@ function grants(acl: string, owner: string): string {
 const owners: Section = () => `
   SELECT 'owner of ' || identity AS identity, ${definition({ owner: 'pg_catalog.pg_get_userbyid(owner)' })} AS definition
     FROM (${OWNED}) AS owned
-   WHERE owner IS NOT NULL`;
+   WHERE owner IS NOT NULL AND kind IS DISTINCT FROM 'c'`;
 
 const privileges: Section = () => `
   SELECT 'privileges of ' || identity AS identity,
@@ -96,6 +101,7 @@ const privileges: Section = () => `
            privileges: grants(
              `coalesce(acl, CASE WHEN owner IS NOT NULL THEN pg_catalog.acldefault(kind::"char", owner) END)`,
              'coalesce(owner, 0)',
+             isKept('e.grantee', 'coalesce(owner, 0)'),
            ),
          })} AS definition
     FROM (${OWNED}) AS owned

@@ -14,6 +14,7 @@ export const rolesPresent: Rule<DatabaseContext> = {
     const absent = (names: string[]) => names.filter((name) => !present.has(name));
     return [
       ...(request.noOwner ? [] : ofProviders(roles.providers)),
+      ...(request.noPrivileges ? [] : grantedToProviders(roles.grantedProviders)),
       ...(request.noOwner ? [] : missing(absent(roles.owners), 'owners', 'or use --no-owner')),
       ...(request.noPrivileges
         ? []
@@ -33,6 +34,16 @@ function ofProviders(names: string[]): Verdict[] {
     warning(
       `What roles of the source's provider own will be the target user's: ${enumerate(names.map(quoteIdentifier))}.`,
       "Nothing to do, unless it should be another role's: give it to that role on the source, or on the target afterwards.",
+    ),
+  ];
+}
+
+function grantedToProviders(names: string[]): Verdict[] {
+  if (names.length === 0) return [];
+  return [
+    warning(
+      `Rights that roles of the source's provider were granted stay behind: ${enumerate(names.map(quoteIdentifier))}.`,
+      'Nothing to do, unless an application has its rights by such a role: grant them to its own role on the source before.',
     ),
   ];
 }

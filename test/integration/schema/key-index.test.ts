@@ -79,6 +79,7 @@ const NAMES = [
 ];
 
 test.each<[Major, Major]>([
+  [11, 11],
   [11, 15],
   [14, 17],
   [15, 18],

@@ -38,6 +38,28 @@ test('nothing is revoked from a role that the target does not have', () => {
   );
 });
 
+test("what a role of the source's provider gave on is given by the owner", () => {
+  const entry = acl(
+    'app',
+    'GRANT SELECT ON TABLE "a\nb;" TO cloudsqlsuperuser WITH GRANT OPTION;',
+    'SET SESSION AUTHORIZATION cloudsqlsuperuser;',
+    'GRANT SELECT ON TABLE "a\nb;" TO reader;',
+    'RESET SESSION AUTHORIZATION;',
+    'SET SESSION AUTHORIZATION other;',
+    'GRANT SELECT ON TABLE "a\nb;" TO reader;',
+    'RESET SESSION AUTHORIZATION;',
+    'GRANT SELECT ON TABLE "\nGRANT ALL TO rdsadmin;" TO reader;',
+  );
+  expect(granteesOnTarget(entry, { owner: true, roles: new Set(['app', 'reader']) })).toBe(
+    'GRANT SELECT ON TABLE "a\nb;" TO reader;\n' +
+      'RESET SESSION AUTHORIZATION;\n' +
+      'SET SESSION AUTHORIZATION other;\n' +
+      'GRANT SELECT ON TABLE "a\nb;" TO reader;\n' +
+      'RESET SESSION AUTHORIZATION;\n' +
+      'GRANT SELECT ON TABLE "\nGRANT ALL TO rdsadmin;" TO reader;\n',
+  );
+});
+
 test("nothing is granted to a role of the source's provider", () => {
   const entry = acl(
     'pg_database_owner',

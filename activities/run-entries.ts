@@ -16,7 +16,7 @@ import {
   runForeignKeys,
   runPostData,
   runPreData,
-  useBuildMemory,
+  useBuildResources,
   type EntryProgress,
 } from '../postgres/schema';
 import type { Run } from './support/run';
@@ -72,7 +72,7 @@ async function buildSession<T>(
   work: (client: Client) => Promise<T>,
 ): Promise<T> {
   return await run.session('target', database, async (client) => {
-    await useBuildMemory(client, atOnce);
+    await useBuildResources(client, atOnce);
     return await work(client);
   });
 }

@@ -1,4 +1,4 @@
-export { useBuildMemory } from './build-memory';
+export { useBuildResources } from './build-resources';
 export * from './client-tools';
 export * from './dump-schema';
 export * from './entry-phase';

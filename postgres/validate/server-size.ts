@@ -1,4 +1,4 @@
-import { DatabaseError } from 'pg';
+import { hostCpus } from '../catalog';
 import type { ServerSide } from './rule';
 
 /** What of a server says how much it can do at a time. */
@@ -10,24 +10,7 @@ export interface ServerSize {
 }
 
 export async function serverSize(side: ServerSide): Promise<ServerSize> {
-  return { cpus: await cpus(side), freeConnections: await freeConnections(side) };
-}
-
-/** Of the server's host, if that is a Linux and its files may be read: superusers may. */
-async function cpus({ client, user }: ServerSide): Promise<number | undefined> {
-  if (!user.superuser) return undefined;
-  try {
-    // with a length, for the file says that it has none
-    const { rows } = await client.query<{ cpus: number }>(
-      `SELECT pg_catalog.count(*)::integer AS cpus
-         FROM pg_catalog.regexp_matches(pg_catalog.pg_read_file('/proc/cpuinfo', 0, 10000000, true), '^processor\\s', 'gn')`,
-    );
-    const count = rows[0]?.cpus ?? 0;
-    return count > 0 ? count : undefined;
-  } catch (error) {
-    if (error instanceof DatabaseError) return undefined;
-    throw error;
-  }
+  return { cpus: await hostCpus(side.client), freeConnections: await freeConnections(side) };
 }
 
 async function freeConnections({ client, user }: ServerSide): Promise<number> {

@@ -1,11 +1,11 @@
 import Long from 'long';
-import { DEFAULT_LIMITS, type MigrationRequest } from '../../contract';
+import { DEFAULT_LIMITS, type MigrationRequest, type MigrationStatus } from '../../contract';
 import type { migration } from '../../workflows';
 import { itInAll, TEST_ALL } from '../support/all';
 import { useShopMigrations } from '../support/e2e';
 import { eventually } from '../support/eventually';
 import { testRequest } from '../support/migration';
-import { testAddress, withSession } from '../support/servers';
+import { testAddress, withSession, type Major } from '../support/servers';
 import { SMALL_PARTS } from '../support/shop-like';
 
 const SOURCE = 14;
@@ -55,6 +55,22 @@ async function activity(migrationId: string, name: string): Promise<boolean> {
     ]);
     return rowCount !== 0;
   });
+}
+
+/** How a migration ends that executes this on one of its sides behind its load, before it compares. */
+async function endAfter(
+  asked: MigrationRequest,
+  { on, sql }: { on: Major; sql: string },
+): Promise<MigrationStatus> {
+  const handle = await shop.migrations.start(asked);
+  shop.startWorker(asked.pool);
+  await eventually('the table on the target', tableExists);
+  const analyzed = `INSERT INTO flexlift.step (kind, key) VALUES ('analyze', '"public"."Small 1"')`;
+  await whileHeld(analyzed, async () => {
+    await eventually('ANALYZE', () => activity(asked.migrationId, 'analyze'));
+    await withSession(on, shop.database, (client) => client.query(sql));
+  });
+  return await handle.result();
 }
 
 describe('late attempts', () => {
@@ -120,15 +136,8 @@ describe('a second run', () => {
     'after a complete load ends equal with the source of today (overwrite: %s)',
     async (overwrite) => {
       const first = request();
-      const handle = await shop.migrations.start(first);
-      shop.startWorker(first.pool);
-      await eventually('the table on the target', tableExists);
-      const analyzed = `INSERT INTO flexlift.step (kind, key) VALUES ('analyze', '"public"."Small 1"')`;
-      await whileHeld(analyzed, async () => {
-        await eventually('ANALYZE', () => activity(first.migrationId, 'analyze'));
-        await withSession(TARGET, shop.database, (client) => client.query('DROP INDEX big_kind'));
-      });
-      expect(await handle.result()).toMatchObject({ state: 'Failed', failure: { code: 'DifferenceFound' } });
+      const ended = await endAfter(first, { on: TARGET, sql: 'DROP INDEX big_kind' });
+      expect(ended).toMatchObject({ state: 'Failed', failure: { code: 'DifferenceFound' } });
 
       // meanwhile the application went on
       await withSession(SOURCE, shop.database, (client) =>
@@ -150,18 +159,10 @@ describe('a second run', () => {
 
 describe('a forgotten writer', () => {
   itInAll('on the source, after the snapshot, is found by the comparison', async () => {
-    const asked = request();
-    const handle = await shop.migrations.start(asked);
-    shop.startWorker(asked.pool);
-    await eventually('the table on the target', tableExists);
-    const analyzed = `INSERT INTO flexlift.step (kind, key) VALUES ('analyze', '"public"."Small 1"')`;
-    await whileHeld(analyzed, async () => {
-      await eventually('ANALYZE', () => activity(asked.migrationId, 'analyze'));
-      await withSession(SOURCE, shop.database, (client) =>
-        client.query(`UPDATE big SET body = body || '!' WHERE id = 501`),
-      );
+    const status = await endAfter(request(), {
+      on: SOURCE,
+      sql: `UPDATE big SET body = body || '!' WHERE id = 501`,
     });
-    const status = await handle.result();
     expect(status).toMatchObject({ state: 'Failed', failure: { code: 'DifferenceFound' } });
     expect(status.databases[0]?.differences).toEqual([
       expect.objectContaining({ kind: 'checksum', object: '"public"."big"', keys: ['id = 501 (differs)'] }),
@@ -195,16 +196,7 @@ describe('the comparison fails', () => {
     ],
     ...(TEST_ALL ? [LOST_ROW] : []),
   ])('on %s, and names it', async (_what, change, differences) => {
-    const asked = request();
-    const handle = await shop.migrations.start(asked);
-    shop.startWorker(asked.pool);
-    await eventually('the table on the target', tableExists);
-    const analyzed = `INSERT INTO flexlift.step (kind, key) VALUES ('analyze', '"public"."Small 1"')`;
-    await whileHeld(analyzed, async () => {
-      await eventually('ANALYZE', () => activity(asked.migrationId, 'analyze'));
-      await withSession(TARGET, shop.database, (client) => client.query(change));
-    });
-    const status = await handle.result();
+    const status = await endAfter(request(), { on: TARGET, sql: change });
     expect(status).toMatchObject({ state: 'Failed', failure: { code: 'DifferenceFound' } });
     const found = status.databases[0]?.differences;
     expect(found).toHaveLength(differences.length);
@@ -212,18 +204,11 @@ describe('the comparison fails', () => {
   });
 
   itInAll('and names what it found even where something behind it fails', async () => {
-    const asked = request();
-    const handle = await shop.migrations.start(asked);
-    shop.startWorker(asked.pool);
-    await eventually('the table on the target', tableExists);
-    const analyzed = `INSERT INTO flexlift.step (kind, key) VALUES ('analyze', '"public"."Small 1"')`;
-    await whileHeld(analyzed, async () => {
-      await eventually('ANALYZE', () => activity(asked.migrationId, 'analyze'));
-      await withSession(TARGET, shop.database, (client) =>
-        client.query(`UPDATE big SET body = 'x' WHERE id = 77; DROP FUNCTION touch()`),
-      );
+    const status = await endAfter(request(), {
+      on: TARGET,
+      sql: `UPDATE big SET body = 'x' WHERE id = 77; DROP FUNCTION touch()`,
     });
-    expect((await handle.result()).databases[0]).toMatchObject({
+    expect(status.databases[0]).toMatchObject({
       state: 'Failed',
       failure: { code: 'StatementRejected' },
       differences: [{ kind: 'checksum', object: '"public"."big"' }],

@@ -1,7 +1,7 @@
-import type { Client } from 'pg';
 import type { AnalyzeResult, CutoverStep, DatabaseStep, RefreshStep } from '../contract';
 import { analyzeDatabase, copySequences, refreshMaterializedViews } from '../postgres/compare';
 import type { Run } from './support/run';
+import { sessionsOnTarget } from './support/target-sessions';
 
 /** Online these belong to one attempt to cut over. */
 type FinishStep = DatabaseStep & Partial<CutoverStep>;
@@ -49,17 +49,4 @@ export async function analyzeStep({ database }: DatabaseStep, run: Run): Promise
       },
     };
   });
-}
-
-async function sessionsOnTarget<T>(
-  run: Run,
-  database: string,
-  count: number,
-  work: (clients: Client[]) => Promise<T>,
-  opened: Client[] = [],
-): Promise<T> {
-  if (opened.length === count) return await work(opened);
-  return await run.session('target', database, (client) =>
-    sessionsOnTarget(run, database, count, work, [...opened, client]),
-  );
 }

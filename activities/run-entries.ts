@@ -9,7 +9,9 @@ import type {
 } from '../contract';
 import { isReplicaRoleAllowed, noteLoadEnd } from '../postgres/ledger';
 import {
+  addForeignKeys,
   buildKeyIndex,
+  checkForeignKeys,
   foreignKeysLeft,
   runBeforeReplication,
   runEntry,
@@ -20,15 +22,24 @@ import {
   type EntryProgress,
 } from '../postgres/schema';
 import type { Run } from './support/run';
+import { sessionsOnTarget } from './support/target-sessions';
 
 export async function runPreDataStep({ database }: DatabaseStep, run: Run): Promise<void> {
   await run.session('target', database, (client) => runPreData({ client, ...entryOptions(run) }));
 }
 
 export async function runPostDataStep({ database, until }: EntriesStep, run: Run): Promise<EntriesResult> {
-  return await buildSession(run, whileLoading(database, run.request), (client) =>
-    runPostData({ client, until, ...entryOptions(run) }),
-  );
+  const options = entryOptions(run);
+  const builds = whileLoading(database, run.request);
+  return await buildSession(run, builds, async (client) => {
+    const tables = await addForeignKeys({ client, until, ...options });
+    const sessions = Math.min(run.request.limits.indexesAtOnce, tables.length);
+    await sessionsOnTarget(run, database, sessions, async (clients) => {
+      for (const each of clients) await useBuildResources(each, builds.atOnce);
+      await checkForeignKeys({ clients, ...options }, tables);
+    });
+    return await runPostData({ client, until, ...options });
+  });
 }
 
 export async function buildIndexStep({ database, entry }: IndexStep, run: Run): Promise<void> {
@@ -79,7 +90,7 @@ async function buildSession<T>(
 
 /** Builds of the databases that load, of which the request bounds the number. */
 function whileLoading(database: string, { limits, databases }: MigrationRequest) {
-  const loading = Math.min(limits.databasesAtOnce, databases?.length ?? Infinity);
+  const loading = Math.min(limits.databasesAtOnce, Math.max(1, databases?.length ?? Infinity));
   return { database, atOnce: limits.indexesAtOnce * loading };
 }
 

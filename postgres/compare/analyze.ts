@@ -1,6 +1,6 @@
 import { DatabaseError, type Client } from 'pg';
 import type { FailureCode, FailureFields } from '../../contract';
-import { codeOfSqlState, mapPostgresError, quoteQualified, serverName } from '../connect';
+import { codeOfSqlState, mapPostgresError, quoteQualified, serverName, shareWork } from '../connect';
 import { withLedger, type LedgerIdentity } from '../ledger';
 
 export interface AnalyzeRequest {
@@ -56,21 +56,18 @@ export async function analyzeDatabase(request: AnalyzeRequest): Promise<AnalyzeO
   const [client] = clients;
   if (client === undefined) throw new Error('nobody to analyze');
   const relations = await unanalyzed(client);
-  const rounds = roundsOf(relations);
   let begun = 0;
   let analyzed = 0;
-  const takeRounds = async (session: Client) => {
-    // who fails ends the generator, and with it the others
-    for (const round of rounds) {
-      signal.throwIfAborted();
-      onProgress?.(`ANALYZE ${begun + 1} to ${begun + round.length} of ${relations.length} tables`);
-      begun += round.length;
-      const inRound = await analyzeRound({ ...request, client: session }, round);
-      analyzed += inRound;
-    }
+  const analyzeNext = async (session: Client, round: Relation[]) => {
+    signal.throwIfAborted();
+    onProgress?.(`ANALYZE ${begun + 1} to ${begun + round.length} of ${relations.length} tables`);
+    begun += round.length;
+    const inRound = await analyzeRound({ ...request, client: session }, round);
+    analyzed += inRound;
   };
-  const ends = await Promise.allSettled(clients.map(takeRounds));
-  for (const end of ends) if (end.status === 'rejected') throw end.reason;
+  await shareWork(clients, roundsOf(relations.filter(({ readsForeign }) => !readsForeign)), analyzeNext);
+  // by one, and behind the others: they lock partitions that have rounds of their own
+  await shareWork([client], roundsOf(relations.filter(({ readsForeign }) => readsForeign)), analyzeNext);
   return { analyzed, left: await leftUnanalyzed(client) };
 }
 
@@ -165,11 +162,6 @@ function* roundsOf(relations: Relation[]): Generator<Relation[]> {
   let round: Relation[] = [];
   let pages = 0;
   for (const relation of relations) {
-    if (relation.readsForeign && round.length > 0) {
-      yield round;
-      round = [];
-      pages = 0;
-    }
     round.push(relation);
     pages += relation.pages;
     if (round.length < ROUND_TABLES && pages < ROUND_PAGES) continue;

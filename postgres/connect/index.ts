@@ -10,4 +10,5 @@ export * from './predecessors';
 export * from './query-all';
 export { takeReads } from './reading-socket';
 export { applySessionSettings } from './session-settings';
+export { shareWork } from './share-work';
 export { whileFed } from './silence-watch';

@@ -6,6 +6,7 @@ export * from './entry-rules';
 export * from './entry-statement';
 export * from './entry-stage';
 export * from './entry-undo';
+export { addForeignKeys, checkForeignKeys } from './large-foreign-keys';
 export * from './read-archive';
 export * from './run-entries';
 export { foreignKeysLeft, runForeignKeys } from './run-foreign-keys';

@@ -4,6 +4,7 @@ import { atSide } from '../connect';
 import { withCutover, type LedgerIdentity } from '../ledger';
 import { entryBatches } from './entry-batches';
 import type { EntryPhase } from './entry-phase';
+import { foreignKeyInSteps } from './foreign-key-in-steps';
 import { LentRights } from './lent-rights';
 
 export interface RunTask {
@@ -32,6 +33,8 @@ export interface StoredEntry {
   description: string;
   /** For people: the kind and the quoted name. */
   object: string;
+  /** On the source, of the table that it belongs to; null: none. */
+  tableOid: number | null;
   /**
    * Of the table that it belongs to, as planned, and of the one that a foreign key refers to, as it is; null where one of
    * them has no rows of its own, or there is none.
@@ -53,7 +56,10 @@ export interface EntryFilter {
  */
 export async function pendingEntries(client: Client, filter: EntryFilter = {}): Promise<StoredEntry[]> {
   const { rows } = await client.query<
-    { stored: boolean; dump_id: number | null } & Omit<StoredEntry, 'dumpId'>
+    { stored: boolean; dump_id: number | null; table_oid: number | null } & Omit<
+      StoredEntry,
+      'dumpId' | 'tableOid'
+    >
   >(PENDING_ENTRIES, [filter.phases ?? null, filter.tableOids ?? null, filter.dumpIds ?? null]);
   if (rows[0]?.stored !== true) {
     throw new FlexliftError({
@@ -62,8 +68,8 @@ export async function pendingEntries(client: Client, filter: EntryFilter = {}): 
       remedy: 'Cancel this migration and start it again.',
     });
   }
-  return rows.flatMap(({ dump_id: dumpId, phase, description, object, bytes }) =>
-    dumpId === null ? [] : [{ dumpId, phase, description, object, bytes }],
+  return rows.flatMap(({ dump_id: dumpId, table_oid: tableOid, phase, description, object, bytes }) =>
+    dumpId === null ? [] : [{ dumpId, phase, description, object, tableOid, bytes }],
   );
 }
 
@@ -71,7 +77,7 @@ export async function pendingEntries(client: Client, filter: EntryFilter = {}): 
 const REFERENCED = String.raw`REFERENCES ((?:"(?:[^"]|"")*"|[^"( ])+)\(`;
 
 const PENDING_ENTRIES = `
-  SELECT stored, e.dump_id, e.phase, e.description, e.object,
+  SELECT stored, e.dump_id, e.phase, e.description, e.object, e.table_oid,
          t.estimated_bytes::pg_catalog.float8
          + CASE WHEN e.description = 'FK CONSTRAINT' THEN (
              SELECT pg_catalog.pg_table_size(c.oid)::pg_catalog.float8 FROM pg_catalog.pg_class c
@@ -168,7 +174,7 @@ interface TakenEntry {
 
 /** Writes the rows, and with them takes the locks, of those that nobody has executed. */
 async function takeEntries({ client, attempt }: RunTask, batch: StoredEntry[]): Promise<TakenEntry[]> {
-  const { rows } = await client.query<TakenEntry>(
+  const { rows } = await client.query<TakenEntry & { isAdded: boolean }>(
     `WITH taken AS (
        INSERT INTO flexlift.step (kind, key, detail)
        SELECT 'entry', dump_id::pg_catalog.text, $2::pg_catalog.jsonb
@@ -177,14 +183,19 @@ async function takeEntries({ client, attempt }: RunTask, batch: StoredEntry[]): 
        RETURNING key)
      SELECT e.dump_id AS "dumpId", e.object, e.creator, e.creates_in AS "createsIn",
             COALESCE((SELECT e.index_constraint FROM flexlift.step k
-                       WHERE k.kind = 'key-index' AND k.key = e.dump_id::pg_catalog.text), e.statement) AS statement
+                       WHERE k.kind = 'key-index' AND k.key = e.dump_id::pg_catalog.text), e.statement) AS statement,
+            EXISTS (SELECT FROM flexlift.step k
+                     WHERE k.kind = 'foreign-key' AND k.key = e.dump_id::pg_catalog.text) AS "isAdded"
        FROM pg_catalog.unnest($1::pg_catalog.int4[]) WITH ORDINALITY AS b(dump_id, place)
        JOIN taken ON taken.key = b.dump_id::pg_catalog.text
        JOIN flexlift.archive_entry e ON e.dump_id = b.dump_id
       ORDER BY b.place`,
     [batch.map(({ dumpId }) => dumpId), attempt === undefined ? null : JSON.stringify({ cutover: attempt })],
   );
-  return rows;
+  return rows.map(({ isAdded, ...entry }) => {
+    const validate = isAdded ? foreignKeyInSteps(entry.statement)?.validate : undefined;
+    return validate === undefined ? entry : { ...entry, statement: validate };
+  });
 }
 
 /** Names the object in whatever the target refuses. */

@@ -1,11 +1,12 @@
 import type { Client } from 'pg';
 import { isForeignKeyViolation } from './foreign-key-violation';
-import { runEntries, type RunTask, type StoredEntry } from './run-entries';
+import { dropUnchecked, runForeignKey } from './large-foreign-keys';
+import type { RunTask, StoredEntry } from './run-entries';
 import { retryContention, withLockTimeout } from './run-online';
 import { pendingOf } from './staged-entries';
 
 /**
- * Executes the foreign keys, each in a transaction of its own, while changes may be applied to their tables. One that does
+ * Executes the foreign keys, each by itself, while changes may be applied to their tables. One that does
  * not hold is left to the cutover: the rows of a table whose deletes are not in the stream, whose changes are stopped or
  * that is being copied anew are complete only then.
  *
@@ -22,9 +23,10 @@ export async function runForeignKeys(task: RunTask): Promise<{ left: number }> {
       try {
         const needed = dependencies.get(entry.dumpId) ?? [];
         if (needed.some((dumpId) => left.has(dumpId))) left.add(entry.dumpId);
-        else await retryContention(task, () => runEntries(task, [entry]));
+        else await retryContention(task, () => runForeignKey(task, entry));
       } catch (error) {
         if (!isForeignKeyViolation(error)) throw error;
+        await retryContention(task, () => dropUnchecked(task, entry));
         left.add(entry.dumpId);
       }
     }

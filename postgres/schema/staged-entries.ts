@@ -20,6 +20,10 @@ export async function storedStages(client: Client): Promise<Map<number, EntrySta
   return entryStages(rows.map(({ dump_id: dumpId, ...entry }) => ({ dumpId, ...entry })));
 }
 
+export interface PendingEntry extends StoredEntry {
+  stage: EntryStage;
+}
+
 /**
  * All that is neither executed nor left out by a rule.
  *
@@ -28,7 +32,7 @@ export async function storedStages(client: Client): Promise<Map<number, EntrySta
 export async function pendingUntil(
   client: Client,
   until: EntryStage = 'event-triggers',
-): Promise<{ due: StoredEntry[]; left: number }> {
+): Promise<{ due: PendingEntry[]; left: number }> {
   const pending = await stagedPending(client);
   const due = pending.filter(({ stage }) => isNotBefore(until, stage));
   return { due, left: pending.length - due.length };
@@ -38,7 +42,7 @@ export async function pendingOf(client: Client, wanted: EntryStage): Promise<Sto
   return (await stagedPending(client)).filter(({ stage }) => stage === wanted);
 }
 
-async function stagedPending(client: Client): Promise<(StoredEntry & { stage: EntryStage })[]> {
+async function stagedPending(client: Client): Promise<PendingEntry[]> {
   const stages = await storedStages(client);
   const pending = await pendingEntries(client);
   return pending.map((entry) => ({ ...entry, stage: stages.get(entry.dumpId) ?? 'indexes' }));

@@ -87,10 +87,10 @@ async function takeBack(client: Client, batch: number[]): Promise<{ object: stri
   const { rows } = await client.query<{ object: string; undo: string }>(
     `WITH taken AS (
        DELETE FROM flexlift.step
-        WHERE kind = 'entry' AND key = ANY ($1::pg_catalog.int4[]::pg_catalog.text[]) RETURNING key)
+        WHERE kind IN ('entry', 'foreign-key') AND key = ANY ($1::pg_catalog.int4[]::pg_catalog.text[]) RETURNING kind, key)
      SELECT e.object, e.undo
        FROM pg_catalog.unnest($1::pg_catalog.int4[]) WITH ORDINALITY AS b(dump_id, place)
-       JOIN taken ON taken.key = b.dump_id::pg_catalog.text
+       JOIN taken ON taken.kind = 'entry' AND taken.key = b.dump_id::pg_catalog.text
        JOIN flexlift.archive_entry e ON e.dump_id = b.dump_id
       ORDER BY b.place`,
     [batch],

@@ -100,10 +100,11 @@ function granteesSql(): string {
          ${schema === undefined ? '' : `AND o.${schema} <> 'pg_catalog'::pg_catalog.regnamespace AND ${isMigratedSchema(`o.${schema}`)}`}
          AND ${WAS_GRANTED}`,
   );
-  const columns = `SELECT entry.grantee FROM pg_catalog.pg_attribute a
+  const columns = `SELECT role FROM pg_catalog.pg_attribute a
                      JOIN pg_catalog.pg_class o ON o.oid = a.attrelid
                     CROSS JOIN LATERAL pg_catalog.aclexplode(a.attacl) AS entry
-                    WHERE ${isUserMade('o')} AND ${isMigratedSchema('o.relnamespace')}`;
+                    CROSS JOIN LATERAL (VALUES (entry.grantee), (entry.grantor)) AS party(role)
+                    WHERE party.role <> o.relowner AND ${isUserMade('o')} AND ${isMigratedSchema('o.relnamespace')}`;
   const database = `SELECT entry.grantee FROM pg_catalog.pg_database d
                      CROSS JOIN LATERAL pg_catalog.aclexplode(d.datacl) AS entry
                      WHERE d.datname = pg_catalog.current_database() AND entry.grantee <> d.datdba`;

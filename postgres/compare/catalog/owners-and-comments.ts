@@ -83,11 +83,12 @@ function grants(acl: string, owner: string, kept = 'true'): string {
                             CASE e.grantee WHEN 0 THEN 'PUBLIC' WHEN ${owner} THEN '<owner>'
                                            ELSE ${quoted('pg_catalog.pg_get_userbyid(e.grantee)')} END,
                             ': ', e.privilege_type,
-                            CASE WHEN e.is_grantable AND e.grantee <> ${owner} THEN ' WITH GRANT OPTION' END) AS item
+                            CASE WHEN pg_catalog.bool_or(e.is_grantable) AND e.grantee <> ${owner}
+                                 THEN ' WITH GRANT OPTION' END) AS item
                      FROM pg_catalog.aclexplode(${acl}) AS e
                     WHERE ${kept}
-                    -- the same grant by two grantors is one
-                    GROUP BY e.grantee, e.privilege_type, e.is_grantable) AS g)`;
+                    -- a privilege by two grantors is one
+                    GROUP BY e.grantee, e.privilege_type) AS g)`;
 }
 
 const owners: Section = () => `

@@ -290,6 +290,33 @@ name"'), pg_catalog.setval('public.set_only', 77, false);`);
       }),
     ));
 
+  test('a table above foreign ones does not wait for its partitions while they are analyzed', () =>
+    both((_source, first) =>
+      both(async (_again, second) => {
+        const { host, port, user, database } = first;
+        await first.query(`
+          CREATE EXTENSION postgres_fdw SCHEMA public;
+          CREATE SERVER loop FOREIGN DATA WRAPPER postgres_fdw OPTIONS (host '${host}', port '${port}', dbname '${database}');
+          CREATE USER MAPPING FOR PUBLIC SERVER loop OPTIONS (user '${user}');
+          CREATE TABLE public.far (id int) PARTITION BY LIST (id);
+          CREATE TABLE public.near PARTITION OF public.far FOR VALUES IN (1);
+          CREATE FOREIGN TABLE public.away PARTITION OF public.far FOR VALUES IN (2) SERVER loop OPTIONS (table_name 't');
+          INSERT INTO public.near VALUES (1)`);
+        await both(async (_other, writer) => {
+          await writer.query('BEGIN; LOCK TABLE public.near IN SHARE UPDATE EXCLUSIVE MODE');
+          const analyzed = analyzeDatabase({
+            clients: [first, second],
+            identity,
+            signal,
+            foreignTimeout: 500,
+          });
+          await new Promise((resolve) => setTimeout(resolve, 2_000));
+          await writer.query('COMMIT');
+          expect(await analyzed).toEqual({ analyzed: 4, left: [] });
+        });
+      }),
+    ));
+
   test('3,000 sequences are a few commits', () =>
     both(async (source, target) => {
       const create = `DO $$ BEGIN FOR n IN 1..3000 LOOP EXECUTE 'CREATE SEQUENCE public.many_' || n; END LOOP; END $$`;

@@ -1,36 +1,11 @@
 import type { Client } from 'pg';
-import { buildKeyIndex, pendingEntries, runEntry, runPostData, runPreData } from '../../../postgres/schema';
-import { createTestDatabase, dropTestDatabase, withSession, type Major } from '../../support/servers';
+import { buildKeyIndex, pendingEntries, runEntry, runPostData } from '../../../postgres/schema';
+import { withSession, type Major } from '../../support/servers';
 import { catalogListing } from './catalog-listing';
-import { dumpAndStore, NEVER, withTarget, type Move } from './schema-steps';
-
-const identity = { migrationId: 'fed123fed123', generation: 1 };
-
-async function moved(
-  [sourceMajor, targetMajor]: [Major, Major],
-  statements: string[],
-  work: (move: Move, client: Client) => Promise<void>,
-): Promise<void> {
-  const source = { major: sourceMajor, database: await createTestDatabase(sourceMajor, 'flx_keys') };
-  const target = { major: targetMajor, database: await createTestDatabase(targetMajor, 'flx_keys') };
-  try {
-    await withSession(sourceMajor, source.database, async (client) => {
-      for (const statement of statements) await client.query(statement);
-    });
-    const move = { source, target, identity };
-    await dumpAndStore(move);
-    await withTarget(move, async (client) => {
-      await runPreData({ client, identity, signal: NEVER });
-      await work(move, client);
-    });
-  } finally {
-    await dropTestDatabase(sourceMajor, source.database);
-    await dropTestDatabase(targetMajor, target.database);
-  }
-}
+import { NEVER, withPreData, type Move } from './schema-steps';
 
 /** Builds the index of every key of a table that may have rows, and says of which. */
-async function buildKeyIndexes(client: Client): Promise<string[]> {
+async function buildKeyIndexes(client: Client, { identity }: Move): Promise<string[]> {
   const { rows } = await client.query<{ dump_id: number; object: string }>(
     `SELECT dump_id, object FROM flexlift.archive_entry WHERE phase = 'table' AND key_index IS NOT NULL AND object !~ 'tree'
       ORDER BY object COLLATE "C"`,
@@ -86,11 +61,11 @@ test.each<[Major, Major]>([
 ])('every key of %i whose index is built first stands on %i as it was', async (...majors) => {
   const since15 = ['CREATE TABLE nulls (i int, CONSTRAINT none UNIQUE NULLS NOT DISTINCT (i))'];
   const statements = [...KEYS, ...(majors[0] >= 15 ? since15 : [])];
-  await moved(majors, statements, async (move, client) => {
+  await withPreData(majors, statements, async (move, client) => {
     const nulls = majors[0] >= 15 ? ['CONSTRAINT "public"."nulls none"'] : [];
-    expect(await buildKeyIndexes(client)).toEqual([...NAMES, ...nulls].sort());
+    expect(await buildKeyIndexes(client, move)).toEqual([...NAMES, ...nulls].sort());
     expect(await scalar(client, `to_regclass('public.plain_pkey') IS NOT NULL`)).toBe(true);
-    await runPostData({ client, identity, signal: NEVER });
+    await runPostData({ client, identity: move.identity, signal: NEVER });
     expect(await pendingEntries(client)).toEqual([]);
     const source = await withSession(move.source.major, move.source.database, catalogListing);
     const target = await withSession(move.target.major, move.target.database, catalogListing);
@@ -100,12 +75,12 @@ test.each<[Major, Major]>([
 });
 
 test('each step is done once, in whatever order attempts come', async () => {
-  await moved(
+  await withPreData(
     [14, 17],
     ['CREATE TABLE a (i int PRIMARY KEY)', 'CREATE TABLE b (i int PRIMARY KEY)'],
-    async (_move, client) => {
+    async (move, client) => {
       const [a, b] = await pendingEntries(client, { phases: ['table'] });
-      const task = { client, identity, signal: NEVER };
+      const task = { client, identity: move.identity, signal: NEVER };
       const index = `(SELECT pg_relation_filenode('a_pkey'))`;
       await client.query('SET search_path = public');
       await buildKeyIndex({ ...task, dumpId: a?.dumpId ?? 0 });
@@ -129,9 +104,9 @@ test('each step is done once, in whatever order attempts come', async () => {
 });
 
 test('rows that break a key are found when its index is built, and named', async () => {
-  await moved([14, 17], ['CREATE TABLE a (i int PRIMARY KEY)'], async (_move, client) => {
+  await withPreData([14, 17], ['CREATE TABLE a (i int PRIMARY KEY)'], async (move, client) => {
     await client.query('INSERT INTO public.a VALUES (7), (7)');
-    await expect(buildKeyIndexes(client)).rejects.toMatchObject({
+    await expect(buildKeyIndexes(client, move)).rejects.toMatchObject({
       fields: { code: 'DataRejected', object: 'CONSTRAINT "public"."a a_pkey"' },
     });
     expect(await pendingEntries(client, { phases: ['table'] })).toHaveLength(1);

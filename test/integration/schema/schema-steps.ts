@@ -5,10 +5,17 @@ import {
   dumpSchema,
   findPgDump,
   readArchive,
+  runPreData,
   storeArchive,
   type EntryOptions,
 } from '../../../postgres/schema';
-import { testEndpoint, type Major } from '../../support/servers';
+import {
+  createTestDatabase,
+  dropTestDatabase,
+  testEndpoint,
+  withSession,
+  type Major,
+} from '../../support/servers';
 
 export interface Move {
   source: { major: Major; database: string };
@@ -63,4 +70,29 @@ export async function dumpAndStore(
       await storeArchive({ source, target, identity: move.identity, archive: readArchive(file), options });
     });
   });
+}
+
+/** A source of these statements, and a target that has all of them that stands before data. */
+export async function withPreData(
+  [sourceMajor, targetMajor]: [Major, Major],
+  statements: string[],
+  work: (move: Move, client: Client) => Promise<void>,
+): Promise<void> {
+  const source = { major: sourceMajor, database: await createTestDatabase(sourceMajor, 'flx_schema') };
+  const target = { major: targetMajor, database: await createTestDatabase(targetMajor, 'flx_schema') };
+  const identity = { migrationId: 'fed123fed123', generation: 1 };
+  try {
+    await withSession(sourceMajor, source.database, async (client) => {
+      for (const statement of statements) await client.query(statement);
+    });
+    const move = { source, target, identity };
+    await dumpAndStore(move);
+    await withTarget(move, async (client) => {
+      await runPreData({ client, identity, signal: NEVER });
+      await work(move, client);
+    });
+  } finally {
+    await dropTestDatabase(sourceMajor, source.database);
+    await dropTestDatabase(targetMajor, target.database);
+  }
 }

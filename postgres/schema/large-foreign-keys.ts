@@ -1,0 +1,88 @@
+import type { Client } from 'pg';
+import { shareWork } from '../connect';
+import { once, withLedger } from '../ledger';
+import { isNotBefore, type EntryStage } from './entry-stage';
+import { foreignKeyInSteps } from './foreign-key-in-steps';
+import { executeStatement, runEntries, type RunTask, type StoredEntry } from './run-entries';
+import { pendingUntil } from './staged-entries';
+
+/** Of both tables: what is checked within half a second is not worth two transactions. */
+const LARGE = 64 * 1024 ** 2;
+
+/** Its tables are plain ones, too. */
+function isLarge({ description, bytes }: StoredEntry): boolean {
+  return description === 'FK CONSTRAINT' && bytes !== null && bytes > LARGE;
+}
+
+/** As `runEntries` for one entry; the check of a large foreign key keeps no writer of its tables waiting. */
+export async function runForeignKey(task: RunTask, entry: StoredEntry): Promise<void> {
+  if (isLarge(entry)) await addUnchecked(task, entry);
+  await runEntries(task, [entry]);
+}
+
+/** What {@link runForeignKey} has left of one that does not hold: new rows would be checked. */
+export async function dropUnchecked({ client, identity }: RunTask, { dumpId }: StoredEntry): Promise<void> {
+  await withLedger(client, identity, async () => {
+    const { rows } = await client.query<{ object: string; statement: string }>(
+      `WITH added AS (DELETE FROM flexlift.step WHERE kind = 'foreign-key' AND key = $1 RETURNING key)
+       SELECT object, undo AS statement FROM flexlift.archive_entry JOIN added ON key = dump_id::pg_catalog.text`,
+      [String(dumpId)],
+    );
+    for (const entry of rows) await executeStatement(client, entry);
+  });
+}
+
+/**
+ * Adds all large foreign keys unchecked, so that {@link checkForeignKeys} checks them side by side: in one statement each
+ * would lock out all others of its two tables.
+ *
+ * @param task.until nothing is done where foreign keys belong to later stages
+ * @returns those that are still to be checked, by the table that refers, the largest first
+ */
+export async function addForeignKeys(task: RunTask & { until?: EntryStage }): Promise<StoredEntry[][]> {
+  const { due } = await pendingUntil(task.client, task.until);
+  const large = due.filter(isLarge);
+  if (large.length === 0) return [];
+  await runEntries(
+    task,
+    due.filter(({ stage }) => !isNotBefore(stage, 'foreign-keys')),
+  );
+  for (const entry of large) await addUnchecked(task, entry);
+  const byTable = new Map<number | null, StoredEntry[]>();
+  for (const entry of large) byTable.set(entry.tableOid, [...(byTable.get(entry.tableOid) ?? []), entry]);
+  return [...byTable.values()].sort((one, other) => bytesOf(other) - bytesOf(one));
+}
+
+/** @param task.clients sessions on the target that share the work */
+export async function checkForeignKeys(
+  { clients, ...task }: Omit<RunTask, 'client'> & { clients: Client[] },
+  tables: StoredEntry[][],
+): Promise<void> {
+  await shareWork(clients, tables, async (client, entries) => {
+    for (const entry of entries) await runEntries({ ...task, client }, [entry]);
+  });
+}
+
+async function addUnchecked(
+  { client, identity, signal, onProgress }: RunTask,
+  { dumpId }: StoredEntry,
+): Promise<void> {
+  signal.throwIfAborted();
+  const { rows } = await client.query<{ object: string; statement: string }>(
+    `SELECT object, statement FROM flexlift.archive_entry e
+      WHERE dump_id = $1
+        AND NOT EXISTS (SELECT FROM flexlift.step d WHERE d.kind = 'entry' AND d.key = e.dump_id::pg_catalog.text)`,
+    [dumpId],
+  );
+  for (const { object, statement } of rows) {
+    const steps = foreignKeyInSteps(statement);
+    if (steps === undefined) continue;
+    onProgress?.({ done: 0, total: 1, object });
+    const added = { kind: 'foreign-key', key: String(dumpId) };
+    await once(client, identity, added, () => executeStatement(client, { object, statement: steps.add }));
+  }
+}
+
+function bytesOf(entries: StoredEntry[]): number {
+  return entries.reduce((sum, { bytes }) => sum + (bytes ?? 0), 0);
+}

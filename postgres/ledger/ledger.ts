@@ -86,28 +86,33 @@ async function takeOver(client: Client, { generation }: LedgerIdentity): Promise
  * Runs `work` in one transaction that holds the ledger's row: whatever it writes is committed together with what it
  * notes in the ledger, and never after the release.
  *
+ * @param queries of the ledger, answered under that lock and in its round trip; `work` is given the rows of each
  * @throws FlexliftError LedgerForeign, LedgerReleased
  */
 export async function withLedger<T>(
   client: Client,
   identity: LedgerIdentity,
-  work: () => Promise<T>,
+  work: (answers: QueryResultRow[][]) => Promise<T>,
+  queries: string[] = [],
 ): Promise<T> {
-  const checked = async ([row]: QueryResultRow[]) => {
-    checkLedger(row as LedgerRow | undefined, identity, 'SHARE');
-    return await work();
+  const checked = async ([ledger, ...answers]: QueryResultRow[][]) => {
+    checkLedger(ledger?.[0] as LedgerRow | undefined, identity, 'SHARE');
+    return await work(answers);
   };
   try {
-    return await inTransaction(client, checked, ['BEGIN', lockOfLedger('SHARE')]);
+    return await inTransaction(client, checked, 'BEGIN', [lockOfLedger('SHARE'), ...queries]);
   } catch (error) {
-    const isMissing = error instanceof DatabaseError && error.code === UNDEFINED_TABLE;
-    if (isMissing && !(await hasLedger(client))) throw noLedger();
+    // a ledger that is another one than it should be, or none, may lack what was asked of it
+    const isLacking =
+      error instanceof DatabaseError && [UNDEFINED_TABLE, UNDEFINED_COLUMN].includes(error.code ?? '');
+    if (isLacking) await inTransaction(client, () => lockLedger(client, identity, 'SHARE'));
     throw error;
   }
 }
 
-/** SQLSTATE. */
+/** SQLSTATEs. */
 const UNDEFINED_TABLE = '42P01';
+const UNDEFINED_COLUMN = '42703';
 
 /** What {@link once} does at most once. */
 export interface LedgerStep {

@@ -4,16 +4,18 @@ import { queryAll } from '../connect';
 /**
  * BEGIN, work, COMMIT; ROLLBACK where it throws.
  *
- * @param begin how it begins, maybe with statements that go with it; `work` is given their rows
+ * @param begin how it begins
+ * @param queries sent with that, in the same round trip; `work` is given the rows of each
  */
 export async function inTransaction<T>(
   client: Client,
-  work: (begun: QueryResultRow[]) => Promise<T>,
-  begin: string | string[] = 'BEGIN',
+  work: (answers: QueryResultRow[][]) => Promise<T>,
+  begin = 'BEGIN',
+  queries: string[] = [],
 ): Promise<T> {
   try {
-    const begun = await queryAll<QueryResultRow>(client, [begin].flat());
-    const result = await work(begun.flat());
+    const [, ...answers] = await queryAll<QueryResultRow>(client, [begin, ...queries]);
+    const result = await work(answers);
     await client.query('COMMIT');
     return result;
   } catch (error) {

@@ -1,6 +1,6 @@
 import type { Client } from 'pg';
 import type { ChangeCounts } from '../../../contract';
-import { withLedger, type LedgerIdentity } from '../../ledger';
+import type { LedgerIdentity } from '../../ledger';
 import { writeChanges, type TargetTables } from '../apply';
 import type { Lsn } from '../lsn';
 import { routeChanges, touchedTables } from './change-routing';
@@ -9,7 +9,7 @@ import { checkDeferredConstraints } from './deferred-constraints';
 import { addCounts, advanceStream, NO_CHANGES } from './ledger-position';
 import { noteMarkers } from './met-markers';
 import { spoolChanges } from './spool';
-import { lockStreamAndTableStates, lockTableStates, type StreamTable, type TableState } from './table-states';
+import { lockTableStates, withStreamAndTableStates, type StreamTable, type TableState } from './table-states';
 import type { TransactionPiece } from './transaction-buffer';
 
 /** What every batch of a run is written with. */
@@ -56,14 +56,18 @@ export interface BatchEnd {
  */
 export async function applyBatch(writer: BatchWriter, batch: Batch): Promise<BatchEnd> {
   const { target, identity, tables, replicaRole } = writer;
-  return await withLedger(target, identity, async () => {
-    let states = await lockStreamAndTableStates(target, batch.from, touchedTables(batch.first, tables));
+  const held = { from: batch.from, oids: touchedTables(batch.first, tables) };
+  return await withStreamAndTableStates(target, identity, held, async (first) => {
+    let states = first;
     const changedRows = new ChangedRows(target);
     const markers: string[] = [];
     let counts = NO_CHANGES;
     let pieces = batch.first;
+    let isContinued = false;
     for (;;) {
-      counts = addCounts(counts, await writePieces(writer, { pieces, states, changedRows }));
+      const written = await writePieces(writer, { pieces, states, changedRows, isContinued });
+      isContinued ||= written !== undefined;
+      counts = addCounts(counts, written ?? NO_CHANGES);
       markers.push(...pieces.flatMap((piece) => piece.markers));
       const last = pieces.at(-1);
       if (last?.endLsn !== undefined) {
@@ -86,21 +90,25 @@ interface PiecesToWrite {
   /** Of all tables that they touch and that are ours. */
   states: ReadonlyMap<number, TableState>;
   changedRows: ChangedRows;
+  /** Earlier ones of the same transaction have written something. */
+  isContinued: boolean;
 }
 
+/** @returns undefined where there is nothing to write */
 async function writePieces(
   { target, tables, targetTables, signal }: BatchWriter,
-  { pieces, states, changedRows }: PiecesToWrite,
-): Promise<ChangeCounts> {
+  { pieces, states, changedRows, isContinued }: PiecesToWrite,
+): Promise<ChangeCounts | undefined> {
   const { apply, spool, transactions } = routeChanges(pieces, states);
   await spoolChanges(target, spool);
-  if (apply.length === 0) return NO_CHANGES;
+  if (apply.length === 0) return undefined;
   const written = await writeChanges({
     target,
     tables: targetTables,
     changes: apply,
     identityOf: identities(tables),
     isNoted: (oid) => states.get(oid)?.keysNoted === true,
+    isContinued,
     signal,
   });
   await changedRows.note(written.changedKeys, behind(pieces));

@@ -1,6 +1,5 @@
 import type { Client, QueryResultRow } from 'pg';
 import { FlexliftError, type ChangeCounts, type Difference } from '../../../contract';
-import { queryAll } from '../../connect';
 import { withLedger, type LedgerIdentity } from '../../ledger';
 import { formatLsn, parseLsn, type Lsn } from '../lsn';
 
@@ -52,25 +51,25 @@ export async function readStream(client: Client): Promise<StreamRow> {
   };
 }
 
-const LOCK_STREAM = 'SELECT lsn FROM flexlift.stream FOR NO KEY UPDATE';
-
 /**
  * Takes the stream for the rest of the transaction. It comes before a batch's first change: two appliers that write the
  * same changes would meet on a row instead, and blame its table.
- *
- * @param queries sent in the same round trip, to be answered under that lock
- * @returns their rows
+ */
+export const LOCK_STREAM = 'SELECT lsn FROM flexlift.stream FOR NO KEY UPDATE';
+
+/** @throws FlexliftError Contention where the ledger has moved on without us */
+export async function lockStream(client: Client, expected: Lsn): Promise<void> {
+  const { rows } = await client.query<QueryResultRow>(LOCK_STREAM);
+  checkStream(rows, expected);
+}
+
+/**
+ * @param rows what {@link LOCK_STREAM} answers
  * @throws FlexliftError Contention where the ledger has moved on without us
  */
-export async function lockStream<Row extends QueryResultRow>(
-  client: Client,
-  expected: Lsn,
-  queries: string[] = [],
-): Promise<Row[][]> {
-  const [stream, ...answers] = await queryAll<QueryResultRow>(client, [LOCK_STREAM, ...queries]);
-  const lsn = stream?.[0]?.['lsn'] as string | undefined;
+export function checkStream([row]: QueryResultRow[], expected: Lsn): void {
+  const lsn = row?.['lsn'] as string | undefined;
   if (lsn === undefined || parseLsn(lsn) !== expected) throw anotherApplier();
-  return answers as Row[][];
 }
 
 /**

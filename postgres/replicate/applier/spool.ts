@@ -95,6 +95,7 @@ export async function applySpooled(
       changes,
       identityOf: identities(tables),
       isNoted: () => state.keysNoted,
+      isContinued: false,
       signal,
     });
     if (!replicaRole) await checkDeferredConstraints(target, tables);

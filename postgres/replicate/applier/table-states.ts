@@ -1,9 +1,10 @@
-import type { Client } from 'pg';
+import type { Client, QueryResultRow } from 'pg';
 import type { FailureFields, StoppedTable } from '../../../contract';
 import { quoteQualified } from '../../connect';
+import { withLedger, type LedgerIdentity } from '../../ledger';
 import type { AppliedIdentity } from '../apply';
 import { parseLsn, type Lsn } from '../lsn';
-import { lockStream } from './ledger-position';
+import { checkStream, LOCK_STREAM } from './ledger-position';
 
 /** What of a table does not change while its changes are applied. */
 export interface StreamTable {
@@ -54,15 +55,23 @@ export async function lockTableStates(client: Client, oids: number[]): Promise<M
   return tableStates(rows);
 }
 
-/** Takes the stream with them, in one round trip; see `lockStream`. */
-export async function lockStreamAndTableStates(
+/**
+ * `withLedger` for a batch: takes the stream and the tables' states in the round trip that begins its transaction.
+ *
+ * @throws FlexliftError Contention where the ledger is not at `from`; LedgerForeign, LedgerReleased
+ */
+export async function withStreamAndTableStates<T>(
   client: Client,
-  expected: Lsn,
-  oids: number[],
-): Promise<Map<number, TableState>> {
-  const queries = oids.length === 0 ? [] : [lockOfTableStates(oids)];
-  const [rows = []] = await lockStream<StateRow>(client, expected, queries);
-  return tableStates(rows);
+  identity: LedgerIdentity,
+  { from, oids }: { from: Lsn; oids: number[] },
+  work: (states: Map<number, TableState>) => Promise<T>,
+): Promise<T> {
+  const queries = [LOCK_STREAM, ...(oids.length === 0 ? [] : [lockOfTableStates(oids)])];
+  const locked = async ([stream = [], states = []]: QueryResultRow[][]) => {
+    checkStream(stream, from);
+    return await work(tableStates(states as StateRow[]));
+  };
+  return await withLedger(client, identity, locked, queries);
 }
 
 interface StateRow {

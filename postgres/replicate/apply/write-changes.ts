@@ -19,6 +19,8 @@ export interface WriteArguments {
   identityOf: (sourceOid: number) => AppliedIdentity;
   /** By oid on the source: the keys of its changed rows are wanted. */
   isNoted: (sourceOid: number) => boolean;
+  /** Something was written in this transaction before. */
+  isContinued: boolean;
   signal: AbortSignal;
 }
 
@@ -39,7 +41,7 @@ export interface Written {
 
 /**
  * Writes changes of one or several whole transactions, or of a piece of one, in the caller's transaction, whose planner
- * settings and constraints' timing it changes. Each table's net effect first; where that breaks a constraint (a unique
+ * settings and constraints' timing it changes; its savepoint stays, for a round trip more is worth more than that. Each table's net effect first; where that breaks a constraint (a unique
  * value handed from row to row) or meets another number of rows than expected, that table's changes one by one.
  *
  * @throws ChangeRejection where a table cannot take a change; the transaction is to be rolled back, as after any other
@@ -56,10 +58,9 @@ export async function writeChanges(args: WriteArguments): Promise<Written> {
     const run = new Run(known, treatment, args);
     try {
       await Pipeline.run(target, async (pipeline) => {
-        if (isFirst) prepare(pipeline, rawBytes);
+        if (isFirst) prepare(pipeline, { rawBytes, isContinued: args.isContinued });
         await run.write(pipeline, changes);
       });
-      await target.query('RELEASE SAVEPOINT flexlift_changes');
       const replayedStrictly = treatment.strictTables.size > 0;
       return { ...countsOf(changes), changedKeys: run.changedKeys.toMap(), replayedStrictly };
     } catch (error) {
@@ -85,12 +86,16 @@ const CHANGES_OF_FIRST_FLUSH = 1_000;
  */
 const SETTINGS = { enable_seqscan: 'off', enable_hashjoin: 'off', enable_mergejoin: 'off', jit: 'off' };
 
-function prepare(pipeline: Pipeline, rawBytes: boolean): void {
+function prepare(
+  pipeline: Pipeline,
+  { rawBytes, isContinued }: { rawBytes: boolean; isContinued: boolean },
+): void {
   const settings = rawBytes ? { ...SETTINGS, client_encoding: 'SQL_ASCII' } : SETTINGS;
   const calls = Object.entries(settings).map(
     ([name, value]) => `pg_catalog.set_config(${quoteLiteral(name)}, ${quoteLiteral(value)}, true)`,
   );
   const statements = [
+    ...(isContinued ? ['RELEASE SAVEPOINT flexlift_changes'] : []),
     `SELECT ${calls.join(', ')}`,
     'SET CONSTRAINTS ALL DEFERRED',
     'SAVEPOINT flexlift_changes',

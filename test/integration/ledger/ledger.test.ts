@@ -92,6 +92,9 @@ it('refuses every write after the release, and the release waits for the writes 
   expect(order).toEqual(['write', 'release']);
   await session(async (client) => {
     await expect(write(client)).rejects.toMatchObject({ code: 'LedgerReleased' });
+    // which the release has dropped
+    const late = withLedger(client, OURS, () => Promise.resolve(), ['SELECT lsn FROM flexlift.stream']);
+    await expect(late).rejects.toMatchObject({ code: 'LedgerReleased' });
     await expect(createLedger(client, NEXT, { databaseCreated: true })).rejects.toMatchObject({
       code: 'LedgerReleased',
     });

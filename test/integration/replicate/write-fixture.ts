@@ -156,15 +156,16 @@ export class WritePair {
     }
     return await this.inTransaction(async () => {
       const written: Written[] = [];
-      for (const piece of pieces) written.push(await this.write(piece));
+      for (const piece of pieces) written.push(await this.write(piece, never, written.length > 0));
       return written;
     });
   }
 
-  async write(changes: Change[], signal: AbortSignal = never): Promise<Written> {
+  async write(changes: Change[], signal: AbortSignal = never, isContinued = false): Promise<Written> {
     const { target, tables } = this;
     const identityOf = (oid: number) => this.identities[this.names.get(oid) ?? ''] ?? 'key';
-    return await writeChanges({ target, tables, changes, identityOf, isNoted: () => true, signal });
+    const isNoted = () => true;
+    return await writeChanges({ target, tables, changes, identityOf, isNoted, isContinued, signal });
   }
 
   async inTransaction<T>(work: () => Promise<T>): Promise<T> {

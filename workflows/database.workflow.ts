@@ -1,4 +1,4 @@
-import { defineQuery, isCancellation, setHandler } from '@temporalio/workflow';
+import { defineQuery, isCancellation, patched, setHandler } from '@temporalio/workflow';
 import {
   STATUS_QUERY,
   type DatabaseStatus,
@@ -54,13 +54,15 @@ async function migrateOffline(migration: DatabaseMigration): Promise<DatabaseSta
 
   const keep = () =>
     activities.stream.holdSnapshot.executeWithOptions({ summary: 'keep locks and snapshot' }, [step]);
-  await withCompanion(keep, async () => {
+  const differences = await withCompanion(keep, async (letGo) => {
     await log.phase('DumpSchema', () => long.dumpSchema(step));
     await log.phase('PreData', () => long.runPreData(step));
     log.status.copied = await log.phase('Load', () => loadRows(step, share));
+    const gone = letGo();
+    // migrations under way wait for its end here
+    if (!patched('finish-while-keeper-ends')) await gone;
+    return await finish(migration);
   });
-
-  const differences = await finish(migration);
   if (differences.length > 0) return await endWithDifferences(log, differences);
 
   const released = await log.phase('Release', () => long.release({ ...step, differences }));

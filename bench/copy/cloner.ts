@@ -13,6 +13,8 @@ export interface CloneRun {
   jobs: number;
   /** A directory of this run alone. */
   directory: string;
+  /** Prints a line. */
+  say: (line: string) => void;
   signal: AbortSignal;
 }
 

@@ -105,7 +105,7 @@ async function runOnce(
   cloner: Cloner,
   round: number,
   { contents: expected, links }: { contents: Contents; links?: Links },
-  { servers, jobs, workerPid, signal }: CopyOptions,
+  { servers, jobs, workerPid, say, signal }: CopyOptions,
 ): Promise<CloneFigures> {
   runsBegun += 1;
   const directory = join(servers.directory, `run-${runsBegun}`);
@@ -116,7 +116,7 @@ async function runOnce(
     const before = cpuOf(servers, workerPid());
     const begin = performance.now();
     await withLinks(servers, links, (linked) =>
-      cloner.clone({ servers: linked, number: runsBegun, jobs, directory, signal }),
+      cloner.clone({ servers: linked, number: runsBegun, jobs, directory, say, signal }),
     );
     const seconds = (performance.now() - begin) / 1_000;
     const after = cpuOf(servers, workerPid());

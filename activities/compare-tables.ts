@@ -7,16 +7,17 @@ import {
   differingKeys,
   firstDifferences,
   type Described,
-  type TableChecksum,
 } from '../postgres/compare';
 import { quoteQualified } from '../postgres/connect';
 import { hasSourceMoved, tableBatches } from '../postgres/copy';
 import {
   compareBatches,
+  haveEqualRows,
   keptSourceChecksums,
   saveComparisons,
   tableLoads,
   type SizedTable,
+  type TableChecksum,
 } from '../postgres/ledger';
 import type { Run } from './support/run';
 
@@ -71,7 +72,7 @@ async function compareBatch(args: CompareArguments): Promise<Difference[]> {
   );
   const differences: Difference[] = [];
   for (const { table, source: sum, target: other } of found) {
-    if (sum.rows === other.rows && sum.checksum === other.checksum) continue;
+    if (haveEqualRows(sum, other)) continue;
     const { condition } = table;
     const keys = differingKeys(
       await firstDifferences({ source, target, table, condition, signal: run.signal }),

@@ -3,7 +3,7 @@ import type { CompareResult, Difference, FenceStep } from '../contract';
 import { checksumTable } from '../postgres/compare';
 import { quoteQualified } from '../postgres/connect';
 import { lateTables, type LateTable } from '../postgres/copy';
-import { keptSourceChecksums, rowCondition } from '../postgres/ledger';
+import { haveEqualRows, keptSourceChecksums, rowCondition } from '../postgres/ledger';
 import { compareLargeObjects } from './compare-large-objects';
 import type { Run } from './support/run';
 
@@ -52,7 +52,7 @@ async function writtenSince(
   if (before === undefined) return [];
   const condition = rowCondition(table.condition);
   const now = await checksumTable({ client: source, table, condition, signal });
-  if (now.rows === before.rows && now.checksum === before.checksum) return [];
+  if (haveEqualRows(now, before)) return [];
   const object = quoteQualified(table.schema, table.name);
   return [{ kind: 'checksum', object, message: 'The source has other rows than when they were compared.' }];
 }

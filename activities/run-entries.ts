@@ -69,7 +69,7 @@ export async function runBeforeReplicationStep({ database }: DatabaseStep, run: 
  * not hold yet.
  */
 export async function buildForeignKeysStep({ database }: DatabaseStep, run: Run): Promise<ForeignKeysResult> {
-  return await run.session('target', database, async (client) => {
+  return await buildSession(run, whileLoading(database, run.request), async (client) => {
     if (!(await isReplicaRoleAllowed(client))) return { waiting: await foreignKeysLeft(client) };
     const { left } = await runForeignKeys({ client, ...entryOptions(run) });
     return { waiting: left };

@@ -1,9 +1,10 @@
 import type { Client } from 'pg';
 import type { Difference } from '../../contract';
 import { quoteQualified } from '../connect';
+import { haveEqualRows } from '../ledger';
 import { readMaterializedViews, type MaterializedView } from './materialized-views';
 import { viewsUnderRowSecurity } from './row-security';
-import { checksumRelation, type TableChecksum } from './table-checksum';
+import { checksumRelation } from './table-checksum';
 import { describeTable } from './table-description';
 
 export interface CompareViewsRequest {
@@ -71,14 +72,14 @@ async function compareRows(
   const columns = await describeTable(source, view.schema, view.name);
   const relation = `ONLY ${quoteQualified(view.schema, view.name)}`;
   const found = await checksumRelation(target, relation, columns);
-  if (equal(found, await checksumRelation(source, relation, columns))) return;
+  if (haveEqualRows(found, await checksumRelation(source, relation, columns))) return;
   outOfDate.add(view.quotedName);
   if (await isBound(view)) {
     result.notComparable.push(view.quotedName);
     return;
   }
   const expected = await checksumRelation(source, `(${view.query}) AS evaluated`, columns);
-  if (equal(found, expected)) return;
+  if (haveEqualRows(found, expected)) return;
   if (view.reads.some((name) => outOfDate.has(name)) || (await dependsOnMoment(source, view))) {
     result.notComparable.push(view.quotedName);
     return;
@@ -109,10 +110,6 @@ async function dependsOnMoment(client: Client, view: MaterializedView): Promise<
     [view.oid],
   );
   return rows[0]?.found === true;
-}
-
-function equal(a: TableChecksum, b: TableChecksum): boolean {
-  return a.rows === b.rows && a.checksum === b.checksum;
 }
 
 function difference(view: MaterializedView, message: string): Difference {

@@ -1,14 +1,8 @@
 import type { Client } from 'pg';
 import { queryAll, quoteQualified } from '../connect';
+import type { TableChecksum } from '../ledger';
 import { hashExpression } from './row-hash';
 import { describeTable, type ColumnDescription, type Described, type TableName } from './table-description';
-
-export interface TableChecksum {
-  /** Number of rows, a bigint as text. */
-  rows: string;
-  /** Sum of the rows' 64-bit hashes, exact, as text; `0` for an empty table. */
-  checksum: string;
-}
 
 export interface ChecksumRequest {
   /** In any transaction or none; what its snapshot sees is what is summed. */

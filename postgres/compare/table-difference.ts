@@ -1,6 +1,6 @@
 import type { Difference } from '../../contract';
 import { quoteQualified } from '../connect';
-import type { TableChecksum } from './table-checksum';
+import type { TableChecksum } from '../ledger';
 
 /** Two checksums of a table that are not equal, in words. */
 export function differenceOfTable(

@@ -43,8 +43,7 @@ export async function copyRows(args: CopyRowsArguments): Promise<CopiedAmount> {
   const object = quoteQualified(table.schema, table.name);
   const from = await atSide('source', source, () => sourceTables(source, [table.oid]), object);
   const into = await targetTables(target, from);
-  if (condition !== null && (await areEmpty([source, target], object, condition)))
-    return { rows: 0, bytes: 0 };
+  if (condition !== null && (await areEmpty(args, object, condition))) return { rows: 0, bytes: 0 };
   await actAsReplica(target);
   const freeze = await makeRoom(args, object);
   const [copied] = await relayCopies({
@@ -88,12 +87,12 @@ export function copyPairs(
   });
 }
 
-async function areEmpty(clients: Client[], object: string, condition: string): Promise<boolean> {
-  for (const client of clients) {
-    const { rowCount } = await client.query(`SELECT FROM ONLY ${object} ${condition} LIMIT 1`);
-    if (rowCount !== 0) return false;
-  }
-  return true;
+async function areEmpty({ source, target }: Copying, object: string, condition: string): Promise<boolean> {
+  const sql = `SELECT FROM ONLY ${object} ${condition} LIMIT 1`;
+  const there = await atSide('source', source, () => source.query(sql), object);
+  if (there.rowCount !== 0) return false;
+  const here = await atSide('target', target, () => target.query(sql), object);
+  return here.rowCount === 0;
 }
 
 /** @returns whether the table was truncated. */

@@ -1,6 +1,6 @@
 import type { Client } from 'pg';
 import { atSide, quoteQualified } from '../connect';
-import { rowCondition, type LedgerIdentity } from '../ledger';
+import { haveEqualRows, rowCondition, type LedgerIdentity } from '../ledger';
 import { copyRows } from './copy-rows';
 import { keepCounters } from './exact-scope';
 import type { CopiedAmount } from './frame-relay';
@@ -71,7 +71,7 @@ async function isEqual(
   const request = { table, condition: rowCondition(table.condition), signal };
   const there = await atSide('source', source, () => checksumTable({ ...request, client: source }), object);
   const here = await checksumTable({ ...request, client: target });
-  return there.rows === here.rows && there.checksum === here.checksum;
+  return haveEqualRows(there, here);
 }
 
 async function markCopied(

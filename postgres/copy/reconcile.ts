@@ -1,7 +1,14 @@
 import type { Client } from 'pg';
 import { FlexliftError } from '../../contract';
 import { quoteQualified } from '../connect';
-import { inTransaction, lockLedger, rowCondition, type LedgerIdentity, type TableChecksum } from '../ledger';
+import {
+  haveEqualRows,
+  inTransaction,
+  lockLedger,
+  rowCondition,
+  type LedgerIdentity,
+  type TableChecksum,
+} from '../ledger';
 import { resetLargeObjects, resetTables } from './reset-tables';
 import { openScope, settledXmax, type Scope } from './scope';
 import { differingTables, type SourceTable } from './source-tables';
@@ -109,7 +116,7 @@ async function tablesToKeep(
       condition: rowCondition(before.condition),
       signal,
     });
-    if (now.rows === before.rows && now.checksum === before.checksum) kept.add(oid);
+    if (haveEqualRows(now, before)) kept.add(oid);
   }
   return kept;
 }

@@ -1,12 +1,7 @@
 import type { Client } from 'pg';
 import { FlexliftError } from '../../contract';
 import { withLedger, type LedgerIdentity } from './ledger';
-
-export interface TableChecksum {
-  /** Decimal, a bigint. */
-  rows: string;
-  checksum: string;
-}
+import type { TableChecksum } from './table-checksum';
 
 export interface SourceChecksum extends TableChecksum {
   tableOid: number;

@@ -6,6 +6,7 @@ export * from './ledger-schema';
 export * from './load-end';
 export * from './table-load';
 export * from './stream';
+export * from './table-checksum';
 export * from './transaction';
 export * from './prover';
 export * from './uncopied';

@@ -7,9 +7,8 @@ import {
   differingKeys,
   firstDifferencesInside,
   type ColumnDescription,
-  type TableChecksum,
 } from '../compare';
-import type { TableLoad } from '../ledger';
+import { haveEqualRows, type TableChecksum, type TableLoad } from '../ledger';
 import type { ProofSessions, ProofSide } from './proof-sessions';
 import { whileYielding } from './yield-to-waiters';
 
@@ -57,7 +56,7 @@ async function compare(
     checksum(reader, table, columns, signal),
   );
   if (there === undefined || here === undefined) return 'undecided';
-  if (there.rows === here.rows && there.checksum === here.checksum) return { source: there };
+  if (haveEqualRows(there, here)) return { source: there };
   const sides = { source: source.reader, target: target.reader };
   const found = await firstDifferencesInside({ ...sides, table, condition, signal });
   return { source: there, difference: differenceOfTable(table, there, here, differingKeys(found)) };

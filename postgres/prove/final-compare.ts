@@ -9,7 +9,7 @@ import {
   type ColumnDescription,
 } from '../compare';
 import { quoteQualified } from '../connect';
-import { saveComparisons, type FoundChecksums, type LedgerIdentity } from '../ledger';
+import { haveEqualRows, saveComparisons, type FoundChecksums, type LedgerIdentity } from '../ledger';
 import { changedKeys } from './changed-keys';
 import { compareChangedRows, type ChangedRowsComparison } from './changed-rows';
 import { comparisonKind } from './final-compare-plan';
@@ -114,7 +114,7 @@ async function compareWhole(
   );
   if (there === undefined || here === undefined) throw new Error('two sides have two checksums');
   const comparison = { tableOid: table.oid, source: there, target: here };
-  if (there.rows === here.rows && there.checksum === here.checksum) return comparison;
+  if (haveEqualRows(there, here)) return comparison;
   const keys = differingKeys(await firstDifferences({ source, target, table, condition, signal }));
   return { ...comparison, difference: differenceOfTable(table, there, here, keys) };
 }

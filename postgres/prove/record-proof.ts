@@ -1,7 +1,6 @@
 import type { Client } from 'pg';
 import type { FailureFields } from '../../contract';
-import type { TableChecksum } from '../compare';
-import { lockStream, withLedger, type LedgerIdentity } from '../ledger';
+import { lockStream, withLedger, type LedgerIdentity, type TableChecksum } from '../ledger';
 import { formatLsn, type Lsn } from '../replicate/lsn';
 
 /** The table as it was proven: its changes are still applied, and it was not copied anew meanwhile. */

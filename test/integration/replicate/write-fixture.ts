@@ -1,12 +1,8 @@
 import { randomBytes } from 'node:crypto';
 import type { Client } from 'pg';
 import { quoteLiteral, quoteQualified, withConnection } from '../../../postgres/connect';
-import {
-  checksumTable,
-  describeTable,
-  type ColumnDescription,
-  type TableChecksum,
-} from '../../../postgres/compare';
+import { checksumTable, describeTable, type ColumnDescription } from '../../../postgres/compare';
+import type { TableChecksum } from '../../../postgres/ledger';
 import { PgoutputDecoder, type Change } from '../../../postgres/replicate/pgoutput';
 import {
   TargetTables,

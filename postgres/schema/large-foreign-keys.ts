@@ -1,6 +1,6 @@
 import type { Client } from 'pg';
 import { shareWork } from '../connect';
-import { once, withLedger } from '../ledger';
+import { once } from '../ledger';
 import { isNotBefore, type EntryStage } from './entry-stage';
 import { foreignKeyInSteps } from './foreign-key-in-steps';
 import { executeStatement, runEntries, type RunTask, type StoredEntry } from './run-entries';
@@ -14,22 +14,13 @@ function isLarge({ description, bytes }: StoredEntry): boolean {
   return description === 'FK CONSTRAINT' && bytes !== null && bytes > LARGE;
 }
 
-/** As `runEntries` for one entry; the check of a large foreign key keeps no writer of its tables waiting. */
+/**
+ * As `runEntries` for one entry; the check of a large foreign key keeps no writer of its tables waiting. One that does not
+ * hold stays unchecked, and is checked by whoever executes the entry next.
+ */
 export async function runForeignKey(task: RunTask, entry: StoredEntry): Promise<void> {
   if (isLarge(entry)) await addUnchecked(task, entry);
   await runEntries(task, [entry]);
-}
-
-/** What {@link runForeignKey} has left of one that does not hold: new rows would be checked. */
-export async function dropUnchecked({ client, identity }: RunTask, { dumpId }: StoredEntry): Promise<void> {
-  await withLedger(client, identity, async () => {
-    const { rows } = await client.query<{ object: string; statement: string }>(
-      `WITH added AS (DELETE FROM flexlift.step WHERE kind = 'foreign-key' AND key = $1 RETURNING key)
-       SELECT object, undo AS statement FROM flexlift.archive_entry JOIN added ON key = dump_id::pg_catalog.text`,
-      [String(dumpId)],
-    );
-    for (const entry of rows) await executeStatement(client, entry);
-  });
 }
 
 /**
@@ -47,9 +38,11 @@ export async function addForeignKeys(task: RunTask & { until?: EntryStage }): Pr
     task,
     due.filter(({ stage }) => !isNotBefore(stage, 'foreign-keys')),
   );
-  for (const entry of large) await addUnchecked(task, entry);
   const byTable = new Map<number | null, StoredEntry[]>();
-  for (const entry of large) byTable.set(entry.tableOid, [...(byTable.get(entry.tableOid) ?? []), entry]);
+  for (const entry of large) {
+    if (!(await addUnchecked(task, entry))) continue;
+    byTable.set(entry.tableOid, [...(byTable.get(entry.tableOid) ?? []), entry]);
+  }
   return [...byTable.values()].sort((one, other) => bytesOf(other) - bytesOf(one));
 }
 
@@ -63,10 +56,11 @@ export async function checkForeignKeys(
   });
 }
 
+/** @returns false where it is made at once or was made before */
 async function addUnchecked(
   { client, identity, signal, onProgress }: RunTask,
   { dumpId }: StoredEntry,
-): Promise<void> {
+): Promise<boolean> {
   signal.throwIfAborted();
   const { rows } = await client.query<{ object: string; statement: string }>(
     `SELECT object, statement FROM flexlift.archive_entry e
@@ -74,13 +68,14 @@ async function addUnchecked(
         AND NOT EXISTS (SELECT FROM flexlift.step d WHERE d.kind = 'entry' AND d.key = e.dump_id::pg_catalog.text)`,
     [dumpId],
   );
-  for (const { object, statement } of rows) {
-    const steps = foreignKeyInSteps(statement);
-    if (steps === undefined) continue;
-    onProgress?.({ done: 0, total: 1, object });
-    const added = { kind: 'foreign-key', key: String(dumpId) };
-    await once(client, identity, added, () => executeStatement(client, { object, statement: steps.add }));
-  }
+  const [entry] = rows;
+  const steps = entry === undefined ? undefined : foreignKeyInSteps(entry.statement);
+  if (entry === undefined || steps === undefined) return false;
+  const { object } = entry;
+  onProgress?.({ done: 0, total: 1, object });
+  const added = { kind: 'foreign-key', key: String(dumpId) };
+  await once(client, identity, added, () => executeStatement(client, { object, statement: steps.add }));
+  return true;
 }
 
 function bytesOf(entries: StoredEntry[]): number {

@@ -1,6 +1,6 @@
 import type { Client } from 'pg';
 import { isForeignKeyViolation } from './foreign-key-violation';
-import { dropUnchecked, runForeignKey } from './large-foreign-keys';
+import { runForeignKey } from './large-foreign-keys';
 import type { RunTask, StoredEntry } from './run-entries';
 import { retryContention, withLockTimeout } from './run-online';
 import { pendingOf } from './staged-entries';
@@ -26,7 +26,6 @@ export async function runForeignKeys(task: RunTask): Promise<{ left: number }> {
         else await retryContention(task, () => runForeignKey(task, entry));
       } catch (error) {
         if (!isForeignKeyViolation(error)) throw error;
-        await retryContention(task, () => dropUnchecked(task, entry));
         left.add(entry.dumpId);
       }
     }

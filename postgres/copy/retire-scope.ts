@@ -26,33 +26,22 @@ export async function retireScope(
   writers: ScopeWriters,
   of: ScopeOf = {},
 ): Promise<string | undefined> {
-  // where all is copied, others may be at work whose names begin alike
-  const { state } = (await withLedger(target, identity, () => newestScope(target, of))) ?? {};
-  if (state === 'complete') return state;
   for (;;) {
     await endWriters(target, writers);
     try {
       return await withLedger(target, identity, async () => {
         await target.query(`SELECT pg_catalog.set_config('lock_timeout', $1, true)`, [SCOPE_LOCK_TIMEOUT]);
-        const newest = await newestScope(target, of, 'FOR UPDATE');
+        const { rows } = await target.query<{ scope: number; state: string }>(
+          `SELECT scope, state FROM flexlift.scope WHERE ${OF_SCOPE} ORDER BY scope DESC LIMIT 1 FOR UPDATE`,
+          scopeParameters(of),
+        );
+        const [newest] = rows;
         return newest?.state === 'open' ? await close(target, newest.scope) : newest?.state;
       });
     } catch (error) {
       if (!(error instanceof DatabaseError) || error.code !== '55P03') throw error;
     }
   }
-}
-
-async function newestScope(
-  target: Client,
-  of: ScopeOf,
-  lock: 'FOR UPDATE' | '' = '',
-): Promise<{ scope: number; state: string } | undefined> {
-  const { rows } = await target.query<{ scope: number; state: string }>(
-    `SELECT scope, state FROM flexlift.scope WHERE ${OF_SCOPE} ORDER BY scope DESC LIMIT 1 ${lock}`,
-    scopeParameters(of),
-  );
-  return rows[0];
 }
 
 async function close(target: Client, scope: number): Promise<string | undefined> {

@@ -9,7 +9,7 @@ import {
   lockSourceTables,
   type Scope,
 } from '../../../postgres/copy';
-import { saveSourceChecksums, type TableChecksum } from '../../../postgres/ledger';
+import { releaseLedger, saveSourceChecksums, type TableChecksum } from '../../../postgres/ledger';
 import { eventually } from '../../support/eventually';
 import {
   createTestDatabase,
@@ -390,11 +390,15 @@ test('after the load is complete nothing is held any more', async () => {
   expect(await complete()).toEqual({ complete: true, tables: [], largeObjectBatches: [] });
   expect((await complete()).complete).toBe(true);
   first.controller.abort(new Error('done'));
-  expect(await startKeeper().ended).toBe('returned');
+  await pair.session('target', async (sequences) => {
+    await sequences.query(`SET application_name = 'flexlift:0123456789ab:copySequences'`);
+    expect(await startKeeper().ended).toBe('returned');
+    await sequences.query('SELECT 1');
+  });
   expect(await pair.session('target', (client) => currentScope(client, identity))).toBeUndefined();
 });
 
 test('a released target takes no scope', async () => {
-  await pair.sql('target', `UPDATE flexlift.migration SET state = 'released'`);
+  await pair.session('target', (target) => releaseLedger(target, identity, {}));
   expect(await startKeeper().ended).toMatchObject({ code: 'LedgerReleased' });
 });

@@ -1,3 +1,5 @@
+import { isForeignKey } from './entry-stage';
+
 /** So many entries share a transaction. */
 const ENTRIES_TOGETHER = 100;
 /** Of the tables that entries of one transaction read. */
@@ -37,8 +39,9 @@ export function* entryBatches<Entry extends SizedEntry>(
   if (batch.length > 0) yield batch;
 }
 
-function bytesRead({ description, bytes }: SizedEntry, online: boolean): number {
+function bytesRead(entry: SizedEntry, online: boolean): number {
+  const { description, bytes } = entry;
   if (!READING.includes(description)) return 0;
-  if (online && description === 'FK CONSTRAINT') return Infinity;
+  if (online && isForeignKey(entry)) return Infinity;
   return bytes ?? Infinity;
 }

@@ -57,15 +57,20 @@ export function entryStages(entries: StagedEntry[]): Map<number, EntryStage> {
   return new Map([...places].map(([dumpId, place]) => [dumpId, ENTRY_STAGES[place] as EntryStage]));
 }
 
+export function isForeignKey({ description }: { description: string }): boolean {
+  return description === 'FK CONSTRAINT';
+}
+
 export function isNotBefore(stage: EntryStage, first: EntryStage): boolean {
   return ENTRY_STAGES.indexOf(stage) >= ENTRY_STAGES.indexOf(first);
 }
 
-function ownStage({ phase, description, statement, undo }: StagedEntry): EntryStage {
+function ownStage(entry: StagedEntry): EntryStage {
+  const { phase, description, statement, undo } = entry;
   if (phase === 'pre-data' || phase === 'table') return 'indexes';
   if (phase === 'acl') return 'privileges';
   if (phase === 'post-acl') return 'event-triggers';
-  if (description === 'FK CONSTRAINT') return 'foreign-keys';
+  if (isForeignKey(entry)) return 'foreign-keys';
   if (ROW_SECURITY.includes(description)) return 'row-security';
   if (CHECKS.includes(description) && isNotValid(statement)) return 'privileges';
   // the query of a view that had to wait for a primary key: pg_dump writes it as a rule

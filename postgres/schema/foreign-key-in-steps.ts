@@ -1,3 +1,5 @@
+import { ADDED_CONSTRAINT } from './added-constraint';
+
 /** A foreign key, made in two steps. */
 export interface ForeignKeyInSteps {
   /** Under a lock that keeps writers of both tables waiting, but in no time. */
@@ -6,13 +8,8 @@ export interface ForeignKeyInSteps {
   validate: string;
 }
 
-/** pg_dump quotes every other name. */
-const NAME = String.raw`(?:"(?:[^"]|"")*"|[a-z0-9_]+)`;
-
-/** As pg_dump writes it (`dumpConstraint` of src/bin/pg_dump/pg_dump.c): without ONLY for a partitioned table. */
 const FOREIGN_KEY = new RegExp(
-  String.raw`^ALTER TABLE ONLY (?<table>${NAME}\.${NAME})\s+ADD CONSTRAINT (?<name>${NAME}) ` +
-    String.raw`(?<definition>FOREIGN KEY \((?:"(?:[^"]|"")*"|[^";])*);\s*$`,
+  ADDED_CONSTRAINT + String.raw`(?<definition>FOREIGN KEY \((?:"(?:[^"]|"")*"|[^";])*);\s*$`,
 );
 
 /** There is nothing to validate. */

@@ -1,3 +1,5 @@
+import { ADDED_CONSTRAINT, NAME } from './added-constraint';
+
 /** A constraint that stands on a btree index, made in two steps. */
 export interface KeyInSteps {
   /** Builds the index, under a lock that lets other indexes of the table be built at the same time. */
@@ -6,15 +8,13 @@ export interface KeyInSteps {
   constraint: string;
 }
 
-/** pg_dump quotes every other name. */
-const NAME = String.raw`(?:"(?:[^"]|"")*"|[a-z0-9_]+)`;
 const NAMES = String.raw`\(${NAME}(?:, ${NAME})*\)`;
 const OPTIONS = String.raw`\((?:'(?:[^']|'')*'|[^')])*\)`;
 const TIMING = '(?: DEFERRABLE)?(?: INITIALLY DEFERRED)?';
 
-/** As pg_dump writes it (`dumpConstraint` of src/bin/pg_dump/pg_dump.c), whatever its version. */
+/** Whatever the version of pg_dump. */
 const KEY = new RegExp(
-  String.raw`^ALTER TABLE ONLY (?<table>${NAME}\.${NAME})\s+ADD CONSTRAINT (?<name>${NAME}) ` +
+  ADDED_CONSTRAINT +
     String.raw`(?<kind>PRIMARY KEY|UNIQUE)(?<nulls> NULLS NOT DISTINCT)? (?<columns>${NAMES})` +
     String.raw`(?<include> INCLUDE ${NAMES})?(?<options> WITH ${OPTIONS})?(?<timing>${TIMING});(?<rest>[^]*)$`,
 );

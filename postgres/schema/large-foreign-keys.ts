@@ -1,7 +1,7 @@
 import type { Client } from 'pg';
 import { shareWork } from '../connect';
 import { once } from '../ledger';
-import { isNotBefore, type EntryStage } from './entry-stage';
+import { isForeignKey, isNotBefore } from './entry-stage';
 import { foreignKeyInSteps } from './foreign-key-in-steps';
 import { executeStatement, runEntries, type RunTask, type StoredEntry } from './run-entries';
 import { pendingUntil } from './staged-entries';
@@ -10,8 +10,8 @@ import { pendingUntil } from './staged-entries';
 const LARGE = 64 * 1024 ** 2;
 
 /** Its tables are plain ones, too. */
-function isLarge({ description, bytes }: StoredEntry): boolean {
-  return description === 'FK CONSTRAINT' && bytes !== null && bytes > LARGE;
+function isLarge(entry: StoredEntry): boolean {
+  return isForeignKey(entry) && entry.bytes !== null && entry.bytes > LARGE;
 }
 
 /**
@@ -27,11 +27,10 @@ export async function runForeignKey(task: RunTask, entry: StoredEntry): Promise<
  * Adds all large foreign keys unchecked, so that {@link checkForeignKeys} checks them side by side: in one statement each
  * would lock out all others of its two tables.
  *
- * @param task.until nothing is done where foreign keys belong to later stages
  * @returns those that are still to be checked, by the table that refers, the largest first
  */
-export async function addForeignKeys(task: RunTask & { until?: EntryStage }): Promise<StoredEntry[][]> {
-  const { due } = await pendingUntil(task.client, task.until);
+export async function addForeignKeys(task: RunTask): Promise<StoredEntry[][]> {
+  const { due } = await pendingUntil(task.client, 'foreign-keys');
   const large = due.filter(isLarge);
   if (large.length === 0) return [];
   await runEntries(

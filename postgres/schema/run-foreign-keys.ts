@@ -1,14 +1,15 @@
 import type { Client } from 'pg';
+import { isForeignKey } from './entry-stage';
 import { isForeignKeyViolation } from './foreign-key-violation';
 import { runForeignKey } from './large-foreign-keys';
-import type { RunTask, StoredEntry } from './run-entries';
+import type { RunTask } from './run-entries';
 import { retryContention, withLockTimeout } from './run-online';
 import { pendingOf } from './staged-entries';
 
 /**
- * Executes the foreign keys, each by itself, while changes may be applied to their tables. One that does
- * not hold is left to the cutover: the rows of a table whose deletes are not in the stream, whose changes are stopped or
- * that is being copied anew are complete only then.
+ * Executes the foreign keys, each by itself, while changes may be applied to their tables. One that does not hold is left
+ * to the cutover: the rows of a table whose deletes are not in the stream, whose changes are stopped or that is being copied
+ * anew are complete only then.
  *
  * @returns how many are left
  * @throws FlexliftError Contention where a lock is not to be had; what is done stays done
@@ -29,6 +30,7 @@ export async function runForeignKeys(task: RunTask): Promise<{ left: number }> {
         left.add(entry.dumpId);
       }
     }
+    // a stage's other entries are what depends on them: comments
     return { left: entries.filter((entry) => isForeignKey(entry) && left.has(entry.dumpId)).length };
   });
 }
@@ -36,11 +38,6 @@ export async function runForeignKeys(task: RunTask): Promise<{ left: number }> {
 /** How many are not executed yet. */
 export async function foreignKeysLeft(client: Client): Promise<number> {
   return (await pendingOf(client, 'foreign-keys')).filter(isForeignKey).length;
-}
-
-/** A stage's other entries are what depends on them: comments. */
-function isForeignKey({ description }: StoredEntry): boolean {
-  return description === 'FK CONSTRAINT';
 }
 
 async function dependenciesOf(client: Client, entries: { dumpId: number }[]): Promise<Map<number, number[]>> {

@@ -41,8 +41,9 @@ export interface Written {
 
 /**
  * Writes changes of one or several whole transactions, or of a piece of one, in the caller's transaction, whose planner
- * settings and constraints' timing it changes; its savepoint stays, for a round trip more is worth more than that. Each table's net effect first; where that breaks a constraint (a unique
- * value handed from row to row) or meets another number of rows than expected, that table's changes one by one.
+ * settings and constraints' timing it changes; its savepoint stays until the next call or the transaction's end. Each
+ * table's net effect first; where that breaks a constraint (a unique value handed from row to row) or meets another number
+ * of rows than expected, that table's changes one by one.
  *
  * @throws ChangeRejection where a table cannot take a change; the transaction is to be rolled back, as after any other
  * failure

@@ -26,6 +26,15 @@ async function planLargeTables(client: Client): Promise<void> {
   );
 }
 
+/** As an online load leaves the target. */
+async function untilReplication(client: Client, move: Move): Promise<void> {
+  await planLargeTables(client);
+  await client.query(
+    `INSERT INTO flexlift.stream (slot, system_identifier, lsn, replica_role) VALUES ('s', '1', '0/1', true)`,
+  );
+  await runPostData({ ...task(client, move), until: 'indexes' });
+}
+
 /** Names, with a question mark behind those that are not validated. */
 async function foreignKeys(client: Client): Promise<string[]> {
   const { rows } = await client.query<{ name: string }>(
@@ -124,11 +133,7 @@ test('one that does not hold is named, and ends the check of the others', async 
 
 test('while changes are applied, one that does not hold stays unchecked until the cutover', async () => {
   await withPreData([15, 17], TWO, async (move, client) => {
-    await planLargeTables(client);
-    await client.query(
-      `INSERT INTO flexlift.stream (slot, system_identifier, lsn, replica_role) VALUES ('s', '1', '0/1', true)`,
-    );
-    await runPostData({ ...task(client, move), until: 'indexes' });
+    await untilReplication(client, move);
     await client.query('INSERT INTO public.child VALUES (7)');
     expect(await runForeignKeys(task(client, move))).toEqual({ left: 1 });
     expect(await foreignKeys(client)).toEqual(['across', 'down?']);
@@ -146,11 +151,7 @@ test('while changes are applied, one that does not hold stays unchecked until th
 
 test('one that was added and never checked is checked at the cutover, and undone with it', async () => {
   await withPreData([15, 17], TWO, async (move, client) => {
-    await planLargeTables(client);
-    await client.query(
-      `INSERT INTO flexlift.stream (slot, system_identifier, lsn, replica_role) VALUES ('s', '1', '0/1', true)`,
-    );
-    await runPostData({ ...task(client, move), until: 'indexes' });
+    await untilReplication(client, move);
     await addForeignKeys(task(client, move));
     expect(await foreignKeys(client)).toEqual(['across?', 'down?']);
     for (const again of [true, false]) {

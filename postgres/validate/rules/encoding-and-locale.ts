@@ -1,5 +1,6 @@
 import type { MigrationRequest } from '../../../contract';
-import { databaseProperties, type DatabaseProperties } from '../../catalog';
+import type { DatabaseProperties } from '../../catalog';
+import { databaseUsedAsItIs } from '../database-used-as-it-is';
 import { hasIcu, hasLibcLocale } from '../probe-locale';
 import { failed, succeeded, warning, type DatabaseContext, type Rule, type Verdict } from '../rule';
 
@@ -8,7 +9,7 @@ export const encoding: Rule<DatabaseContext> = {
   holds: "The target can store the source's encoding.",
   async check(context) {
     const { properties, request, target } = context;
-    const existing = await usedAsItIs(context);
+    const existing = await databaseUsedAsItIs(context);
     if (existing !== undefined) return compareEncodings(properties.encoding, existing.encoding, request);
     const { rows } = await target.client.query<{ known: boolean }>(
       'SELECT pg_catalog.pg_char_to_encoding($1) >= 0 AS known',
@@ -55,7 +56,7 @@ export const locale: Rule<DatabaseContext> = {
   holds: "The target has the source's locale.",
   async check(context) {
     const { properties, target } = context;
-    const existing = await usedAsItIs(context);
+    const existing = await databaseUsedAsItIs(context);
     if (existing !== undefined) return compareLocales(properties, existing);
     const remedy =
       'Install the locale on the target, or create the empty target database with a locale of your choice: it is used as it is.';
@@ -85,13 +86,4 @@ function compareLocales(source: DatabaseProperties, target: DatabaseProperties):
 function describeLocale({ provider, locale: name, collate, ctype }: DatabaseProperties): string {
   const libc = collate === ctype ? collate : `${collate}/${ctype}`;
   return provider === 'libc' ? `${libc} (libc)` : `${name ?? libc} (${provider})`;
-}
-
-/** The properties of a target database that is not going to be replaced. */
-async function usedAsItIs({
-  request,
-  targetClient,
-}: DatabaseContext): Promise<DatabaseProperties | undefined> {
-  if (targetClient === undefined || request.overwrite) return undefined;
-  return await databaseProperties(targetClient);
 }

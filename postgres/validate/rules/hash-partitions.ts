@@ -1,28 +1,60 @@
+import type { Client } from 'pg';
 import { quoteQualified } from '../../connect';
-import { enumerate, failed, type DatabaseContext, type Rule } from '../rule';
+import { databaseUsedAsItIs } from '../database-used-as-it-is';
+import { enumerate, failed, type DatabaseContext, type Rule, type Verdict } from '../rule';
 
 /** A row belongs to the partition that its leaf is on the source, where it is copied from and changes are told of. */
 export const hashPartitions: Rule<DatabaseContext> = {
   id: 'hash-partitions',
   holds: 'Rows belong to the same hash partitions on the target.',
-  async check({ sourceClient }) {
-    const { rows } = await sourceClient.query<{ schema: string; name: string }>(HASHED_BY_OIDS);
-    if (rows.length === 0) return [];
-    const names = rows.map(({ schema, name }) => quoteQualified(schema, name));
-    return [
-      failed(
-        `Tables are partitioned by the hash of an enum or of a type like regclass, whose values are OIDs and have others on the target, so that their rows would belong to other partitions there: ${enumerate(names)}.`,
-        'Partition them by LIST, or by the hash of another column, on the source before the migration.',
-      ),
-    ];
+  async check(context) {
+    return [...(await hashedByOids(context)), ...(await hashedByConvertedTexts(context))];
   },
 };
+
+async function hashedByOids({ sourceClient }: DatabaseContext): Promise<Verdict[]> {
+  const tables = await tablesHashedBy(sourceClient, VALUES_ARE_OIDS);
+  if (tables.length === 0) return [];
+  return [
+    failed(
+      `Tables are partitioned by the hash of an enum or of a type like regclass, whose values are OIDs and have others on the target, so that their rows would belong to other partitions there: ${enumerate(tables)}.`,
+      'Partition them by LIST, or by the hash of another column, on the source before the migration.',
+    ),
+  ];
+}
+
+async function hashedByConvertedTexts(context: DatabaseContext): Promise<Verdict[]> {
+  const { sourceClient, properties } = context;
+  const existing = await databaseUsedAsItIs(context);
+  if (existing === undefined || existing.encoding === properties.encoding) return [];
+  const tables = await tablesHashedBy(sourceClient, VALUES_ARE_TEXTS);
+  if (tables.length === 0) return [];
+  return [
+    failed(
+      `Tables are partitioned by the hash of texts, whose bytes the target database with encoding ${existing.encoding} has converted from ${properties.encoding}, so that their rows would belong to other partitions there: ${enumerate(tables)}.`,
+      'Drop the empty target database, so that it is made with the encoding of the source, or partition them by another column on the source before the migration.',
+    ),
+  ];
+}
+
+async function tablesHashedBy(source: Client, condition: string): Promise<string[]> {
+  const { rows } = await source.query<{ schema: string; name: string }>(hashedBy(condition));
+  return rows.map(({ schema, name }) => quoteQualified(schema, name));
+}
+
+const VALUES_ARE_OIDS = `
+  t.typtype = 'e' OR t.typname = 'anyenum'
+  OR (t.typnamespace = 'pg_catalog'::pg_catalog.regnamespace AND t.typname LIKE 'reg%')`;
+
+const VALUES_ARE_TEXTS = `
+  t.typnamespace = 'pg_catalog'::pg_catalog.regnamespace
+  AND t.typname IN ('text', 'varchar', 'bpchar', 'name', 'jsonb')`;
 
 /**
  * pg_dump asks for the operator class of enums alone, and loads such a table through its root. What an operator class of
  * a user's own hashes is not known. `rngmultitypid` exists from 14 on.
  */
-const HASHED_BY_OIDS = `
+const hashedBy = (condition: string) => `
   WITH RECURSIVE hashed(root, type) AS (
     SELECT p.partrelid, COALESCE(a.atttypid, oc.opcintype)
       FROM pg_catalog.pg_partitioned_table p
@@ -51,6 +83,5 @@ const HASHED_BY_OIDS = `
     JOIN pg_catalog.pg_type t ON t.oid = h.type
     JOIN pg_catalog.pg_class c ON c.oid = h.root
     JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-   WHERE t.typtype = 'e' OR t.typname = 'anyenum'
-      OR (t.typnamespace = 'pg_catalog'::pg_catalog.regnamespace AND t.typname LIKE 'reg%')
+   WHERE ${condition}
    ORDER BY 1, 2`;

@@ -57,6 +57,37 @@ it('names untrusted languages', async () => {
   ]);
 });
 
+it('names tables partitioned by the hash of texts that the target has in another encoding', async () => {
+  const database = await databases.create(14, `ENCODING 'LATIN1' LC_COLLATE 'C' LC_CTYPE 'C'`);
+  databases.adopt(17, database);
+  const partitioned = (name: string, type: string, by: string) =>
+    `CREATE TABLE ${name} (n int, v ${type}) PARTITION BY HASH (${by});
+     CREATE TABLE ${name}_0 PARTITION OF ${name} FOR VALUES WITH (MODULUS 2, REMAINDER 0)`;
+  await run(
+    14,
+    database,
+    'CREATE DOMAIN word AS varchar(9)',
+    partitioned('a_text', 'text', 'n, v'),
+    partitioned('b_words', 'word[]', 'v'),
+    partitioned('c_json', 'jsonb', 'v'),
+    partitioned('d_number', 'text', 'n'),
+    partitioned('e_bytes', 'bytea', 'v'),
+  );
+  const scenario = { source: 14, target: 17, databases: [database], change: { compare: false } } as const;
+  const found = async () =>
+    of(await runValidation({ ...scenario, databases: [database] }), 'hash-partitions');
+  expect(await found()).toMatchObject([{ state: 'Succeeded' }]);
+  await run(17, 'postgres', `CREATE DATABASE ${database} TEMPLATE template0 ENCODING 'UTF8'`);
+  expect(await found()).toMatchObject([
+    {
+      state: 'Failed',
+      message: expect.stringMatching(
+        /UTF8 .* LATIN1, .*: "public"\."a_text", "public"\."b_words", "public"\."c_json"\.$/,
+      ) as string,
+    },
+  ]);
+});
+
 it.each([[11], [18]] as const)(
   'names tables partitioned by the hash of what has another OID on the target, from %i',
   async (major) => {

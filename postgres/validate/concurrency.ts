@@ -7,14 +7,15 @@ export interface ServerSizes {
   target: ServerSize;
 }
 
-/** Where a server's CPUs are not known. */
-const UNKNOWN: Pick<Concurrency, 'copiesAtOnce' | 'indexesAtOnce'> = { copiesAtOnce: 4, indexesAtOnce: 2 };
-const MOST: typeof UNKNOWN = { copiesAtOnce: 8, indexesAtOnce: 4 };
+/** Of a server of which nothing is known: so many as small ones have. */
+const UNKNOWN_CPUS = { forCopies: 2, forIndexes: 4 };
+const MOST: Pick<Concurrency, 'copiesAtOnce' | 'indexesAtOnce'> = { copiesAtOnce: 8, indexesAtOnce: 4 };
 
 /**
  * How much goes on at a time, as far as the request leaves it open: two copies for each CPU of the smaller server (one works
- * while the other waits for its disk or the network), one index for each two of the target's (the server's own
- * parallel workers use the others), and less where the connections that are free would not do.
+ * while the other waits for its disk or the network), or one where the target has standbys, each of which replays by a
+ * single process what all of them write; one index for each two of the target's (the server's own parallel workers use the
+ * others); and less where the connections that are free would not do.
  */
 export function chooseConcurrency(
   { limits, openLimits = [], mode }: Pick<MigrationRequest, 'limits' | 'openLimits' | 'mode'>,
@@ -24,9 +25,10 @@ export function chooseConcurrency(
   const { databasesAtOnce: atOnce, copiesAtOnce, indexesAtOnce } = limits;
   const chosen: Concurrency = { databasesAtOnce: atOnce, copiesAtOnce, indexesAtOnce };
   const smaller = Math.min(source.cpus ?? Infinity, target.cpus ?? Infinity);
+  const copiesOfCpu = target.standbys > 0 ? 1 : 2;
   const byCpus = {
-    copiesAtOnce: Number.isFinite(smaller) ? 2 * smaller : UNKNOWN.copiesAtOnce,
-    indexesAtOnce: target.cpus === undefined ? UNKNOWN.indexesAtOnce : Math.ceil(target.cpus / 2),
+    copiesAtOnce: copiesOfCpu * (Number.isFinite(smaller) ? smaller : UNKNOWN_CPUS.forCopies),
+    indexesAtOnce: Math.ceil((target.cpus ?? UNKNOWN_CPUS.forIndexes) / 2),
   };
   for (const name of ['copiesAtOnce', 'indexesAtOnce'] as const) {
     if (openLimits.includes(name)) chosen[name] = Math.min(Math.max(byCpus[name], 2), MOST[name]);

@@ -24,6 +24,7 @@ import { specialObjects } from './special-objects';
 import { languages, superuserObjects } from './superuser-objects';
 import { targetEmpty } from './target-empty';
 import { targetRights } from './target-rights';
+import { targetStandbys } from './target-standbys';
 import { sourceVersion, targetVersion } from './versions';
 import { walRetention } from './wal-retention';
 import { writingTransactions } from './writing-transactions';
@@ -36,6 +37,7 @@ export const SERVER_RULES: Rule<ServerContext>[] = [
   databasesExist,
   clientTools,
   connections,
+  targetStandbys,
   sourcePrimary,
   walLevel,
   replicationRight,

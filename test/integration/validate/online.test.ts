@@ -1,11 +1,13 @@
 import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { Client } from 'pg';
 import type { MigrationRequest } from '../../../contract';
 import type { PostgresServer } from '../../../embedded';
 import { quoteIdentifier } from '../../../postgres/connect';
 import { createLedger } from '../../../postgres/ledger';
 import { prepareSource, takeAwaySourceObjects } from '../../../postgres/replicate/source';
+import { eventually } from '../../support/eventually';
 import { run, testEndpoint, withSession, type Major } from '../../support/servers';
 import { createNamed, dropRoles, newMigrationId } from '../database/support';
 import { complaints, Databases, of, runValidation, type Scenario } from './support';
@@ -183,6 +185,7 @@ describe("a server's settings", () => {
       directory: join(directory, 'server'),
       settings: {
         fsync: false,
+        shared_buffers: '6GB',
         wal_level: 'replica',
         max_replication_slots: 1,
         max_wal_senders: 1,
@@ -217,6 +220,48 @@ describe("a server's settings", () => {
       expect.stringMatching(/^Warning: Set idle_replication_slot_timeout/) as string,
     ]);
     expect(of(findings, 'source-primary')).toMatchObject([{ state: 'Succeeded' }]);
+  });
+
+  const connected = async (replication?: string) => {
+    const { host, port } = server;
+    const client = new Client({
+      ...{ host, port, user: 'postgres', database: 'postgres' },
+      ...{ replication },
+    });
+    await client.connect();
+    return client;
+  };
+
+  it('tell how many CPUs there are where the user may not know', async () => {
+    const client = await connected();
+    await client.query(`CREATE ROLE ${plain} LOGIN`);
+    await client.end();
+    const address = { port: server.port };
+    const { concurrency } = await runValidation({
+      ...{ source: 18, target: 18, databases: ['postgres'], sourceUser: plain, targetUser: plain },
+      ...{ sourceAddress: address, targetAddress: address, change: { openLimits: ['copiesAtOnce'] } },
+    });
+    expect(concurrency).toMatchObject({ copiesAtOnce: 6 });
+  });
+
+  it('of a target: who receives its WAL is counted, and nobody who replicates logically', async () => {
+    const found = async () =>
+      of(
+        await runValidation({
+          ...{ source: 18, target: 18, databases: ['postgres'], targetAddress: { port: server.port } },
+        }),
+        'target-standbys',
+      );
+    const logical = await connected('database');
+    expect(await found()).toMatchObject([{ state: 'Succeeded' }]);
+    await logical.end();
+    const standby = await eventually('the only WAL sender is free', () =>
+      connected('true').catch(() => undefined),
+    );
+    expect(await found()).toMatchObject([
+      { state: 'Warning', message: expect.stringContaining('The target has a standby') as string },
+    ]);
+    await standby.end();
   });
 
   // the later ones are looked for before the earlier, which stay set

@@ -10,7 +10,7 @@ function chosen(
   change: Partial<MigrationRequest> = {},
   databases = 3,
 ): [databases: number, copies: number, indexes: number] {
-  const size = { freeConnections: 100 };
+  const size = { freeConnections: 100, standbys: 0 };
   const { databasesAtOnce, copiesAtOnce, indexesAtOnce } = chooseConcurrency(
     { limits: DEFAULT_LIMITS, openLimits: [...ALL], mode: 'Offline', ...change },
     databases,
@@ -24,6 +24,9 @@ test.each<[string, Partial<ServerSize>, Partial<ServerSize>, number[]]>([
   ['a small pair', { cpus: 2 }, { cpus: 2 }, [2, 4, 2]],
   ['the smaller one counts', { cpus: 1 }, { cpus: 64 }, [2, 2, 4]],
   ['the target alone is known', {}, { cpus: 4 }, [2, 8, 2]],
+  ['a standby of the target', { cpus: 4 }, { cpus: 4, standbys: 2 }, [2, 4, 2]],
+  ['a managed pair with one', {}, { standbys: 1 }, [2, 2, 2]],
+  ['one of the source does not count', { standbys: 1 }, {}, [2, 4, 2]],
   ['large ones', { cpus: 96 }, { cpus: 96 }, [2, 8, 4]],
   ['few connections: fewer copies', { freeConnections: 9 }, {}, [2, 1, 2]],
   ['fewer: one database at a time', { freeConnections: 5 }, {}, [1, 1, 2]],

@@ -1,4 +1,5 @@
 import { DEFAULT_LIMITS } from '../../contract';
+import { itInAll } from '../support/all';
 import { eventually } from '../support/eventually';
 import { untilReplication, useOnlineMigrations } from '../support/online';
 import { withSession } from '../support/servers';
@@ -46,7 +47,7 @@ it('a worker that dies while it copies costs nothing but the parts that it had i
   expect(new Set(parts.map(({ scope }) => scope)).size).toBe(1);
 });
 
-it('a keeper that dies between two parts of its table costs one more copy of those before', async () => {
+itInAll('a keeper that dies between two parts of its table costs one more copy of those before', async () => {
   const { request, handle } = await start({
     limits: { ...DEFAULT_LIMITS, partBytes: TINY_PARTS, copiesAtOnce: 1 },
   });

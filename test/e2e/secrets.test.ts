@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Client } from 'pg';
 import { serversDirectory, type PostgresServer } from '../../embedded';
+import { itInAll } from '../support/all';
 import { runCli, startCli } from '../support/cli';
 import { Migrations } from '../support/migration';
 import { testTemporalAddress } from '../support/temporal';
@@ -91,7 +92,7 @@ describe('a password in the URI', () => {
   });
 });
 
-test("a password in the worker's pgpass is enough for pg_dump too", async () => {
+itInAll("a password in the worker's pgpass is enough for pg_dump too", async () => {
   const state = mkdtempSync(join(tmpdir(), 'flexlift-pgpass-'));
   const passwords = join(state, 'passwords');
   const line = ({ host, port }: PostgresServer) => `${host}:${port}:*:postgres:${PASSWORD}\n`;

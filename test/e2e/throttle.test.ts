@@ -65,31 +65,34 @@ itInAll.each([
   if (mode === 'Online') await handle.executeUpdate<MigrationStatus, [object]>(CANCEL_UPDATE, { args: [{}] });
 });
 
-it('a load takes no more of the source than it may, through the death of its worker, until it may', async () => {
-  const maxConnections = 5;
-  const request = testRequest(testAddress(SOURCE), testAddress(TARGET), {
-    databases: [shop.database],
-    limits: { ...DEFAULT_LIMITS, partBytes: SMALL_PARTS },
-    throttle: { maxRate: 10_000, maxConnections },
-  });
-  const handle = await shop.migrations.start(request);
-  const sessions = countSessions(request.migrationId);
-  const worker = shop.startWorker(request.pool);
-  await untilActive(SOURCE, request.migrationId, 'copyPart');
-  await worker.kill();
-  shop.startWorker(request.pool);
-  await untilActive(SOURCE, request.migrationId, 'copyPart');
-  // without a bound all of it takes less
-  await pause(6_000);
-  await expect(throttle(handle, { maxConnections: 3 })).rejects.toMatchObject({
-    cause: { message: expect.stringContaining('it needs 4') as string },
-  });
-  const freed = await throttle(handle, { maxRate: null });
-  expect(freed.databases).toMatchObject([{ phase: 'Load', state: 'InProgress' }]);
-  expect(freed.throttle).toEqual({ maxConnections });
-  expect(await handle.result()).toMatchObject({ state: 'Succeeded', throttle: { maxConnections } });
-  expect(await sessions.stop()).toBeLessThanOrEqual(maxConnections);
-});
+itInAll(
+  'a load takes no more of the source than it may, through the death of its worker, until it may',
+  async () => {
+    const maxConnections = 5;
+    const request = testRequest(testAddress(SOURCE), testAddress(TARGET), {
+      databases: [shop.database],
+      limits: { ...DEFAULT_LIMITS, partBytes: SMALL_PARTS },
+      throttle: { maxRate: 10_000, maxConnections },
+    });
+    const handle = await shop.migrations.start(request);
+    const sessions = countSessions(request.migrationId);
+    const worker = shop.startWorker(request.pool);
+    await untilActive(SOURCE, request.migrationId, 'copyPart');
+    await worker.kill();
+    shop.startWorker(request.pool);
+    await untilActive(SOURCE, request.migrationId, 'copyPart');
+    // without a bound all of it takes less
+    await pause(6_000);
+    await expect(throttle(handle, { maxConnections: 3 })).rejects.toMatchObject({
+      cause: { message: expect.stringContaining('it needs 4') as string },
+    });
+    const freed = await throttle(handle, { maxRate: null });
+    expect(freed.databases).toMatchObject([{ phase: 'Load', state: 'InProgress' }]);
+    expect(freed.throttle).toEqual({ maxConnections });
+    expect(await handle.result()).toMatchObject({ state: 'Succeeded', throttle: { maxConnections } });
+    expect(await sessions.stop()).toBeLessThanOrEqual(maxConnections);
+  },
+);
 
 it('names a bound that is too low before anything is done', async () => {
   const request = testRequest(testAddress(SOURCE), testAddress(TARGET), {

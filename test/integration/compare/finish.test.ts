@@ -11,6 +11,7 @@ import {
 } from '../../../postgres/compare';
 import { withConnection } from '../../../postgres/connect';
 import { createLedger, releaseLedger } from '../../../postgres/ledger';
+import { itInAll } from '../../support/all';
 import { createTestDatabase, dropTestDatabase, testEndpoint } from '../../support/servers';
 
 const { signal } = new AbortController();
@@ -317,7 +318,7 @@ name"'), pg_catalog.setval('public.set_only', 77, false);`);
       }),
     ));
 
-  test('3,000 sequences are a few commits', () =>
+  itInAll('3,000 sequences are a few commits', () =>
     both(async (source, target) => {
       const create = `DO $$ BEGIN FOR n IN 1..3000 LOOP EXECUTE 'CREATE SEQUENCE public.many_' || n; END LOOP; END $$`;
       for (const client of [source, target]) await client.query(create);
@@ -332,5 +333,6 @@ name"'), pg_catalog.setval('public.set_only', 77, false);`);
       expect(
         compareSequences(await readSequences(source, signal), await readSequences(target, signal)),
       ).toEqual([]);
-    }));
+    }),
+  );
 });

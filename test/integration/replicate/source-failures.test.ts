@@ -2,6 +2,7 @@ import { Client } from 'pg';
 import { FlexliftError } from '../../../contract';
 import { newSlot } from '../../../postgres/replicate/source';
 import { findPgDump, dumpSchema, leftOutEntries, readArchive } from '../../../postgres/schema';
+import { itInAll } from '../../support/all';
 import { eventually } from '../../support/eventually';
 import { testAddress, withSession } from '../../support/servers';
 import { withSnapshot } from '../schema/schema-steps';
@@ -191,7 +192,7 @@ describe('a source in use', () => {
   });
 });
 
-it('publishes two thousand tables in one go', async () => {
+itInAll('publishes two thousand tables in one go', async () => {
   const pair = await PreparedPair.create(
     14,
     17,

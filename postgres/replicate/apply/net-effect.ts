@@ -27,8 +27,9 @@ export interface NetRows {
 export class NetEffect {
   private readonly effects = new Map<RowKey, Effect>();
 
-  get isEmpty(): boolean {
-    return this.effects.size === 0;
+  /** How many rows were touched. */
+  get size(): number {
+    return this.effects.size;
   }
 
   /** Of every row that was touched, even of those that are as they were. */

@@ -12,6 +12,8 @@ import { deleteRows, insertRows, updateRows } from './write-rows';
 export interface TableWriter {
   readonly relation: Relation;
   readonly table: TargetTable;
+  /** How many rows wait to be written. */
+  readonly pendingRows: number;
   /** @returns `undefined` where nothing was to be written yet, as is usual */
   add(change: RowChange): Promise<void> | undefined;
   /** Writes what is pending. */
@@ -64,6 +66,10 @@ class KeyedWriter extends Writer implements TableWriter {
   /** What came before any other change: as long as nothing else does, nobody need know these rows again. */
   private newRows: Tuple[] = [];
 
+  get pendingRows(): number {
+    return this.newRows.length + this.effect.size;
+  }
+
   add(change: RowChange): Promise<void> | undefined {
     if (change.kind !== 'insert' && change.old?.kind === 'full') {
       this.reject('The source sends whole old rows and no keys of the replica identity any more.');
@@ -89,7 +95,7 @@ class KeyedWriter extends Writer implements TableWriter {
   }
 
   private addTo(kind: RowChange['kind'], row: Tuple, key?: RowKey): Promise<void> | undefined {
-    if (kind === 'insert' && this.effect.isEmpty) this.newRows.push(row);
+    if (kind === 'insert' && this.effect.size === 0) this.newRows.push(row);
     else {
       for (const newRow of this.newRows.splice(0)) this.addToEffect('insert', newRow);
       this.addToEffect(kind, row, key);
@@ -133,6 +139,10 @@ class KeyedWriter extends Writer implements TableWriter {
 /** Rows come and are never changed, as far as the source tells. */
 class AppendWriter extends Writer implements TableWriter {
   private rows: Tuple[] = [];
+
+  get pendingRows(): number {
+    return this.rows.length;
+  }
 
   add(change: RowChange): Promise<void> | undefined {
     if (change.kind !== 'insert') return this.addOther(change);

@@ -73,6 +73,32 @@ async function withTarget(
   });
 }
 
+test('the few rows that change all the time are written once, those of a busy table as they come', async () => {
+  await withTarget(async (pair, rows) => {
+    await pair.onTarget(
+      `${TABLE.replace('t (', 'hot (')}; INSERT INTO hot SELECT n, n, 'new' FROM generate_series(0, 9) n`,
+    );
+    const [t, hot] = [relation(), relation({ oid: 2, name: 'hot' })];
+    const changes = Array.from({ length: 3_000 }, (_, n) => [
+      insert(t, n, n, 'row'),
+      update(hot, n % 10, n % 10, String(n)),
+    ]).flat();
+    const updates = await pair.inTransaction(async () => {
+      await pair.write(changes);
+      const found = await pair.target.query<{ updates: number }>(
+        `SELECT pg_stat_get_xact_tuples_updated('public.hot'::regclass)::int AS updates`,
+      );
+      return found.rows[0]?.updates;
+    });
+    expect(updates).toBe(10);
+    expect(await rows()).toHaveLength(3_000);
+    const { rows: last } = await pair.target.query('SELECT v FROM public.hot ORDER BY v::int');
+    expect(last.map(({ v }: { v: string }) => v)).toEqual(
+      Array.from({ length: 10 }, (_, n) => String(2_990 + n)),
+    );
+  });
+});
+
 test('the net effect, then strictly what it cannot do', async () => {
   await withTarget(async (pair, rows) => {
     const t = relation();

@@ -24,45 +24,32 @@ export async function startSource(
   tables: Iterable<StreamTable>,
 ): Promise<SourceStart> {
   await endPredecessors(source, predecessorPrefix);
-  await refuseRecovery(source);
-  const { rows } = await source.query<{ lsn: string; now: Date }>(
-    `SELECT pg_catalog.pg_current_wal_flush_lsn() AS lsn, pg_catalog.clock_timestamp() AS now`,
+  const { keyed, append } = publicationNames(migrationId);
+  const { rows } = await source.query<{ lsn: string | null; now: Date; publications: string[] }>(
+    `SELECT CASE WHEN NOT pg_catalog.pg_is_in_recovery() THEN pg_catalog.pg_current_wal_flush_lsn() END AS lsn,
+            pg_catalog.clock_timestamp() AS now,
+            ARRAY(SELECT pubname::pg_catalog.text FROM pg_catalog.pg_publication
+                   WHERE pubname = ANY ($1::pg_catalog.name[])) AS publications`,
+    [[keyed, append]],
   );
   const [row] = rows;
   if (row === undefined) throw new Error('a SELECT without a row');
+  if (row.lsn === null) throw inRecovery();
+  const publications = new Set(row.publications);
+  // those that must be there, too: opening the stream fails without them
+  for (const { identity } of tables) publications.add(identity === 'append' ? append : keyed);
   return {
-    publications: await publicationsOf(source, migrationId, tables),
+    publications: [...publications].sort(),
     flushLsn: parseLsn(row.lsn),
     clockOffset: row.now.getTime() - Date.now(),
   };
 }
 
-async function refuseRecovery(source: Client): Promise<void> {
-  const { rows } = await source.query<{ recovering: boolean }>(
-    'SELECT pg_catalog.pg_is_in_recovery() AS recovering',
-  );
-  if (rows[0]?.recovering !== true) return;
-  throw new FlexliftError({
+function inRecovery(): FlexliftError {
+  return new FlexliftError({
     code: 'ServerRestarting',
     sentence: 'The source is in recovery: it is a standby, or has not come up yet.',
     remedy: 'Point the source at the primary server; the work goes on by itself.',
     side: 'source',
   });
-}
-
-/** Those that are there, and those that must be: opening the stream fails without them. */
-async function publicationsOf(
-  source: Client,
-  migrationId: string,
-  tables: Iterable<StreamTable>,
-): Promise<string[]> {
-  const { keyed, append } = publicationNames(migrationId);
-  const wanted = new Set<string>();
-  for (const { identity } of tables) wanted.add(identity === 'append' ? append : keyed);
-  const { rows } = await source.query<{ pubname: string }>(
-    'SELECT pubname FROM pg_catalog.pg_publication WHERE pubname = ANY ($1::name[])',
-    [[keyed, append]],
-  );
-  for (const { pubname } of rows) wanted.add(pubname);
-  return [...wanted].sort();
 }

@@ -41,21 +41,23 @@ export async function withSourceStream<T>(
   work: (stream: ChangeStream, buffer: TransactionBuffer) => Promise<T>,
 ): Promise<T> {
   const { source, database, identity, meter, predecessorPrefix } = args;
-  const start = await withConnection(source, database, args.signal, (client) =>
-    startSource(client, { migrationId: identity.migrationId, predecessorPrefix }, args.tables.values()),
-  );
-  meter.clockOffset = start.clockOffset;
-  meter.sourceStarts(start.flushLsn);
-  const stream = await openChangeStream({
-    endpoint: source,
-    database,
-    slot: args.stream.slot,
-    publications: start.publications,
-    from: args.stream.lsn,
-    known: args.stream,
-    predecessorPrefix,
-    silence: source.silence,
-    signal: args.signal,
+  const stream = await withConnection(source, database, args.signal, async (session) => {
+    const wanted = { migrationId: identity.migrationId, predecessorPrefix };
+    const start = await startSource(session, wanted, args.tables.values());
+    meter.clockOffset = start.clockOffset;
+    meter.sourceStarts(start.flushLsn);
+    return await openChangeStream({
+      session,
+      endpoint: source,
+      database,
+      slot: args.stream.slot,
+      publications: start.publications,
+      from: args.stream.lsn,
+      known: args.stream,
+      predecessorPrefix,
+      silence: source.silence,
+      signal: args.signal,
+    });
   });
   const buffer = new TransactionBuffer(new MarkerTable(identity.migrationId));
   const ending = new AbortController();

@@ -6,7 +6,6 @@ import {
   quoteIdentifier,
   serverName,
   socketOf,
-  withConnection,
   type Endpoint,
 } from '../../connect';
 import { formatLsn, type Lsn } from '../lsn';
@@ -26,6 +25,8 @@ const SILENCE = 60_000;
 export const FIRST_MAJOR_WITH_MESSAGES = 14;
 
 export interface ChangeStreamArguments {
+  /** An ordinary session in the database, for looking at the slot. */
+  session: Client;
   endpoint: Endpoint;
   database: string;
   slot: string;
@@ -51,9 +52,9 @@ export interface ChangeStreamArguments {
  * (somebody else holds the slot), Unreachable…
  */
 export async function openChangeStream(args: ChangeStreamArguments): Promise<ChangeStream> {
-  const { endpoint, database, signal } = args;
+  const { endpoint, database, session, signal } = args;
   const place = { side: endpoint.side, server: serverName(endpoint.address), database };
-  await withConnection(endpoint, database, signal, (client) => makeSlotReady(client, args, place));
+  await makeSlotReady(session, args, place);
   let client: Client | undefined;
   const stop = () => {
     if (client !== undefined) socketOf(client).destroy();

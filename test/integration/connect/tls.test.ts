@@ -103,7 +103,9 @@ test('a slot is read through an encrypted session, to its last change', async ()
   await run(`INSERT INTO public.changes SELECT g, repeat('v', g % 500) FROM generate_series(1, 60000) g`);
   const from = parseLsn(made.rows[0]?.lsn ?? '');
   const args = { endpoint: endpoint(), database: 'postgres', slot, publications: ['pub'], from, signal };
-  const stream = await openChangeStream(args);
+  const stream = await withConnection(endpoint(), 'postgres', signal, (session) =>
+    openChangeStream({ ...args, session }),
+  );
   let inserts = 0;
   try {
     while (inserts < 60_000) {

@@ -73,7 +73,7 @@ export class StreamSource {
     await this.session((client) => client.query(text));
   }
 
-  arguments(change: Partial<ChangeStreamArguments> = {}): ChangeStreamArguments {
+  arguments(change: Partial<ChangeStreamArguments> = {}): Omit<ChangeStreamArguments, 'session'> {
     return {
       endpoint: testEndpoint(this.major, 'source', `${PREFIX}1`),
       database: this.database,
@@ -89,7 +89,9 @@ export class StreamSource {
   /** From what the slot has confirmed, unless told otherwise. */
   async open(change: Partial<ChangeStreamArguments> = {}): Promise<ChangeStream> {
     const from = change.from ?? (await this.confirmed());
-    const stream = await openChangeStream(this.arguments({ ...change, from }));
+    const stream = await this.session((session) =>
+      openChangeStream({ ...this.arguments({ ...change, from }), session }),
+    );
     this.streams.push(stream);
     return stream;
   }

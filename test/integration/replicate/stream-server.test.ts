@@ -59,14 +59,9 @@ async function openStream(): Promise<ChangeStream> {
   const { rows } = await session((client) =>
     client.query<{ lsn: string }>('SELECT confirmed_flush_lsn::text AS lsn FROM pg_replication_slots'),
   );
-  return await openChangeStream({
-    endpoint,
-    database: 'postgres',
-    slot: SLOT,
-    publications: ['pub'],
-    from: parseLsn(rows[0]?.lsn ?? ''),
-    signal,
-  });
+  const from = parseLsn(rows[0]?.lsn ?? '');
+  const wanted = { endpoint, database: 'postgres', slot: SLOT, publications: ['pub'], from, signal };
+  return await session((client) => openChangeStream({ ...wanted, session: client }));
 }
 
 /** Confirms all that comes, until the stream ends. */

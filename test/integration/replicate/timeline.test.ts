@@ -28,11 +28,20 @@ it.each<[Major]>([[11], [14], [15], [18]])(
     const text = async (sql: string) => (await run(`SELECT (${sql})::text AS is`)).rows[0]?.is ?? '';
     const streams: ChangeStream[] = [];
     const openAt = async (lsn: string, known: KnownSource) => {
-      const stream = await openChangeStream({
-        ...{ endpoint: endpoint(), database: 'postgres', slot: SLOT, publications: ['pub'], signal },
-        from: parseLsn(lsn),
-        known,
-      });
+      const stream = await withConnection(endpoint(), 'postgres', signal, (session) =>
+        openChangeStream({
+          ...{
+            session,
+            endpoint: endpoint(),
+            database: 'postgres',
+            slot: SLOT,
+            publications: ['pub'],
+            signal,
+          },
+          from: parseLsn(lsn),
+          known,
+        }),
+      );
       streams.push(stream);
       return stream;
     };

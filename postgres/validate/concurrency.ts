@@ -7,15 +7,15 @@ export interface ServerSizes {
   target: ServerSize;
 }
 
-/** Of a server of which nothing is known: so many as small ones have. */
+/** Where a server's CPUs are not known: as if it had so many. */
 const UNKNOWN_CPUS = { forCopies: 2, forIndexes: 4 };
 const MOST: Pick<Concurrency, 'copiesAtOnce' | 'indexesAtOnce'> = { copiesAtOnce: 8, indexesAtOnce: 4 };
 
 /**
  * How much goes on at a time, as far as the request leaves it open: two copies for each CPU of the smaller server (one works
- * while the other waits for its disk or the network), or one where the target has standbys, each of which replays by a
- * single process what all of them write; one index for each two of the target's (the server's own parallel workers use the
- * others); and less where the connections that are free would not do.
+ * while the other waits for its disk or the network), half as many where the target has standbys, each of which replays by
+ * a single process what all of them write; one index for each two of the target's (the server's own parallel workers use
+ * the others); and less where the connections that are free would not do.
  */
 export function chooseConcurrency(
   { limits, openLimits = [], mode }: Pick<MigrationRequest, 'limits' | 'openLimits' | 'mode'>,
@@ -24,14 +24,14 @@ export function chooseConcurrency(
 ): Concurrency {
   const { databasesAtOnce: atOnce, copiesAtOnce, indexesAtOnce } = limits;
   const chosen: Concurrency = { databasesAtOnce: atOnce, copiesAtOnce, indexesAtOnce };
-  const smaller = Math.min(source.cpus ?? Infinity, target.cpus ?? Infinity);
-  const copiesOfCpu = target.standbys > 0 ? 1 : 2;
+  const smaller = Math.min(...[source, target].map(({ cpus }) => cpus ?? UNKNOWN_CPUS.forCopies));
+  const copies = between(2, 2 * smaller, MOST.copiesAtOnce);
   const byCpus = {
-    copiesAtOnce: copiesOfCpu * (Number.isFinite(smaller) ? smaller : UNKNOWN_CPUS.forCopies),
-    indexesAtOnce: Math.ceil((target.cpus ?? UNKNOWN_CPUS.forIndexes) / 2),
+    copiesAtOnce: target.standbys > 0 ? copies / 2 : copies,
+    indexesAtOnce: between(2, Math.ceil((target.cpus ?? UNKNOWN_CPUS.forIndexes) / 2), MOST.indexesAtOnce),
   };
   for (const name of ['copiesAtOnce', 'indexesAtOnce'] as const) {
-    if (openLimits.includes(name)) chosen[name] = Math.min(Math.max(byCpus[name], 2), MOST[name]);
+    if (openLimits.includes(name)) chosen[name] = byCpus[name];
   }
   const fits = () => {
     // a throttle may be lifted later
@@ -43,4 +43,8 @@ export function chooseConcurrency(
     while (openLimits.includes(name) && chosen[name] > 1 && !fits()) chosen[name] -= 1;
   }
   return chosen;
+}
+
+function between(least: number, value: number, most: number): number {
+  return Math.min(Math.max(value, least), most);
 }

@@ -3,44 +3,29 @@ import type { ServerSide } from './rule';
 
 /** What of a server says how much it can do at a time. */
 export interface ServerSize {
-  /** Where the user may not know, as on managed servers: those that its memory makes likely; absent where they are few. */
+  /** Absent where the user may not know: a managed server's never does. */
   cpus?: number;
   /** What `max_connections` and the role's own limit leave; our own sessions of now will be free by then. */
   freeConnections: number;
-  /** Servers that receive its WAL: read replicas, and the second server of high availability. */
+  /** Servers that are seen to receive its WAL: read replicas, and the second server of high availability. */
   standbys: number;
 }
 
 export async function serverSize(side: ServerSide): Promise<ServerSize> {
   return {
-    cpus: (await hostCpus(side.client)) ?? (await likelyCpus(side)),
+    cpus: await hostCpus(side.client),
     freeConnections: await freeConnections(side),
     standbys: await standbys(side),
   };
 }
 
-const GIGABYTE = 1024 ** 3;
-
-/**
- * Managed servers give a quarter of their memory to `shared_buffers`, and have 8 GB for each CPU at most but on the rarest
- * machines. https://learn.microsoft.com/azure/postgresql/configure-maintain/concepts-servers and
- * https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/Concepts.DBInstanceClass.Summary.html
- */
-async function likelyCpus({ client }: ServerSide): Promise<number | undefined> {
-  const { rows } = await client.query<{ bytes: number }>(
-    `SELECT pg_catalog.pg_size_bytes(pg_catalog.current_setting('shared_buffers'))::pg_catalog.float8 AS bytes`,
-  );
-  const cpus = Math.floor((4 * (rows[0]?.bytes ?? 0)) / (8 * GIGABYTE));
-  return cpus >= 2 ? cpus : undefined;
-}
-
-/** What replicates logically is in a database. */
+/** A session that replicates logically is in a database; who takes a backup or archives WAL replays none. */
 async function standbys({ client }: ServerSide): Promise<number> {
   const { rows } = await client.query<{ standbys: number }>(
     `SELECT pg_catalog.count(*)::integer AS standbys
        FROM pg_catalog.pg_stat_replication r
        JOIN pg_catalog.pg_stat_activity a ON a.pid = r.pid AND a.datid IS NULL
-      WHERE r.state IS DISTINCT FROM 'backup'`,
+      WHERE r.application_name NOT IN ('pg_basebackup', 'pg_receivewal', 'barman_receive_wal')`,
   );
   return rows[0]?.standbys ?? 0;
 }

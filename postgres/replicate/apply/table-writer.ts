@@ -12,8 +12,8 @@ import { deleteRows, insertRows, updateRows } from './write-rows';
 export interface TableWriter {
   readonly relation: Relation;
   readonly table: TargetTable;
-  /** How many rows wait to be written. */
-  readonly pendingRows: number;
+  /** Most of what is pending is of rows that changed several times: the longer they wait, the less is written. */
+  readonly isCollapsing: boolean;
   /** @returns `undefined` where nothing was to be written yet, as is usual */
   add(change: RowChange): Promise<void> | undefined;
   /** Writes what is pending. */
@@ -60,14 +60,18 @@ abstract class Writer {
   }
 }
 
+const CHANGES_OF_COLLAPSED_ROW = 4;
+
 /** Rows are named by the key of the replica identity; what counts is the net effect. */
 class KeyedWriter extends Writer implements TableWriter {
   private readonly effect = new NetEffect();
   /** What came before any other change: as long as nothing else does, nobody need know these rows again. */
   private newRows: Tuple[] = [];
+  /** Since the last flush, but for those of new rows. */
+  private changes = 0;
 
-  get pendingRows(): number {
-    return this.newRows.length + this.effect.size;
+  get isCollapsing(): boolean {
+    return this.changes >= CHANGES_OF_COLLAPSED_ROW * this.effect.size && this.effect.size > 0;
   }
 
   add(change: RowChange): Promise<void> | undefined {
@@ -104,6 +108,7 @@ class KeyedWriter extends Writer implements TableWriter {
   }
 
   private addToEffect(kind: RowChange['kind'], row: Tuple, key = this.keyOf(row)): void {
+    this.changes += 1;
     if (this.effect.add(key, kind, row)) return;
     throw new StatementFailure({ action: kind, table: this.table, rows: 1 }, 0);
   }
@@ -124,6 +129,7 @@ class KeyedWriter extends Writer implements TableWriter {
       await insertRows(pipeline, table, newRows);
       return;
     }
+    this.changes = 0;
     this.changedKeys.add(table, this.effect.keys());
     const { deletes, updates, inserts } = this.effect.take();
     await deleteRows(pipeline, table, deletes);
@@ -138,11 +144,8 @@ class KeyedWriter extends Writer implements TableWriter {
 
 /** Rows come and are never changed, as far as the source tells. */
 class AppendWriter extends Writer implements TableWriter {
+  readonly isCollapsing = false;
   private rows: Tuple[] = [];
-
-  get pendingRows(): number {
-    return this.rows.length;
-  }
 
   add(change: RowChange): Promise<void> | undefined {
     if (change.kind !== 'insert') return this.addOther(change);

@@ -25,7 +25,7 @@ const SILENCE = 60_000;
 export const FIRST_MAJOR_WITH_MESSAGES = 14;
 
 export interface ChangeStreamArguments {
-  /** An ordinary session in the database, for looking at the slot. */
+  /** An ordinary session in the database, for looking at the slot; of `withConnection`, which tells what ends it. */
   session: Client;
   endpoint: Endpoint;
   database: string;

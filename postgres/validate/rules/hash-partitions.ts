@@ -1,7 +1,7 @@
 import type { Client } from 'pg';
 import { quoteQualified } from '../../connect';
 import { databaseUsedAsItIs } from '../database-used-as-it-is';
-import { enumerate, failed, type DatabaseContext, type Rule, type Verdict } from '../rule';
+import { enumerate, failed, warning, type DatabaseContext, type Rule, type Verdict } from '../rule';
 
 /** A row belongs to the partition that its leaf is on the source, where it is copied from and changes are told of. */
 export const hashPartitions: Rule<DatabaseContext> = {
@@ -26,13 +26,15 @@ async function hashedByOids({ sourceClient }: DatabaseContext): Promise<Verdict[
 async function hashedByConvertedTexts(context: DatabaseContext): Promise<Verdict[]> {
   const { sourceClient, properties } = context;
   const existing = await databaseUsedAsItIs(context);
-  if (existing === undefined || existing.encoding === properties.encoding) return [];
+  const encodings = [properties.encoding, existing?.encoding ?? properties.encoding];
+  // bytes of no encoding stay as they are
+  if (encodings[0] === encodings[1] || encodings.includes('SQL_ASCII')) return [];
   const tables = await tablesHashedBy(sourceClient, VALUES_ARE_TEXTS);
   if (tables.length === 0) return [];
   return [
-    failed(
-      `Tables are partitioned by the hash of texts, whose bytes the target database with encoding ${existing.encoding} has converted from ${properties.encoding}, so that their rows would belong to other partitions there: ${enumerate(tables)}.`,
-      'Drop the empty target database, so that it is made with the encoding of the source, or partition them by another column on the source before the migration.',
+    warning(
+      `Tables are partitioned by the hash of texts, which are converted from ${encodings.join(' to ')}: a row whose text is not all ASCII belongs to another partition there, and its copy fails: ${enumerate(tables)}.`,
+      'Where there are such rows, partition the tables by another column on the source before the migration, or let the target database have the encoding of the source.',
     ),
   ];
 }

@@ -3,14 +3,14 @@ import { warning, type Rule, type ServerContext } from '../rule';
 /** Microsoft's advice for its own service, too: https://learn.microsoft.com/azure/postgresql/migrate/migration-service */
 export const targetStandbys: Rule<ServerContext> = {
   id: 'target-standbys',
-  holds: 'Nobody has to receive what is written to the target.',
+  holds: 'No server is seen that receives the WAL of the target.',
   check({ sizes: { target } }) {
     if (target.standbys === 0) return Promise.resolve([]);
-    const servers = target.standbys === 1 ? 'a standby' : `${target.standbys} standbys`;
+    const servers = target.standbys === 1 ? 'another server' : `${target.standbys} other servers`;
     return Promise.resolve([
       warning(
-        `The target has ${servers}, by high availability or as read replicas: what is copied is sent there and replayed by one process, which holds it up.`,
-        'Turn off high availability and read replicas of the target until the migration has ended.',
+        `The WAL of the target goes to ${servers}, by high availability or as read replicas: a synchronous one holds the copy up, and for one that falls behind the target keeps all WAL on its disk.`,
+        'Turn on high availability and make read replicas after the migration, or watch the disk of the target meanwhile.',
       ),
     ]);
   },

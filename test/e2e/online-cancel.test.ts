@@ -16,6 +16,7 @@ import { eventually } from '../support/eventually';
 import {
   clearSource,
   cutOver,
+  dropSlot,
   expectReleased,
   leftOnSource,
   untilReplication,
@@ -99,6 +100,39 @@ async function cancelWithoutWorker(migration: Online, worker: { kill(): Promise<
 }
 
 describe('the cancellation of an online migration', () => {
+  itInAll.each([
+    ['alive', 'drop-target'],
+    ['dead', 'keep-target'],
+  ] as const)(
+    'while the source is being prepared, with its worker %s, leaves nothing there',
+    async (state, onCancel) => {
+      await run(SOURCE, shop.database, 'CREATE TABLE IF NOT EXISTS keyless (a int)');
+      await withSession(SOURCE, shop.database, async (client) => {
+        // the slot waits for whoever has written
+        await client.query('BEGIN; INSERT INTO "Small 12" (id) VALUES (5000000)');
+        const migration = await online.start({ keylessTables: 'full' });
+        const worker = shop.startWorker(migration.request.pool);
+        await eventually('the slot is being made', async () => {
+          const left = await leftOnSource(SOURCE, shop.database, migration.request.migrationId);
+          return left.some((what) => what.startsWith('slot '));
+        });
+        const canceled =
+          state === 'alive' ? cancel(migration, onCancel) : cancelWithoutWorker(migration, worker, onCancel);
+        expect((await canceled).state).toBe('Canceled');
+        await expectNothingLeft(migration, onCancel);
+        await client.query('ROLLBACK');
+      });
+    },
+  );
+
+  itInAll('whose replication has stopped leaves nothing on the source', async () => {
+    const migration = await online.startReady();
+    await dropSlot(SOURCE, migration);
+    await untilReplication(migration.handle, 'Stopped');
+    expect((await cancel(migration, 'drop-target')).state).toBe('Canceled');
+    await expectNothingLeft(migration, 'drop-target');
+  });
+
   itInAll('while it loads leaves nothing on the source, and keeps the target', async () => {
     const migration = await online.start();
     shop.startWorker(migration.request.pool);
@@ -127,7 +161,7 @@ describe('the cancellation of an online migration', () => {
   });
 
   it('behind the fence, with its worker dead, lets the application write again', async () => {
-    await run(SOURCE, shop.database, 'CREATE TABLE keyless (a int)');
+    await run(SOURCE, shop.database, 'CREATE TABLE IF NOT EXISTS keyless (a int)');
     const migration = await online.start({ keylessTables: 'full' });
     const worker = shop.startWorker(migration.request.pool);
     await untilReplication(migration.handle, 'ReadyForCutover');

@@ -20,6 +20,9 @@ import { withSession } from '../support/servers';
 const SOURCE = 15;
 const TARGET = 18;
 
+/** Below those of the writers. */
+const FREE_ID = 5_000_000;
+
 const { shop, startReady } = useOnlineMigrations(SOURCE, TARGET);
 
 async function alter(side: typeof SOURCE | typeof TARGET, sql: string): Promise<void> {
@@ -82,6 +85,66 @@ describe('a schema that changes while changes are applied', () => {
       await alter(SOURCE, 'ALTER TABLE big DROP COLUMN extra; ALTER TABLE "Small 7" DROP COLUMN extra');
     },
   );
+
+  itInAll.each([
+    {
+      what: 'a dropped column',
+      ddl: 'ALTER TABLE "Small 5" DROP COLUMN big_id',
+      object: 'column "public"."Small 5"."big_id"',
+      after: `INSERT INTO "Small 5" (id, note) VALUES (${FREE_ID}, 'after')`,
+      undo: 'ALTER TABLE "Small 5" ADD COLUMN big_id bigint REFERENCES big',
+    },
+    {
+      what: 'a renamed column',
+      ddl: 'ALTER TABLE "Small 5" RENAME big_id TO refers_to',
+      object: 'column "public"."Small 5"."big_id"',
+      after: `INSERT INTO "Small 5" (id, note) VALUES (${FREE_ID + 1}, 'after')`,
+      undo: 'ALTER TABLE "Small 5" RENAME refers_to TO big_id',
+    },
+    {
+      what: 'a column of another type',
+      ddl: 'ALTER TABLE "Small 5" ALTER note TYPE varchar(90)',
+      object: 'column "public"."Small 5"."note"',
+      after: `INSERT INTO "Small 5" (id, note) VALUES (${FREE_ID + 2}, 'after')`,
+      undo: 'ALTER TABLE "Small 5" ALTER note TYPE text',
+    },
+    {
+      what: 'a renamed table',
+      ddl: 'ALTER TABLE "Small 5" RENAME TO "Small five"',
+      object: 'table "public"."Small 5"',
+      after: `INSERT INTO "Small five" (id, note) VALUES (${FREE_ID + 3}, 'after')`,
+      undo: 'ALTER TABLE "Small five" RENAME TO "Small 5"',
+    },
+    {
+      what: 'a dropped table',
+      ddl: 'DROP TABLE "Small 5"',
+      object: 'table "public"."Small 5"',
+      after: '',
+      undo: 'CREATE TABLE "Small 5" (id int PRIMARY KEY, big_id bigint REFERENCES big, note text); CREATE INDEX ON "Small 5" (note)',
+    },
+  ])('by $what is named, keeps from the cutover, and is gone on with', async (change) => {
+    const migration = await startReady();
+    const { handle } = migration;
+    const row = 'UPDATE "Small 5" SET note = note WHERE id = 50';
+    await alter(SOURCE, `BEGIN; ${row}; ${change.ddl}; ${change.after}; COMMIT`);
+    const { drift } = await untilLive(handle, 'drift', (live) => live.drift.length > 0);
+    expect(drift.map(({ object }) => object)).toContain(change.object);
+    const { cutover } = await cutOver(handle);
+    expect(cutover?.state).toBe('CalledOff');
+    expect(['SchemaDrift', 'CutoverRefused']).toContain(cutover?.failure?.code);
+    expect(cutover?.fencedAt).toBeUndefined();
+
+    await alter(TARGET, change.ddl);
+    await acceptDrift(migration);
+    const { stoppedTables } = await untilLive(handle, 'no drift', (live) => live.drift.length === 0);
+    for (const { table } of stoppedTables) {
+      await handle.executeUpdate<unknown, [RecopyRequest]>(RECOPY_UPDATE, { args: [{ table }] });
+    }
+    await untilCutOver(handle);
+    await expectReleased(shop, migration, [SOURCE, TARGET]);
+    await clearSource(SOURCE, shop.database);
+    await alter(SOURCE, change.undo);
+  });
 
   itInAll('by a new table is named, and keeps from the cutover until that is dropped again', async () => {
     const migration = await startReady();

@@ -43,7 +43,7 @@ function startIntruder(): Writers {
     sessions: 1,
     interval: 50,
     transaction: (_session, turn) => `
-      BEGIN READ WRITE;
+      ${turn % 2 === 0 ? 'BEGIN READ WRITE' : 'BEGIN; SET transaction_read_only = off'};
       UPDATE "Small 12" SET note = 'intruder ${turn}' WHERE id = ${11 + (turn % 100)};
       COMMIT`,
   });

@@ -7,6 +7,7 @@ import {
   cutOver,
   expectReleased,
   isFenced,
+  untilCutOver,
   untilLive,
   untilReplication,
   useOnlineMigrations,
@@ -84,6 +85,51 @@ describe('what happens right before the fence', () => {
     });
     expect(unpublished.cutover).toMatchObject({ state: 'CalledOff', failure: { code: 'SchemaDrift' } });
     expect(unpublished.cutover?.failure?.sentence).toMatch(/"Small 4".*publication/);
+  });
+});
+
+describe('a difference that is found behind the fence', () => {
+  itInAll('calls the cutover off and lifts the fence, until it is mended', async () => {
+    const migration = await start();
+    const { handle, writer } = migration;
+    shop.startWorker(migration.request.pool);
+    await untilReplication(handle, 'ReadyForCutover');
+
+    const another = await cutOverWith(handle, async () => {
+      await run(SOURCE, `UPDATE big SET body = 'changed last' WHERE id = 7`);
+      await eventually('the last change is applied', async () => {
+        const { rowCount } = await withSession(TARGET, shop.database, (client) =>
+          client.query(`SELECT FROM big WHERE id = 7 AND body = 'changed last'`),
+        );
+        return rowCount === 1;
+      });
+      await run(TARGET, `UPDATE big SET body = 'by hand' WHERE id = 7`);
+    });
+    expect(another.cutover).toMatchObject({ state: 'CalledOff', failure: { code: 'DifferenceFound' } });
+    expect(another.cutover?.failure?.sentence).toMatch(/"public"\."big"/);
+    expect(another.cutover?.fencedAt).toBeDefined();
+    expect(await isFenced(SOURCE, shop.database)).toBe(false);
+    const before = writer.committed;
+    await eventually('the application writes', () => Promise.resolve(writer.committed > before));
+    await untilReplication(handle, 'ReadyForCutover');
+    await handle.executeUpdate<unknown, [RecopyRequest]>(RECOPY_UPDATE, { args: [{ table: 'big' }] });
+    await untilReplication(handle, 'ReadyForCutover');
+
+    const redefined = await cutOverWith(handle, () =>
+      run(
+        TARGET,
+        `CREATE OR REPLACE FUNCTION touch() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END'`,
+      ),
+    );
+    expect(redefined.cutover).toMatchObject({ state: 'CalledOff', failure: { code: 'DifferenceFound' } });
+    expect(redefined.cutover?.failure?.sentence).toMatch(/touch/);
+    expect(await isFenced(SOURCE, shop.database)).toBe(false);
+    const { rows } = await withSession(SOURCE, shop.database, (client) =>
+      client.query<{ ddl: string }>(`SELECT pg_get_functiondef('touch'::regproc) AS ddl`),
+    );
+    await run(TARGET, rows[0]?.ddl ?? '');
+    await untilCutOver(handle);
+    await expectReleased(shop, migration, [SOURCE, TARGET]);
   });
 });
 

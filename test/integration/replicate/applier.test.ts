@@ -1,5 +1,6 @@
 import type { Client } from 'pg';
 import type { Major } from '../../support/servers';
+import { parseLsn } from '../../../postgres/replicate/lsn';
 import { eventually } from '../../support/eventually';
 import { progressLog, ReplicationFixture } from './applier-fixture';
 
@@ -143,7 +144,7 @@ it('keeps and reports what the watch finds, and survives its failure', async () 
   }
 });
 
-it('moves the slot of a quiet database on while others write', async () => {
+it('moves the slot of a quiet database on while others write, so that no WAL is kept for it', async () => {
   const fixture = await ReplicationFixture.create(15, 17, 'CREATE TABLE t (id int PRIMARY KEY)');
   const other = await fixture.session('source', 'postgres');
   try {
@@ -154,6 +155,12 @@ it('moves the slot of a quiet database on while others write', async () => {
       async () => (await fixture.confirmedLsn()) === (await fixture.ledgerLsn()),
     );
     const before = (await fixture.confirmedLsn()) ?? 0n;
+    const keptFrom = async () => {
+      const { rows } = await other.query<{ lsn: string }>(
+        `SELECT restart_lsn::text AS lsn FROM pg_replication_slots WHERE database = '${fixture.database}'`,
+      );
+      return parseLsn(rows[0]?.lsn ?? '0/0');
+    };
     for (let i = 0; i < 100; i++) {
       await other.query(`SELECT pg_logical_emit_message(false, 'another', repeat('x', 1000))`);
     }
@@ -162,6 +169,12 @@ it('moves the slot of a quiet database on while others write', async () => {
       async () => ((await fixture.confirmedLsn()) ?? 0n) > before + 100_000n,
       { timeout: 25_000 },
     );
+    // which running transactions there were is in the WAL from then on, and the slot can begin there
+    await other.query('CHECKPOINT');
+    await other.query(`SELECT pg_logical_emit_message(false, 'another', 'x')`);
+    await eventually('the WAL before it to be let go', async () => (await keptFrom()) > before, {
+      timeout: 25_000,
+    });
     await applier.stop();
   } finally {
     await other.end();

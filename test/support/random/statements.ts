@@ -19,7 +19,7 @@ const KEYS = 400;
 /** A key that none names. */
 const ELSEWHERE = 401;
 /** More than the applier takes at a time. */
-const HUGE = 3_000;
+const HUGE = 12_000;
 
 const STATEMENTS = {
   insert: (t, n, m) => `INSERT INTO ${t.name} (${t.columns}) VALUES (${t.row(n, m, m)})`,

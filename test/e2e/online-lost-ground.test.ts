@@ -25,8 +25,11 @@ import {
 import { untilCaughtUp } from '../support/outages';
 import { createOwnServer } from '../support/own-server';
 import { useServerAt, withSession } from '../support/servers';
+import { standbyOf } from '../support/standby';
+import { TcpProxy } from '../support/tcp-proxy';
 
 const SIDES = { source: 15, target: 17 } as const;
+const SETTINGS = { fsync: false, wal_level: 'logical', max_connections: 100 };
 
 const copyDirectory = promisify(execFile);
 
@@ -36,11 +39,10 @@ let directory: string;
 beforeAll(async () => {
   directory = await serversDirectory(`online-lost-ground-${process.pid}`);
   for (const side of ['source', 'target'] as const) {
-    const settings = { fsync: false, wal_level: 'logical', max_connections: 100 };
     servers[side] = await createOwnServer({
       major: SIDES[side],
       directory: join(directory, side),
-      settings,
+      settings: SETTINGS,
     });
     await servers[side].start();
     useServerAt(SIDES[side], servers[side].port);
@@ -120,5 +122,37 @@ describe('a slot whose WAL the source has removed', () => {
       return rows[0]?.is === 'lost';
     });
     await expectStoppedUntilRecopied(online, 'SlotLost');
+  });
+});
+
+describe('a source that fails over', () => {
+  itInAll('to a standby without the slot is gone on with there, when everything is copied anew', async () => {
+    const primary = servers.source;
+    const standby = await standbyOf(primary, {
+      major: SIDES.source,
+      directory: join(directory, 'standby'),
+      settings: SETTINGS,
+    });
+    const proxy = await TcpProxy.start(primary);
+    try {
+      useServerAt(SIDES.source, proxy.port);
+      const online = await startReady();
+      await untilCaughtUp(online, SIDES);
+      proxy.cut();
+      // sends all to the standby first
+      await primary.stop();
+      useServerAt(SIDES.source, standby.port);
+      await withSession(SIDES.source, 'postgres', (client) => client.query('SELECT pg_promote()'));
+      proxy.leadTo(standby);
+      proxy.reopen();
+      useServerAt(SIDES.source, proxy.port);
+      await expectStoppedUntilRecopied(online, 'SlotLost');
+    } finally {
+      await proxy.close();
+      // what is done after the test is done there
+      servers.source = standby;
+      useServerAt(SIDES.source, standby.port);
+      await primary.remove();
+    }
   });
 });

@@ -19,7 +19,7 @@ export class TcpProxy {
 
   private constructor(
     private readonly listener: Server,
-    private readonly target: { host: string; port: number },
+    private target: { host: string; port: number },
   ) {
     listener.on('connection', (client) => this.accept(client));
   }
@@ -44,6 +44,11 @@ export class TcpProxy {
   stall(): void {
     this.state = 'stalled';
     for (const link of this.links) link.dead = true;
+  }
+
+  /** New connections go to another server, as a name does after a failover. */
+  leadTo(target: { host: string; port: number }): void {
+    this.target = target;
   }
 
   /** New connections get through again; those that were stalled stay dead. */

@@ -5,6 +5,7 @@ import type { PostgresServer } from '../../../embedded';
 import { runAs, serverUser } from '../../../embedded/server-user';
 import { eventually } from '../../support/eventually';
 import { createOwnServer } from '../../support/own-server';
+import { standbyOf } from '../../support/standby';
 import { dropTestDatabase, testAddress, useServerAt, withSession } from '../../support/servers';
 import { ReplicationFixture } from './applier-fixture';
 
@@ -24,7 +25,8 @@ beforeEach(async () => {
   chmodSync(root, 0o711);
   primary = await createOwnServer({ major: SOURCE, directory: join(root, 'primary'), settings: SETTINGS });
   await primary.start();
-  standby = await standbyOf(primary);
+  const directory = join(root, 'standby');
+  standby = await standbyOf(primary, { major: SOURCE, directory, settings: SETTINGS });
   sourceIs(primary);
   fixture = await ReplicationFixture.create(SOURCE, TARGET, TABLES);
 });
@@ -36,27 +38,6 @@ afterEach(async () => {
   for (const server of [primary, standby]) await server.remove();
   rmSync(root, { recursive: true, force: true });
 });
-
-async function standbyOf({ binaries, host, port }: PostgresServer): Promise<PostgresServer> {
-  const server = await createOwnServer({
-    major: SOURCE,
-    directory: join(root, 'standby'),
-    settings: SETTINGS,
-  });
-  rmSync(join(server.directory, 'data'), { recursive: true });
-  await runAs(await serverUser(), join(binaries.directory, 'pg_basebackup'), [
-    ...['--host', host, '--port', String(port), '--username', 'postgres'],
-    ...[
-      '--pgdata',
-      join(server.directory, 'data'),
-      '--write-recovery-conf',
-      '--checkpoint=fast',
-      '--no-sync',
-    ],
-  ]);
-  await server.start();
-  return server;
-}
 
 /** What the name of the source leads to. */
 function sourceIs({ port }: PostgresServer): void {

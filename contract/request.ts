@@ -41,7 +41,10 @@ export interface ServerAddress {
 export interface Concurrency {
   /** Databases loaded at the same time. Default 2, less where too few connections are free. */
   databasesAtOnce: number;
-  /** Copies (parts or groups) in flight per database. Default 2 for each CPU, 2 to 8; 4 where those are not known. */
+  /**
+   * Copies (parts or groups) in flight per database. Default 2 for each CPU of the smaller server, 2 to 8; a server whose CPUs are
+   * not known counts as one of 2. Half as many where other servers receive the target's WAL.
+   */
   copiesAtOnce: number;
   /** Index and constraint builds in flight per database. Default 1 for 2 CPUs of the target, 2 to 4. */
   indexesAtOnce: number;

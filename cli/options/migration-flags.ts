@@ -110,7 +110,11 @@ export function addMigrationFlags(command: Command): Command {
       new Option('--pool <name>', 'the workers that serve it (default: "default")').env('FLEXLIFT_POOL'),
     )
     .option('--databases-at-once <n>', 'databases loaded at a time (default: 2)', parseCount)
-    .option('--copies <n>', 'copies at a time per database (default: 2 per CPU)', parseCount)
+    .option(
+      '--copies <n>',
+      'copies at a time per database (default: 2 per CPU, half where the target has standbys)',
+      parseCount,
+    )
     .option('--indexes <n>', 'index builds at a time per database (default: by the CPUs)', parseCount)
     .option('--part-size <size>', 'cut larger tables into parts of this size (default: 4GB)', parseSize)
     .option('--group-size <size>', 'copy small tables together up to this size (default: 256MB)', parseSize)

@@ -53,41 +53,38 @@ async function phaseOf(handle: MigrationHandle): Promise<Phase | undefined> {
   return databases[0]?.phase;
 }
 
-itInAll(
-  'a foreign key of a table whose deletes are not in the stream waits for the cutover and stops nothing',
-  async () => {
-    // what is in one group shares a transaction
-    const migration = await start({ limits: { ...DEFAULT_LIMITS, groupTables: 1 } });
-    const { handle, request } = migration;
-    shop.startWorker(request.pool);
-    await eventually('the schema', async () => {
-      const [name] = await namesOnTarget(`SELECT to_regclass('last_copied') AS name`).catch(() => []);
-      return typeof name === 'string';
-    });
-    await withSession(TARGET, shop.database, async (client) => {
-      await client.query('BEGIN; LOCK TABLE last_copied IN SHARE MODE');
-      await eventually('the copies', isCopied);
-      for (const table of ['keyless', 'unlogged', 'keyed']) {
-        await run(SOURCE, `DELETE FROM ${table} WHERE owner_id <= 500`);
-      }
-      await run(SOURCE, 'DELETE FROM owner WHERE id <= 500');
-      expect(await phaseOf(handle)).toBe('Load');
-      await client.query('ROLLBACK');
-    });
+it('a foreign key of a table whose deletes are not in the stream waits for the cutover and stops nothing', async () => {
+  // what is in one group shares a transaction
+  const migration = await start({ limits: { ...DEFAULT_LIMITS, groupTables: 1 } });
+  const { handle, request } = migration;
+  shop.startWorker(request.pool);
+  await eventually('the schema', async () => {
+    const [name] = await namesOnTarget(`SELECT to_regclass('last_copied') AS name`).catch(() => []);
+    return typeof name === 'string';
+  });
+  await withSession(TARGET, shop.database, async (client) => {
+    await client.query('BEGIN; LOCK TABLE last_copied IN SHARE MODE');
+    await eventually('the copies', isCopied);
+    for (const table of ['keyless', 'unlogged', 'keyed']) {
+      await run(SOURCE, `DELETE FROM ${table} WHERE owner_id <= 500`);
+    }
+    await run(SOURCE, 'DELETE FROM owner WHERE id <= 500');
+    expect(await phaseOf(handle)).toBe('Load');
+    await client.query('ROLLBACK');
+  });
 
-    await untilReplication(handle, 'ReadyForCutover');
-    expect(await foreignKeys()).toEqual(['keyed_owner_id_fkey']);
-    const { databases } = await handle.query<MigrationStatus>(STATUS_QUERY);
-    expect(databases[0]?.replication?.waitingForeignKeys).toBe(2);
-    await untilCutOver(handle);
-    await expectReleased(shop, migration, [SOURCE, TARGET]);
-    expect(await foreignKeys()).toEqual([
-      'keyed_owner_id_fkey',
-      'keyless_owner_id_fkey',
-      'unlogged_owner_id_fkey',
-    ]);
-  },
-);
+  await untilReplication(handle, 'ReadyForCutover');
+  expect(await foreignKeys()).toEqual(['keyed_owner_id_fkey']);
+  const { databases } = await handle.query<MigrationStatus>(STATUS_QUERY);
+  expect(databases[0]?.replication?.waitingForeignKeys).toBe(2);
+  await untilCutOver(handle);
+  await expectReleased(shop, migration, [SOURCE, TARGET]);
+  expect(await foreignKeys()).toEqual([
+    'keyed_owner_id_fkey',
+    'keyless_owner_id_fkey',
+    'unlogged_owner_id_fkey',
+  ]);
+});
 
 itInAll('a foreign key that is being built keeps nobody from copying all tables anew', async () => {
   const migration = await start();

@@ -9,11 +9,14 @@ import {
   type ColumnDescription,
 } from '../compare';
 import { haveEqualRows, type TableChecksum, type TableLoad } from '../ledger';
+import { definitionMarks } from './definition-marks';
 import type { ProofSessions, ProofSide } from './proof-sessions';
 import { whileYielding } from './yield-to-waiters';
 
 export interface SnapshotComparison {
   source: TableChecksum;
+  /** Of the source's table, see {@link definitionMarks}. */
+  mark: string;
   /** Absent: equal. */
   difference?: Difference;
 }
@@ -56,10 +59,12 @@ async function compare(
     checksum(reader, table, columns, signal),
   );
   if (there === undefined || here === undefined) return 'undecided';
-  if (haveEqualRows(there, here)) return { source: there };
+  const mark = (await definitionMarks(source.reader, [table.oid])).get(table.oid);
+  if (mark === undefined) return 'undecided';
+  if (haveEqualRows(there, here)) return { source: there, mark };
   const sides = { source: source.reader, target: target.reader };
   const found = await firstDifferencesInside({ ...sides, table, condition, signal });
-  return { source: there, difference: differenceOfTable(table, there, here, differingKeys(found)) };
+  return { source: there, mark, difference: differenceOfTable(table, there, here, differingKeys(found)) };
 }
 
 /** @returns `undefined` where the snapshot is older than the table's present file */

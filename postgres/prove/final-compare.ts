@@ -12,6 +12,7 @@ import { quoteQualified } from '../connect';
 import { haveEqualRows, saveComparisons, type FoundChecksums, type LedgerIdentity } from '../ledger';
 import { changedKeys } from './changed-keys';
 import { compareChangedRows, type ChangedRowsComparison } from './changed-rows';
+import { definitionMarks } from './definition-marks';
 import { comparisonKind } from './final-compare-plan';
 import { readIdentityKey } from './identity-key';
 import { tableStandings, type TableStanding } from './table-standings';
@@ -34,7 +35,8 @@ interface Comparison extends FoundChecksums {
 }
 
 /**
- * The last comparison before the release: of a table with a proof what changed since, of every other one all rows. So it
+ * The last comparison before the release: of a table with a proof what changed since, of every other one, and of one whose
+ * definition was touched since, all rows. So it
  * lasts as long as the changes are many, not as the data is large. What it does not see: a row of a proven table that
  * somebody other than the applier changed on the target since the proof, and that the source did not change.
  *
@@ -44,10 +46,13 @@ interface Comparison extends FoundChecksums {
  * @throws FlexliftError StatementRejected where a table or a column is missing on a side
  */
 export async function finalCompare(args: FinalCompareArguments): Promise<Difference[]> {
-  const { target, identity, signal } = args;
+  const { source, target, identity, signal } = args;
   const comparisons: Comparison[] = [];
-  for (const table of await tableStandings(target, args.tableOids)) {
+  const marks = await definitionMarks(source, args.tableOids);
+  for (const standing of await tableStandings(target, args.tableOids)) {
     signal.throwIfAborted();
+    const isAsProven = standing.proof?.mark === marks.get(standing.oid);
+    const table = isAsProven ? standing : { ...standing, proof: undefined };
     comparisons.push(provenComparison(table) ?? (await readAndCompare(args, table)));
   }
   await saveComparisons(target, identity, comparisons);

@@ -78,6 +78,7 @@ async function proveUnderSnapshots(
         table: table.oid,
         lsn,
         checksum: found.source,
+        mark: found.mark,
       });
     } else if (
       await stopDiffering(ledger, args.identity, { table: table.oid, lsn, failure: differs(table) })

@@ -15,10 +15,10 @@ const STILL_STANDS = `stream_state = 'applied' AND COALESCE(copy_lsn <= $2, true
 export async function recordProof(
   ledger: Client,
   identity: LedgerIdentity,
-  proof: { table: number; lsn: Lsn; checksum: TableChecksum },
+  proof: { table: number; lsn: Lsn; checksum: TableChecksum; mark: string },
 ): Promise<0 | 1> {
   return await withLedger(ledger, identity, async () => {
-    const { table, lsn, checksum } = proof;
+    const { table, lsn, checksum, mark } = proof;
     const { rowCount } = await ledger.query(
       `INSERT INTO flexlift.proof (table_oid, lsn, rows, checksum)
        SELECT table_oid, $2, $3, $4 FROM flexlift.table_load WHERE table_oid = $1 AND ${STILL_STANDS} FOR SHARE
@@ -27,6 +27,11 @@ export async function recordProof(
       [table, formatLsn(lsn), checksum.rows, checksum.checksum],
     );
     if (rowCount === 0) return 0;
+    await ledger.query(
+      `INSERT INTO flexlift.step (kind, key, detail) VALUES ('proven', $1, $2)
+           ON CONFLICT (kind, key) DO UPDATE SET detail = EXCLUDED.detail`,
+      [String(table), JSON.stringify(mark)],
+    );
     await ledger.query('DELETE FROM flexlift.changed_rows WHERE table_oid = $1 AND lsn <= $2', [
       table,
       formatLsn(lsn),

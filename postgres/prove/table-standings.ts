@@ -14,13 +14,22 @@ const CHANGES_SINCE = `
    WHERE $1::oid[] IS NULL OR r.table_oid = ANY ($1::oid[])
    GROUP BY r.table_oid`;
 
+export interface Proof {
+  /** A bigint as text, as is the checksum. */
+  rows: string;
+  checksum: string;
+  ageMilliseconds: number;
+  /** Of the source's table when it was proven, see `definitionMarks`. */
+  mark?: string;
+}
+
 /** How a table stands: with its proof, if it has one, and what changed since. */
 export interface TableStanding extends TableLoad {
   identity: 'key' | 'full' | 'append' | 'late';
   group?: number;
   bytes: number;
   isApplied: boolean;
-  proof?: { rows: string; checksum: string; ageMilliseconds: number };
+  proof?: Proof;
   /** How many keys the ledger names, at most; `unknown`: it cannot name them all. */
   changes: number | 'unknown';
 }
@@ -37,6 +46,7 @@ interface StandingRow {
   proof_rows: string | null;
   proof_checksum: string | null;
   age: number | null;
+  mark: string | null;
   keys: string | null;
   unknown: boolean | null;
 }
@@ -47,9 +57,10 @@ export async function tableStandings(target: Client, tableOids?: number[]): Prom
     `SELECT t.table_oid, t.schema_name, t.table_name, t.copy_condition, t.identity, t.group_number, t.estimated_bytes,
             t.stream_state = 'applied' AS applied, p.rows AS proof_rows, p.checksum AS proof_checksum,
             pg_catalog.date_part('epoch', pg_catalog.clock_timestamp() - p.proven_at) * 1000 AS age,
-            c.keys, c.unknown
+            s.detail AS mark, c.keys, c.unknown
        FROM flexlift.table_load t
        LEFT JOIN flexlift.proof p ON ${IS_PROOF_OF}
+       LEFT JOIN flexlift.step s ON s.kind = 'proven' AND s.key = t.table_oid::pg_catalog.text
        LEFT JOIN (${CHANGES_SINCE}) c ON c.table_oid = t.table_oid
       WHERE $1::oid[] IS NULL OR t.table_oid = ANY ($1::oid[])
       ORDER BY t.estimated_bytes DESC, t.table_oid`,
@@ -59,7 +70,7 @@ export async function tableStandings(target: Client, tableOids?: number[]): Prom
 }
 
 function standingOf(row: StandingRow): TableStanding {
-  const { proof_rows, proof_checksum, age } = row;
+  const { proof_rows, proof_checksum, age, mark } = row;
   return {
     oid: row.table_oid,
     schema: row.schema_name,
@@ -72,7 +83,12 @@ function standingOf(row: StandingRow): TableStanding {
     proof:
       proof_rows === null || proof_checksum === null
         ? undefined
-        : { rows: proof_rows, checksum: proof_checksum, ageMilliseconds: age ?? 0 },
+        : {
+            rows: proof_rows,
+            checksum: proof_checksum,
+            ageMilliseconds: age ?? 0,
+            mark: mark ?? undefined,
+          },
     changes: row.unknown === true ? 'unknown' : Number(row.keys ?? 0),
   };
 }

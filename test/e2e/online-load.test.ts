@@ -1,7 +1,7 @@
 import { DEFAULT_LIMITS } from '../../contract';
 import { itInAll } from '../support/all';
 import { eventually } from '../support/eventually';
-import { untilReplication, useOnlineMigrations } from '../support/online';
+import { expectReleased, untilCutOver, untilReplication, useOnlineMigrations } from '../support/online';
 import { withSession } from '../support/servers';
 
 const SOURCE = 14;
@@ -68,3 +68,19 @@ itInAll('a keeper that dies between two parts of its table costs one more copy o
     before.filter(({ copies }) => copies === 1).length + 1,
   );
 });
+
+// the last one leaves nothing to copy
+itInAll.each(['VACUUM FULL big', 'CLUSTER big USING big_pkey', 'TRUNCATE big CASCADE'])(
+  '%s in the middle of the copy waits for its end, and all ends equal',
+  async (statement) => {
+    const online = await start({ limits: { ...DEFAULT_LIMITS, partBytes: TINY_PARTS, copiesAtOnce: 1 } });
+    shop.startWorker(online.request.pool);
+    await untilUnderWay();
+    expect((await partsOfBig()).some(({ copies }) => copies === 0)).toBe(true);
+    await withSession(SOURCE, shop.database, (client) => client.query(statement));
+    expect(new Set((await partsOfBig()).map(({ copies }) => copies))).toEqual(new Set([1]));
+    await untilReplication(online.handle, 'ReadyForCutover');
+    await untilCutOver(online.handle);
+    await expectReleased(shop, online, [SOURCE, TARGET]);
+  },
+);

@@ -108,8 +108,8 @@ describe('a slot whose WAL the source has removed', () => {
     await onSource('SELECT pg_reload_conf()');
     const { retainedLimitBytes } = await untilLive(
       online.handle,
-      'the limit is known',
-      (live) => live.retainedLimitBytes !== undefined,
+      'the limit is known, and when it will be reached',
+      ({ retainedLimitBytes: limit, secondsToLimit }) => limit !== undefined && secondsToLimit !== undefined,
     );
     expect(retainedLimitBytes).toBe(48 * 1024 ** 2);
     await eventually('the WAL is removed', async () => {

@@ -91,11 +91,15 @@ async function followTables(target: Client, tables: SourceTable[]): Promise<void
   for (const name of ['proof', 'changed_rows', 'spool', 'part', 'table_load']) {
     await target.query(`DELETE FROM flexlift.${name} WHERE table_oid <> ALL ($1::oid[])`, [oids]);
   }
+  // its proof is one of a table with another name, and a like one may have that now
   await target.query(
-    `UPDATE flexlift.table_load t SET schema_name = s.schema_name, table_name = s.table_name
+    `WITH renamed AS (
+     UPDATE flexlift.table_load t SET schema_name = s.schema_name, table_name = s.table_name
        FROM ROWS FROM (pg_catalog.unnest($1::oid[]), pg_catalog.unnest($2::text[]), pg_catalog.unnest($3::text[]))
             AS s(table_oid, schema_name, table_name)
-      WHERE t.table_oid = s.table_oid AND (t.schema_name, t.table_name) <> (s.schema_name, s.table_name)`,
+      WHERE t.table_oid = s.table_oid AND (t.schema_name, t.table_name) <> (s.schema_name, s.table_name)
+     RETURNING t.table_oid)
+     DELETE FROM flexlift.proof WHERE table_oid IN (SELECT table_oid FROM renamed)`,
     [oids, tables.map(({ schema }) => schema), tables.map(({ name }) => name)],
   );
 }
@@ -111,7 +115,13 @@ async function forgetProofs(target: Client, drifted: string[] | undefined): Prom
   );
   const touched = rows.filter(({ schema_name, table_name }) => {
     const name = quoteQualified(schema_name, table_name);
-    return drifted.some((object) => object === `table ${name}` || object.startsWith(`column ${name}."`));
+    // by another key the rows that changed are not found
+    return drifted.some(
+      (object) =>
+        object === `table ${name}` ||
+        object.startsWith(`column ${name}."`) ||
+        (object.startsWith('constraint ') && object.endsWith(` on ${name}`)),
+    );
   });
   await target.query('DELETE FROM flexlift.proof WHERE table_oid = ANY ($1::oid[])', [
     touched.map((row) => row.table_oid),

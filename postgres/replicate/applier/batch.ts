@@ -106,7 +106,7 @@ async function writePieces(
     target,
     tables: targetTables,
     changes: apply,
-    identityOf: identities(tables),
+    loaded: loadedTables(tables),
     isNoted: (oid) => states.get(oid)?.keysNoted === true,
     isContinued,
     signal,
@@ -115,13 +115,11 @@ async function writePieces(
   return addCounts({ ...NO_CHANGES, transactions }, written);
 }
 
-export function identities(
-  tables: ReadonlyMap<number, StreamTable>,
-): (oid: number) => StreamTable['identity'] {
+export function loadedTables(tables: ReadonlyMap<number, StreamTable>): (oid: number) => StreamTable {
   return (oid) => {
     const table = tables.get(oid);
     if (table === undefined) throw new Error(`the ledger knows no table with oid ${oid}`);
-    return table.identity;
+    return table;
   };
 }
 

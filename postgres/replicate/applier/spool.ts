@@ -4,7 +4,7 @@ import { IS_UNCOPIED, remainingLoad, unfinishedTablesOfGroup, withLedger } from 
 import { writeChanges } from '../apply';
 import { formatLsn, parseLsn, type Lsn } from '../lsn';
 import { PgoutputDecoder, type Change, type Relation } from '../pgoutput';
-import { identities, type BatchWriter } from './batch';
+import { loadedTables, type BatchWriter } from './batch';
 import type { SpooledChange } from './change-routing';
 import { ChangedRows } from './changed-rows';
 import { checkDeferredConstraints } from './deferred-constraints';
@@ -93,7 +93,7 @@ export async function applySpooled(
       target,
       tables: targetTables,
       changes,
-      identityOf: identities(tables),
+      loaded: loadedTables(tables),
       isNoted: () => state.keysNoted,
       isContinued: false,
       signal,

@@ -3,6 +3,13 @@ import type { Statement } from './pipeline';
 
 export type AppliedIdentity = Exclude<StreamIdentity, 'late'>;
 
+/** What the ledger knows of a table of the source. */
+export interface LoadedTable {
+  /** Its rows are on the target under it; quoted, schema-qualified. */
+  name: string;
+  identity: AppliedIdentity;
+}
+
 /** A column as its values are written; all names are quoted. */
 export interface TargetColumn {
   name: string;

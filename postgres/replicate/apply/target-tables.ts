@@ -3,7 +3,14 @@ import { quoteIdentifier, quoteQualified } from '../../connect';
 import type { Relation, RelationColumn } from '../pgoutput';
 import { driftedTable } from './change-rejection';
 import { readTables, type CatalogColumn, type CatalogIndexColumn, type CatalogTable } from './target-catalog';
-import type { BulkForm, ColumnEquality, AppliedIdentity, TargetColumn, TargetTable } from './target-table';
+import type {
+  AppliedIdentity,
+  BulkForm,
+  ColumnEquality,
+  LoadedTable,
+  TargetColumn,
+  TargetTable,
+} from './target-table';
 
 /** Oids below are given by hand, the same in every major; above they are given by initdb and the database. */
 const FIRST_UNSTABLE_OID = 10_000;
@@ -19,20 +26,24 @@ export class TargetTables {
    * Looks tables up once for each of their Relation messages.
    *
    * @throws ChangeRejection SchemaDrift where the target lacks the table, a column or the identity's index, or where a
-   * column is of another type
+   * column is of another type, or where the source's has another name than when it was copied
    */
   async describe(
     relations: Relation[],
-    identityOf: (sourceOid: number) => AppliedIdentity,
+    loaded: (sourceOid: number) => LoadedTable,
   ): Promise<Map<Relation, TargetTable>> {
-    const isNew = (relation: Relation) => this.known.get(relation)?.identity !== identityOf(relation.oid);
+    const isNew = (relation: Relation) =>
+      this.known.get(relation)?.identity !== loaded(relation.oid).identity;
     const asked = relations.filter(isNew);
     const found = asked.length === 0 ? [] : await readTables(this.target, asked);
     for (const [index, relation] of asked.entries()) {
-      const name = quoteQualified(relation.schema, relation.name);
+      const { name, identity } = loaded(relation.oid);
+      const present = quoteQualified(relation.schema, relation.name);
+      // another table may be under that name on the target
+      if (present !== name) throw driftedTable(relation, name, `The source's table is called ${present}.`);
       const table = found[index];
       if (table === undefined) throw driftedTable(relation, name, 'The table is missing on the target.');
-      this.known.set(relation, describeTable(relation, identityOf(relation.oid), name, table));
+      this.known.set(relation, describeTable(relation, identity, name, table));
     }
     return new Map(
       relations.flatMap((relation) => {

@@ -4,7 +4,7 @@ import { relationsIn, type Change, type Relation, type Truncate } from '../pgout
 import { ChangedKeys } from './changed-keys';
 import { Pipeline, StatementFailure } from './pipeline';
 import { deleteAllStatement, truncateStatement } from './statements';
-import type { AppliedIdentity, TargetTable } from './target-table';
+import type { LoadedTable, TargetTable } from './target-table';
 import type { TargetTables } from './target-tables';
 import { tableWriter, type TableWriter } from './table-writer';
 import { Treatment } from './treatment';
@@ -16,7 +16,7 @@ export interface WriteArguments {
   /** In the source's order. */
   changes: Change[];
   /** By oid on the source. */
-  identityOf: (sourceOid: number) => AppliedIdentity;
+  loaded: (sourceOid: number) => LoadedTable;
   /** By oid on the source: the keys of its changed rows are wanted. */
   isNoted: (sourceOid: number) => boolean;
   /** Something was written in this transaction before. */
@@ -51,7 +51,7 @@ export interface Written {
 export async function writeChanges(args: WriteArguments): Promise<Written> {
   const { target, changes, signal } = args;
   // before anything is sent, for the questions to the catalog cannot be asked in between
-  const known = await args.tables.describe([...relationsIn(changes)], args.identityOf);
+  const known = await args.tables.describe([...relationsIn(changes)], args.loaded);
   const treatment = new Treatment(target);
   const rawBytes = await args.tables.takesRawBytes();
   for (;;) {

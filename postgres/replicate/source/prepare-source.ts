@@ -118,7 +118,7 @@ async function checkStanding(client: Client, args: PrepareSource, slot: string):
   if (state === undefined) throw lost(`The replication slot ${slot} is gone from the source.`);
   if (state.lost) throw lost(`The source has removed WAL that the replication slot ${slot} needs.`);
   if (await areStanding(client, args.migrationId, major)) return;
-  throw lost('The publications of this migration are gone from the source.');
+  throw lost('The publications of this migration are gone from the source, or were altered.');
 }
 
 async function describe(

@@ -14,7 +14,7 @@ import {
 } from './lock-to-alter';
 import { FIRST_MAJOR_WITH_MESSAGES } from '../pgoutput';
 import { MARKER_TABLE } from './marker';
-import { publishedTables } from './published-tables';
+import { publishedTables, type PublishedTable } from './published-tables';
 import { markerSchema, publicationNames } from './names';
 
 const TABLES_PER_TRANSACTION = 200;
@@ -64,31 +64,41 @@ export async function publishTables(
   }
 }
 
-/** Whether the publications are there, and where messages are not published the marker's table. */
+/** Whether the publications are there as we make them, and where messages are not published the marker's table. */
 export async function areStanding(client: Client, migrationId: string, major: number): Promise<boolean> {
   const { keyed, append } = publicationNames(migrationId);
-  const { rows } = await client.query<{ publications: number; marker: boolean }>(
-    `SELECT (SELECT pg_catalog.count(*)::integer FROM pg_catalog.pg_publication WHERE pubname IN ($1, $2)) AS publications,
-            EXISTS (SELECT FROM pg_catalog.pg_publication_tables
-                     WHERE pubname = $1 AND schemaname = $3 AND tablename = $4) AS marker`,
-    [keyed, append, markerSchema(migrationId), MARKER_TABLE],
+  const { rows } = await client.query<{ publications: number }>(
+    `SELECT pg_catalog.count(*)::integer AS publications FROM pg_catalog.pg_publication p
+      WHERE p.pubname IN ($1, $2) AND p.pubinsert AND p.pubtruncate
+        AND p.pubupdate = (p.pubname = $1) AND p.pubdelete = (p.pubname = $1)
+        AND COALESCE((pg_catalog.to_jsonb(p) ->> 'pubviaroot')::pg_catalog.bool, false) = false`,
+    [keyed, append],
   );
-  const [found] = rows;
-  return found?.publications === 2 && (found.marker || major >= FIRST_MAJOR_WITH_MESSAGES);
+  if (rows[0]?.publications !== 2) return false;
+  return major >= FIRST_MAJOR_WITH_MESSAGES || (await isMarkerPublished(client, migrationId));
+}
+
+async function isMarkerPublished(client: Client, migrationId: string): Promise<boolean> {
+  const { rowCount } = await client.query(
+    `SELECT FROM pg_catalog.pg_publication_tables
+      WHERE pubname = $1 AND schemaname = $2 AND tablename = $3`,
+    [publicationNames(migrationId).keyed, markerSchema(migrationId), MARKER_TABLE],
+  );
+  return rowCount === 1;
 }
 
 function changesOf(
   tables: ClassifiedTable[],
-  published: Map<number, string[]>,
+  published: Map<number, PublishedTable>,
   migrationId: string,
 ): Change[] {
   const { keyed, append } = publicationNames(migrationId);
   const wanted = { key: keyed, full: keyed, append, late: undefined };
   return tables.flatMap((table) => {
     const publication = wanted[table.identity];
-    const present = published.get(table.oid) ?? [];
-    const drop = present.filter((each) => each !== publication);
-    const add = publication !== undefined && !present.includes(publication) ? publication : undefined;
+    const { whole, filtered } = published.get(table.oid) ?? { whole: [], filtered: [] };
+    const drop = [...whole.filter((each) => each !== publication), ...filtered];
+    const add = publication !== undefined && !whole.includes(publication) ? publication : undefined;
     return table.alterIdentity || add !== undefined || drop.length > 0 ? [{ table, add, drop }] : [];
   });
 }
@@ -96,24 +106,37 @@ function changesOf(
 async function createPublications(client: Client, migrationId: string, major: number): Promise<void> {
   const { keyed, append } = publicationNames(migrationId);
   await altering(client, async () => {
-    await createPublication(client, keyed, 'insert, update, delete, truncate');
-    await createPublication(client, append, 'insert, truncate');
+    await createPublication(client, major, { name: keyed, publish: 'insert, update, delete, truncate' });
+    await createPublication(client, major, { name: append, publish: 'insert, truncate' });
     if (major >= FIRST_MAJOR_WITH_MESSAGES) return;
     const schema = quoteIdentifier(markerSchema(migrationId));
     await client.query(`CREATE SCHEMA IF NOT EXISTS ${schema}`);
     await client.query(
       `CREATE TABLE IF NOT EXISTS ${schema}.${MARKER_TABLE} (id pg_catalog.int4 PRIMARY KEY, content pg_catalog.text)`,
     );
+    if (await isMarkerPublished(client, migrationId)) return;
     await client.query(
       `ALTER PUBLICATION ${quoteIdentifier(keyed)} ADD TABLE ONLY ${schema}.${MARKER_TABLE}`,
     );
   });
 }
 
-async function createPublication(client: Client, name: string, publish: string): Promise<void> {
+/** The first major whose publications can take partitions for their root. */
+const FIRST_MAJOR_VIA_ROOT = 13;
+
+/** One that is there and was altered is set right. */
+async function createPublication(
+  client: Client,
+  major: number,
+  { name, publish }: { name: string; publish: string },
+): Promise<void> {
   const { rowCount } = await client.query('SELECT FROM pg_catalog.pg_publication WHERE pubname = $1', [name]);
-  if (rowCount !== 0) return;
-  await client.query(`CREATE PUBLICATION ${quoteIdentifier(name)} WITH (publish = '${publish}')`);
+  const viaRoot = major >= FIRST_MAJOR_VIA_ROOT ? ', publish_via_partition_root = false' : '';
+  const options = `(publish = '${publish}'${viaRoot})`;
+  const publication = `PUBLICATION ${quoteIdentifier(name)}`;
+  await client.query(
+    rowCount === 0 ? `CREATE ${publication} WITH ${options}` : `ALTER ${publication} SET ${options}`,
+  );
 }
 
 async function alterIdentities(args: PublishArguments, changes: Change[]): Promise<void> {

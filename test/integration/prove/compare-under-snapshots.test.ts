@@ -19,6 +19,8 @@ const SCHEMA = `
   CREATE TABLE public.other (id int PRIMARY KEY); INSERT INTO public.other VALUES (1)`;
 
 let databases: { source: string; target: string };
+/** On the source. */
+let oids: Record<string, number>;
 beforeAll(async () => {
   databases = {
     source: await createTestDatabase(MAJORS.source, 'prove_snap'),
@@ -32,6 +34,12 @@ afterAll(async () => {
 beforeEach(async () => {
   await change('source', SCHEMA);
   await change('target', SCHEMA);
+  const { rows } = await connected('source', (client) =>
+    client.query<{ name: string; oid: number }>(
+      `SELECT relname AS name, oid FROM pg_class WHERE relnamespace = 'public'::regnamespace`,
+    ),
+  );
+  oids = Object.fromEntries(rows.map(({ name, oid }) => [name, oid]));
 });
 
 const change = (side: 'source' | 'target', sql: string) =>
@@ -62,8 +70,8 @@ async function underSnapshots(work: (sessions: ProofSessions) => Promise<void>):
   );
 }
 
-const table = (name: string) => ({ oid: 0, schema: 'public', name });
-const EQUAL = { source: expect.any(Object) as object };
+const table = (name: string) => ({ oid: oids[name] ?? 0, schema: 'public', name });
+const EQUAL = { source: expect.any(Object) as object, mark: expect.any(String) as string };
 
 it.each(['source', 'target'] as const)('what is committed on the %s later does not count', (side) =>
   underSnapshots(async (sessions) => {

@@ -230,7 +230,7 @@ describe.each([
         'SELECT table_name FROM flexlift.table_load ORDER BY 1',
       );
       expect(rows.map((row) => row.table_name)).toEqual([`new'`, 't']);
-      expect(await stillProven()).toEqual([`new'`, 't']);
+      expect(await stillProven()).toEqual(['t']);
     });
 
     test('a new table is not accepted, though the target has it: nothing copies its rows', async () => {

@@ -2,6 +2,7 @@ import type { Client } from 'pg';
 import { withConnection } from '../../../postgres/connect';
 import { tableReports } from '../../../postgres/ledger';
 import { finalCompare, planFinalCompare } from '../../../postgres/prove';
+import { definitionMarks } from '../../../postgres/prove/definition-marks';
 import { testEndpoint } from '../../support/servers';
 import { ReplicationFixture } from '../replicate/applier-fixture';
 import { prove } from './proof-fixture';
@@ -41,6 +42,11 @@ async function changedSinceProof(
     `INSERT INTO flexlift.proof (table_oid, lsn, rows, checksum) VALUES ($1, 'FFFF/0', $2, '5')
          ON CONFLICT (table_oid) DO NOTHING`,
     [oid, rows],
+  );
+  const marks = await definitionMarks(fixture.source, [oid]);
+  await fixture.target.query(
+    `INSERT INTO flexlift.step (kind, key, detail) VALUES ('proven', $1, $2) ON CONFLICT (kind, key) DO NOTHING`,
+    [String(oid), JSON.stringify(marks.get(oid))],
   );
   await fixture.target.query(`INSERT INTO flexlift.changed_rows VALUES ($1, 'FFFF/1', $2)`, [
     oid,
@@ -273,5 +279,51 @@ describe.each([
     );
     const { differences } = await compare(fixture, ['public.kept', 'public.unnamed']);
     expect(differences.map(({ keys }) => keys)).toEqual([['id = 3 (differs)'], ['id = 4 (differs)']]);
+  });
+});
+
+describe.each([
+  [11, 15],
+  [15, 17],
+] as const)('what no stream tells of a proven table is found, %i to %i', (source, target) => {
+  let fixture: ReplicationFixture;
+
+  beforeAll(async () => {
+    fixture = await ReplicationFixture.create(
+      source,
+      target,
+      ['cast', 'renewed', 'blue', 'green', 'kept']
+        .map(
+          (name) => `
+            CREATE TABLE public."${name}" (id int PRIMARY KEY, v text, flag int DEFAULT 1);
+            INSERT INTO public."${name}" SELECT n, '${name} ' || n FROM generate_series(1, 100) n;`,
+        )
+        .join(''),
+    );
+    const applier = fixture.run();
+    await fixture.caughtUp();
+    const round = await prove(
+      fixture,
+      ['cast', 'renewed', 'blue', 'green', 'kept'].map((name) => `public.${name}`),
+    );
+    expect(round).toEqual({ proven: 5, differences: [] });
+    await applier.stop();
+  });
+  afterAll(() => fixture.drop());
+
+  test('a rewrite that leaves the definition as it was, and two tables that changed their names', async () => {
+    const before = await compare(fixture);
+    expect(before).toEqual({ differences: [], read: [] });
+    await fixture.source.query(
+      `ALTER TABLE public."cast" ALTER v TYPE text USING upper(v);
+       ALTER TABLE public.renewed DROP flag, ADD flag int DEFAULT 2;
+       ALTER TABLE public.blue RENAME TO x; ALTER TABLE public.green RENAME TO blue; ALTER TABLE public.x RENAME TO green;
+       ANALYZE public.kept`,
+    );
+    await fixture.source.query('VACUUM FULL public.kept');
+    const { differences, read } = await compare(fixture);
+    const names = ['blue', 'cast', 'green', 'renewed'].map((name) => `"public"."${name}"`);
+    expect(differences.map(({ object }) => object).sort()).toEqual(names);
+    expect(read.sort()).toEqual(names.map((name) => `compare ${name}`));
   });
 });

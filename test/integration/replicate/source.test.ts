@@ -177,6 +177,25 @@ describe.each(PAIRS)('a source of %d', (source, target) => {
     ]);
   });
 
+  it('gets publications that were altered set right for a new slot', async () => {
+    await pair.prepare();
+    const { keyed, append } = pair.publications;
+    await pair.sql(`ALTER PUBLICATION ${keyed} SET (publish = 'insert')`);
+    await pair.sql(`ALTER PUBLICATION ${append} SET (publish = 'insert, update, delete, truncate')`);
+    if (source >= 15) {
+      await pair.sql(`ALTER PUBLICATION ${keyed} DROP TABLE single`);
+      await pair.sql(`ALTER PUBLICATION ${keyed} ADD TABLE single WHERE (id > 5)`);
+    }
+    await newSlot(pair.arguments());
+    await pair.sql(
+      `INSERT INTO single VALUES (1, 'x'); UPDATE single SET v = 'y'; UPDATE keyless SET v = 'still allowed'`,
+    );
+    expect((await pair.messages()).map(({ kind }) => kind).filter((kind) => 'IUD'.includes(kind))).toEqual([
+      'I',
+      'U',
+    ]);
+  });
+
   it('is taken away by hand as well', async () => {
     const before = await pair.identities();
     await pair.prepare({ keylessTables: 'full' });

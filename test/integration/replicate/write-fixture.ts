@@ -3,7 +3,7 @@ import type { Client } from 'pg';
 import { quoteLiteral, quoteQualified, withConnection } from '../../../postgres/connect';
 import { checksumTable, describeTable, type ColumnDescription } from '../../../postgres/compare';
 import type { TableChecksum } from '../../../postgres/ledger';
-import { PgoutputDecoder, type Change } from '../../../postgres/replicate/pgoutput';
+import { PgoutputDecoder, relationsIn, type Change } from '../../../postgres/replicate/pgoutput';
 import {
   TargetTables,
   writeChanges,
@@ -33,6 +33,8 @@ export const never: AbortSignal = new AbortController().signal;
 export class WritePair {
   /** By the table's name; `key` where it is not named. */
   identities: Record<string, AppliedIdentity> = {};
+  /** What the ledger calls the only table, where it is not what the source calls it now. */
+  loadedAs?: string;
   private readonly tables: TargetTables;
   private readonly slot = `flexlift_write_${randomBytes(4).toString('hex')}`;
   private readonly decoder = new PgoutputDecoder();
@@ -159,9 +161,13 @@ export class WritePair {
 
   async write(changes: Change[], signal: AbortSignal = never, isContinued = false): Promise<Written> {
     const { target, tables } = this;
-    const identityOf = (oid: number) => this.identities[this.names.get(oid) ?? ''] ?? 'key';
+    const sent = new Map([...relationsIn(changes)].map((relation) => [relation.oid, relation]));
+    const loaded = (oid: number) => ({
+      name: this.loadedAs ?? quoteQualified(sent.get(oid)?.schema ?? '', sent.get(oid)?.name ?? ''),
+      identity: this.identities[this.names.get(oid) ?? ''] ?? 'key',
+    });
     const isNoted = () => true;
-    return await writeChanges({ target, tables, changes, identityOf, isNoted, isContinued, signal });
+    return await writeChanges({ target, tables, changes, loaded, isNoted, isContinued, signal });
   }
 
   async inTransaction<T>(work: () => Promise<T>): Promise<T> {

@@ -346,6 +346,20 @@ test('drift is named', async () => {
   });
 });
 
+test('a table that bears the name of another one now is not written to', async () => {
+  await withTarget(async (pair, rows) => {
+    pair.loadedAs = '"public"."t before"';
+    await expect(pair.write([insert(relation(), 1, 1, 'a')])).rejects.toMatchObject({
+      fields: {
+        code: 'SchemaDrift',
+        sentence: `The source's table is called "public"."t".`,
+        object: '"public"."t before"',
+      },
+    });
+    expect(await rows()).toEqual([]);
+  });
+});
+
 test('a generated column of the target alone is drift too', async () => {
   await withTarget(async (pair) => {
     await expect(pair.write([insert(relation(), 1, 1, 'a')])).rejects.toMatchObject({

@@ -48,8 +48,12 @@ interface Comparison extends FoundChecksums {
 export async function finalCompare(args: FinalCompareArguments): Promise<Difference[]> {
   const { source, target, identity, signal } = args;
   const comparisons: Comparison[] = [];
-  const marks = await definitionMarks(source, args.tableOids);
-  for (const standing of await tableStandings(target, args.tableOids)) {
+  // at the same time: the application waits
+  const [marks, standings] = await Promise.all([
+    definitionMarks(source, args.tableOids),
+    tableStandings(target, args.tableOids),
+  ]);
+  for (const standing of standings) {
     signal.throwIfAborted();
     const isAsProven = standing.proof?.mark === marks.get(standing.oid);
     const table = isAsProven ? standing : { ...standing, proof: undefined };

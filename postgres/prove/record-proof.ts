@@ -20,18 +20,17 @@ export async function recordProof(
   return await withLedger(ledger, identity, async () => {
     const { table, lsn, checksum, mark } = proof;
     const { rowCount } = await ledger.query(
-      `INSERT INTO flexlift.proof (table_oid, lsn, rows, checksum)
-       SELECT table_oid, $2, $3, $4 FROM flexlift.table_load WHERE table_oid = $1 AND ${STILL_STANDS} FOR SHARE
-           ON CONFLICT (table_oid) DO UPDATE
-          SET lsn = EXCLUDED.lsn, rows = EXCLUDED.rows, checksum = EXCLUDED.checksum, proven_at = pg_catalog.now()`,
-      [table, formatLsn(lsn), checksum.rows, checksum.checksum],
+      `WITH proven AS (
+         INSERT INTO flexlift.proof (table_oid, lsn, rows, checksum)
+         SELECT table_oid, $2, $3, $4 FROM flexlift.table_load WHERE table_oid = $1 AND ${STILL_STANDS} FOR SHARE
+             ON CONFLICT (table_oid) DO UPDATE
+            SET lsn = EXCLUDED.lsn, rows = EXCLUDED.rows, checksum = EXCLUDED.checksum, proven_at = pg_catalog.now()
+         RETURNING table_oid)
+       INSERT INTO flexlift.step (kind, key, detail) SELECT 'proven', table_oid::pg_catalog.text, $5 FROM proven
+           ON CONFLICT (kind, key) DO UPDATE SET detail = EXCLUDED.detail`,
+      [table, formatLsn(lsn), checksum.rows, checksum.checksum, JSON.stringify(mark)],
     );
     if (rowCount === 0) return 0;
-    await ledger.query(
-      `INSERT INTO flexlift.step (kind, key, detail) VALUES ('proven', $1, $2)
-           ON CONFLICT (kind, key) DO UPDATE SET detail = EXCLUDED.detail`,
-      [String(table), JSON.stringify(mark)],
-    );
     await ledger.query('DELETE FROM flexlift.changed_rows WHERE table_oid = $1 AND lsn <= $2', [
       table,
       formatLsn(lsn),

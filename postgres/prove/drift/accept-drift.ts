@@ -94,11 +94,11 @@ async function followTables(target: Client, tables: SourceTable[]): Promise<void
   // its proof is one of a table with another name, and a like one may have that now
   await target.query(
     `WITH renamed AS (
-     UPDATE flexlift.table_load t SET schema_name = s.schema_name, table_name = s.table_name
-       FROM ROWS FROM (pg_catalog.unnest($1::oid[]), pg_catalog.unnest($2::text[]), pg_catalog.unnest($3::text[]))
-            AS s(table_oid, schema_name, table_name)
-      WHERE t.table_oid = s.table_oid AND (t.schema_name, t.table_name) <> (s.schema_name, s.table_name)
-     RETURNING t.table_oid)
+       UPDATE flexlift.table_load t SET schema_name = s.schema_name, table_name = s.table_name
+         FROM ROWS FROM (pg_catalog.unnest($1::oid[]), pg_catalog.unnest($2::text[]), pg_catalog.unnest($3::text[]))
+              AS s(table_oid, schema_name, table_name)
+        WHERE t.table_oid = s.table_oid AND (t.schema_name, t.table_name) <> (s.schema_name, s.table_name)
+       RETURNING t.table_oid)
      DELETE FROM flexlift.proof WHERE table_oid IN (SELECT table_oid FROM renamed)`,
     [oids, tables.map(({ schema }) => schema), tables.map(({ name }) => name)],
   );

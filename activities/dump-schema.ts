@@ -1,10 +1,9 @@
-import type { Client } from 'pg';
 import type { DatabaseStep } from '../contract';
-import { serverVersion } from '../postgres/catalog';
 import { readCatalog } from '../postgres/compare';
 import { exportSnapshot } from '../postgres/copy';
 import { storeCatalog } from '../postgres/prove';
-import { dumpSchema, findPgDump, isArchiveStored, readArchive, storeArchive } from '../postgres/schema';
+import { isArchiveStored, storeArchive } from '../postgres/schema';
+import { dumpArchive, type SessionsAndSnapshot } from './support/dump-archive';
 import type { Run } from './support/run';
 import { withAnySnapshot, withSnapshot } from './support/snapshot';
 
@@ -27,28 +26,10 @@ export async function dumpSchemaStep(step: DatabaseStep, run: Run): Promise<void
 }
 
 async function dumpUnder(
-  { database }: DatabaseStep,
+  step: DatabaseStep,
   run: Run,
-  { source, target, snapshot }: { source: Client; target: Client; snapshot: string },
+  { source, target, snapshot }: SessionsAndSnapshot,
 ): Promise<void> {
-  const { timeouts, noOwner, noPrivileges } = run.request;
-  run.progress({ what: 'pg_dump' });
-  const { major: sourceMajor } = await serverVersion(source);
-  const { major: targetMajor } = await serverVersion(target);
-  const dump = await dumpSchema({
-    endpoint: run.endpoint('source'),
-    database,
-    pgDump: await findPgDump({ sourceMajor, targetMajor }),
-    snapshot,
-    lockTimeoutMs: timeouts.lock,
-    signal: run.signal,
-  });
-  const archive = readArchive(dump);
-  await storeArchive({
-    source,
-    target,
-    identity: run.identity,
-    archive,
-    options: { noOwner, noPrivileges },
-  });
+  const archive = await dumpArchive(step, run, { source, target, snapshot });
+  await storeArchive({ source, target, identity: run.identity, archive, options: run.request });
 }

@@ -1,3 +1,4 @@
+import { acceptDriftStep } from './accept-drift';
 import { applyChangesStep } from './apply-changes';
 import {
   beginCutoverStep,
@@ -7,14 +8,8 @@ import {
   runLateStep,
   undoCutoverStep,
 } from './cutover';
-import { copyLateRowsStep, holdTableSnapshotStep, resetForRecopyStep } from './online-load';
-import {
-  acceptDriftStep,
-  finalCompareStep,
-  planFinalCompareStep,
-  planProofsStep,
-  proveTablesStep,
-} from './prove-tables';
+import { checkRecopyStep, copyLateRowsStep, holdTableSnapshotStep, resetForRecopyStep } from './online-load';
+import { finalCompareStep, planFinalCompareStep, planProofsStep, proveTablesStep } from './prove-tables';
 import {
   buildForeignKeysStep,
   buildIndexStep,
@@ -78,6 +73,7 @@ export function createActivities({ secrets }: { secrets: Secrets }) {
     planProofs: durableStep(secrets, planProofsStep),
     proveTables: durableStep(secrets, proveTablesStep),
     acceptDrift: durableStep(secrets, acceptDriftStep),
+    checkRecopy: durableStep(secrets, checkRecopyStep),
     resetForRecopy: durableStep(secrets, resetForRecopyStep),
     beginCutover: durableStep(secrets, beginCutoverStep),
     readSourceCatalog: durableStep(secrets, readSourceCatalogStep),

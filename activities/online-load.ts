@@ -1,8 +1,17 @@
 import type { Client } from 'pg';
-import type { FenceStep, LoadPlan, LoadStep, RecopyReset, RecopyStep, TableSnapshotStep } from '../contract';
+import type {
+  DatabaseStep,
+  FenceStep,
+  LoadPlan,
+  LoadStep,
+  RecopyReset,
+  RecopyStep,
+  TableSnapshotStep,
+} from '../contract';
 import { checksumTable } from '../postgres/compare';
 import { migrationPrefix } from '../postgres/connect';
 import {
+  checkRecopy,
   copyLateRows,
   holdTableSnapshot,
   isPlanned,
@@ -55,18 +64,24 @@ export async function holdTableSnapshotStep({ database, table }: TableSnapshotSt
   });
 }
 
+/** Asked before all tables are copied anew: what keeps from it is for a person to mend, while nothing is lost yet. */
+export async function checkRecopyStep({ database }: DatabaseStep, run: Run): Promise<void> {
+  await run.sessions(database, (source, target) => checkRecopy({ source, target }));
+}
+
 /** Makes the load copy a table anew; without one all of them, from a new slot on. */
 export async function resetForRecopyStep(step: RecopyStep, run: Run): Promise<RecopyReset | undefined> {
-  const { database, table } = step;
+  const { database, table, recopy } = step;
   const { identity } = run;
   if (table === undefined) {
-    await startStreamAnew(step, run);
+    await startStreamAnew(step, run, recopy === undefined ? undefined : `recopy ${recopy}`);
     return undefined;
   }
-  return await run.session('target', database, async (target) => {
-    const { oid } = await findTable(target, table);
-    await resetTableForRecopy({ target, identity, tableOid: oid });
-    return { tableOid: oid };
+  return await run.sessions(database, async (source, target) => {
+    const { oid: tableOid } = await findTable(target, table);
+    await checkRecopy({ source, target, tableOid });
+    await resetTableForRecopy({ target, identity, tableOid });
+    return { tableOid };
   });
 }
 

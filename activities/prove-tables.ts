@@ -1,14 +1,13 @@
-import {
-  FlexliftError,
-  type CompareResult,
-  type CompareStep,
-  type DatabaseStep,
-  type FinalComparePlan,
-  type ProofPlan,
-  type ProofResult,
-  type ProofStep,
+import type {
+  CompareResult,
+  CompareStep,
+  DatabaseStep,
+  FinalComparePlan,
+  ProofPlan,
+  ProofResult,
+  ProofStep,
 } from '../contract';
-import { acceptDrift, finalCompare, planFinalCompare, proveTables, tablesToProve } from '../postgres/prove';
+import { finalCompare, planFinalCompare, proveTables, tablesToProve } from '../postgres/prove';
 import type { Run } from './support/run';
 
 /** The tables that a proof would save reading at the cutover. */
@@ -56,20 +55,4 @@ export async function finalCompareStep(
       onProgress: (what) => run.progress({ what }),
     }),
   }));
-}
-
-/** A person has made the source's change on the target, too; where not quite, says what is missing. */
-export async function acceptDriftStep({ database }: DatabaseStep, run: Run): Promise<void> {
-  const inTheWay = await run.sessions(database, (source, target) =>
-    acceptDrift({ source, target, identity: run.identity }),
-  );
-  const [first, ...others] = inTheWay;
-  if (first === undefined) return;
-  throw new FlexliftError({
-    code: 'SchemaDrift',
-    sentence: `The drift cannot be accepted: ${first.object}: ${first.message}${others.length > 0 ? ` And ${others.length} more.` : ''}`,
-    remedy: 'Make both schemas alike, then: flexlift resume --accept-drift.',
-    database,
-    object: first.object,
-  });
 }

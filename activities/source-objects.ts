@@ -34,15 +34,24 @@ export async function prepareSourceStep(step: DatabaseStep, run: Run): Promise<P
   } catch (error) {
     // the run before has ended, and its end took the slot away
     if (!(error instanceof FlexliftError && error.code === 'SlotLost' && isLaterRun)) throw error;
-    return await startStreamAnew(step, run);
+    return await startStreamAnew(step, run, 'a later run');
   }
 }
 
-/** All tables are copied anew, and the stream begins at a new slot. */
-export async function startStreamAnew(step: DatabaseStep, run: Run): Promise<PreparedSource> {
+/**
+ * All tables are copied anew, and the stream begins at a new slot.
+ *
+ * @param reason once for each of the run's a new stream begins; absent: as often as this is called
+ */
+export async function startStreamAnew(
+  step: DatabaseStep,
+  run: Run,
+  reason: string | undefined,
+): Promise<PreparedSource> {
   const { identity, signal } = run;
+  const key = reason === undefined ? undefined : `run ${identity.generation}: ${reason}`;
   await withConnection(run.endpoint('target'), step.database, signal, (target) =>
-    resetAllForRecopy({ target, identity }),
+    resetAllForRecopy({ target, identity, key }),
   );
   const { sourceObjects } = await newSlot(preparation(step, run));
   return { sourceObjects };

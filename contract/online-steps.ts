@@ -135,6 +135,8 @@ export interface FenceStep extends CutoverStep {
 /** `undefined` table: all of them, with a new slot. */
 export interface RecopyStep extends DatabaseStep {
   table?: string;
+  /** Of all tables: another one for each time. Absent in histories of earlier versions. */
+  recopy?: number;
 }
 
 /** Of one table; nothing where it was all of them. */

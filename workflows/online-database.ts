@@ -1,17 +1,17 @@
-import { CancellationScope, defineSignal, isCancellation, setHandler } from '@temporalio/workflow';
+import { CancellationScope, defineSignal, isCancellation, patched, setHandler } from '@temporalio/workflow';
 import { REPLICATION_SIGNAL, type DatabaseStatus, type ReplicationNotice, type TidyStep } from '../contract';
 import { cutOver } from './cutover';
 import type { DatabaseMigration } from './database-migration';
 import { failureFields } from './failure';
-import { loadRows } from './load-rows';
 import { loadWatched } from './load-watched';
 import { takeUp } from './order-answers';
 import { Orders } from './orders';
+import { Recopies } from './recopies';
 import { Replication } from './replication';
 
 export const replicationSignal = defineSignal<[ReplicationNotice]>(REPLICATION_SIGNAL);
 
-interface OnlineMigration extends DatabaseMigration {
+export interface OnlineMigration extends DatabaseMigration {
   orders: Orders;
 }
 
@@ -46,7 +46,7 @@ async function replicateAndCutOver(migration: OnlineMigration): Promise<void> {
   await log.phase('DumpSchema', () => long.dumpSchema(step));
   await log.phase('PreData', () => long.runPreData(step));
 
-  for (;;) {
+  for (let recopy = 1; ; recopy++) {
     const copied = await log.phase('Load', () => loadWatched(migration));
     if (copied !== undefined) {
       log.status.copied = copied;
@@ -57,8 +57,12 @@ async function replicateAndCutOver(migration: OnlineMigration): Promise<void> {
     const outcome = await replicateUntilReleased(migration);
     if (outcome === 'released') return;
     log.forgetReplication();
-    await log.phase('PrepareSource', () => long.resetForRecopy(step));
+    await log.phase('PrepareSource', () => long.resetForRecopy({ ...step, recopy }));
   }
+}
+
+async function checkRecopy({ step, activities }: OnlineMigration): Promise<void> {
+  if (patched('check-recopy')) await activities.long.checkRecopy(step);
 }
 
 interface Replicating {
@@ -77,7 +81,7 @@ async function replicateUntilReleased(migration: OnlineMigration): Promise<'rele
     return await serveOrders(replicating);
   } finally {
     await replicating.replication.settle();
-    await replicating.recopies.settle();
+    await replicating.recopies.end();
   }
 }
 
@@ -108,8 +112,8 @@ async function serveOrders(replicating: Replicating): Promise<'released' | 'reco
         break;
       case 'recopy':
         if (order.request.table === undefined) {
-          await takeUp(order.request.order, () => Promise.resolve());
-          return 'recopyAll';
+          if (await takeUp(order.request.order, () => checkRecopy(migration))) return 'recopyAll';
+          break;
         }
         recopies.add(order.request.table, order.request.order);
         break;
@@ -131,42 +135,6 @@ async function serveOrders(replicating: Replicating): Promise<'released' | 'reco
         for (const table of doubtful) recopies.add(table);
       }
     }
-  }
-}
-
-/**
- * Copies tables anew, one after the other, while the others' changes are applied. Each is loaded alone: one that cannot be
- * copied keeps no other from it.
- */
-class Recopies {
-  /** How many are not done. */
-  left = 0;
-  private last: Promise<void> = Promise.resolve();
-
-  constructor(private readonly migration: OnlineMigration) {}
-
-  /** @param order whose answer somebody waits for */
-  add(table: string, order?: string): void {
-    const { step, log, activities, share } = this.migration;
-    let tableOid: number | undefined;
-    const reset = async () => {
-      tableOid = (await activities.long.resetForRecopy({ ...step, table }))?.tableOid;
-    };
-    const recopy = async () => {
-      if (order !== undefined && !(await takeUp(order, reset))) return;
-      await log.orReport(async () => {
-        if (order === undefined) await reset();
-        await loadRows({ ...step, tableOid }, share);
-      });
-    };
-    this.left += 1;
-    this.last = this.last.then(() => recopy().finally(() => (this.left -= 1)));
-    // a cancellation ends it, maybe long before anybody settles it
-    this.last.catch(() => undefined);
-  }
-
-  async settle(): Promise<void> {
-    await this.last.catch(() => undefined);
   }
 }
 

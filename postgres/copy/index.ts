@@ -1,3 +1,4 @@
+export * from './check-recopy';
 export * from './complete-scope';
 export * from './copy-format';
 export * from './copy-group-online';

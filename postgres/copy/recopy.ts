@@ -1,5 +1,5 @@
 import type { Client } from 'pg';
-import { forgetLoadEnd, lockStream, withLedger, type LedgerIdentity } from '../ledger';
+import { forgetLoadEnd, lockStream, once, withLedger, type LedgerIdentity } from '../ledger';
 import { resetLargeObjects, resetTables } from './reset-tables';
 
 /**
@@ -44,27 +44,36 @@ export async function resetTableForRecopy(args: {
  * Makes the load copy all tables and large objects anew, for a stream that starts at a new slot. Until then it stands
  * nowhere: an applier that was cut off finds the ledger moved on, and writes nothing into the emptied tables.
  *
+ * @param args.key once for each of these it is done; a late attempt would empty what was copied since. Absent: each time
  * @throws FlexliftError LedgerForeign, LedgerReleased
  */
-export async function resetAllForRecopy(args: { target: Client; identity: LedgerIdentity }): Promise<void> {
-  const { target, identity } = args;
-  await withLedger(target, identity, async () => {
-    // every batch holds this row until it is committed, and reads the tables' states under it
-    await lockStream(target, 'UPDATE');
-    await target.query(`UPDATE flexlift.stream SET lsn = '0/0'`);
-    await forgetLoadEnd(target);
-    await target.query(
-      'TRUNCATE flexlift.spool, flexlift.changed_rows, flexlift.proof, flexlift.proof_request',
-    );
-    await target.query(
-      `UPDATE flexlift.scope SET state = 'dead', closed_at = pg_catalog.now() WHERE state <> 'dead'`,
-    );
-    const { rows } = await target.query<{ oid: number }>('SELECT table_oid AS oid FROM flexlift.table_load');
-    await resetTables(target, rows);
-    await resetLargeObjects(target);
-    await target.query(
-      `UPDATE flexlift.table_load
+export async function resetAllForRecopy(args: {
+  target: Client;
+  identity: LedgerIdentity;
+  key?: string;
+}): Promise<void> {
+  const { target, identity, key } = args;
+  const reset = () => resetAll(target);
+  if (key === undefined) await withLedger(target, identity, reset);
+  else await once(target, identity, { kind: 'recopy', key }, reset);
+}
+
+async function resetAll(target: Client): Promise<void> {
+  // every batch holds this row until it is committed, and reads the tables' states under it
+  await lockStream(target, 'UPDATE');
+  await target.query(`UPDATE flexlift.stream SET lsn = '0/0'`);
+  await forgetLoadEnd(target);
+  await target.query(
+    'TRUNCATE flexlift.spool, flexlift.changed_rows, flexlift.proof, flexlift.proof_request',
+  );
+  await target.query(
+    `UPDATE flexlift.scope SET state = 'dead', closed_at = pg_catalog.now() WHERE state <> 'dead'`,
+  );
+  const { rows } = await target.query<{ oid: number }>('SELECT table_oid AS oid FROM flexlift.table_load');
+  await resetTables(target, rows);
+  await resetLargeObjects(target);
+  await target.query(
+    `UPDATE flexlift.table_load
           SET stream_state = 'applied', stopped_by = NULL, copy_lsn = NULL, source_counters = NULL`,
-    );
-  });
+  );
 }

@@ -8,6 +8,7 @@ export * from './entry-stage';
 export * from './entry-undo';
 export { addForeignKeys, checkForeignKeys } from './large-foreign-keys';
 export * from './read-archive';
+export * from './replace-late-entries';
 export * from './run-entries';
 export { foreignKeysLeft, runForeignKeys } from './run-foreign-keys';
 export { runBeforeReplication, runLate } from './run-online';

@@ -61,20 +61,31 @@ async function addUnchecked(
   { dumpId }: StoredEntry,
 ): Promise<boolean> {
   signal.throwIfAborted();
+  const entry = await pendingEntry(client, dumpId);
+  const steps = entry === undefined ? undefined : foreignKeyInSteps(entry.statement);
+  if (entry === undefined || steps === undefined) return false;
+  const { object } = entry;
+  onProgress?.({ done: 0, total: 1, object });
+  const added = { kind: 'foreign-key', key: String(dumpId) };
+  await once(client, identity, added, async () => {
+    // its place may have been taken by the entry of a later dump
+    if ((await pendingEntry(client, dumpId)) === undefined) return;
+    await executeStatement(client, { object, statement: steps.add });
+  });
+  return true;
+}
+
+async function pendingEntry(
+  client: Client,
+  dumpId: number,
+): Promise<{ object: string; statement: string } | undefined> {
   const { rows } = await client.query<{ object: string; statement: string }>(
     `SELECT object, statement FROM flexlift.archive_entry e
       WHERE dump_id = $1
         AND NOT EXISTS (SELECT FROM flexlift.step d WHERE d.kind = 'entry' AND d.key = e.dump_id::pg_catalog.text)`,
     [dumpId],
   );
-  const [entry] = rows;
-  const steps = entry === undefined ? undefined : foreignKeyInSteps(entry.statement);
-  if (entry === undefined || steps === undefined) return false;
-  const { object } = entry;
-  onProgress?.({ done: 0, total: 1, object });
-  const added = { kind: 'foreign-key', key: String(dumpId) };
-  await once(client, identity, added, () => executeStatement(client, { object, statement: steps.add }));
-  return true;
+  return rows[0];
 }
 
 function bytesOf(entries: StoredEntry[]): number {

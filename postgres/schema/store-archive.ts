@@ -1,29 +1,13 @@
 import type { Client } from 'pg';
-import { isProviders } from '../catalog';
 import { isDone, once, type LedgerIdentity } from '../ledger';
-import { entryPhases } from './entry-phase';
-import { leftOutEntries, type EntryOptions } from './entry-rules';
-import { entryCreator, entryObject, entryStatement, isPrivilege } from './entry-statement';
-import { entryUndo } from './entry-undo';
-import { granteesOnTarget } from './grantees';
-import { keyInSteps } from './key-index';
+import { archiveRows, insertArchiveRows, type ArchiveToStore } from './archive-rows';
 import { alignPublicSchema } from './public-schema';
-import type { ArchiveEntry, SchemaArchive } from './read-archive';
-import { tablesOfEntries } from './tables-of-entries';
 
 /** The ledger's step that says that the archive is stored. */
 const STORED = { kind: 'phase', key: 'dump-schema' };
 
-/** Characters of statements sent to the target at once. */
-const CHUNK = 4 * 1024 * 1024;
-
-export interface StoreArchive {
-  /** A session on the source, best within the snapshot of the dump. */
-  source: Client;
-  target: Client;
+export interface StoreArchive extends ArchiveToStore {
   identity: LedgerIdentity;
-  archive: SchemaArchive;
-  options: EntryOptions;
 }
 
 /**
@@ -35,86 +19,14 @@ export interface StoreArchive {
  * @throws FlexliftError LedgerForeign, LedgerReleased
  */
 export async function storeArchive(task: StoreArchive): Promise<boolean> {
-  const rows = await ledgerRows(task);
+  const rows = await archiveRows(task);
   return await once(task.target, task.identity, STORED, async () => {
     await alignPublicSchema(task.source, task.target, task.options);
-    for (const chunk of chunks(rows)) await task.target.query(INSERT_ENTRIES, [`[${chunk.join(',')}]`]);
+    await insertArchiveRows(task.target, rows);
   });
 }
 
 /** Whether a dump is needed at all. */
 export async function isArchiveStored(target: Client): Promise<boolean> {
   return await isDone(target, STORED);
-}
-
-/** One JSON text per entry, with the columns of `flexlift.archive_entry`. */
-async function ledgerRows({ source, target, archive, options }: StoreArchive): Promise<string[]> {
-  const roles = await roleNames(target);
-  const keepsOwner = (entry: ArchiveEntry) => !options.noOwner && !isProviders(entry.owner);
-  const entries = archive.entries.map((entry) =>
-    isPrivilege(entry)
-      ? { ...entry, definition: granteesOnTarget(entry, { owner: keepsOwner(entry), roles }) }
-      : entry,
-  );
-  const tables = await tablesOfEntries(source, entries);
-  const phases = entryPhases(entries, tables);
-  const leftOut = leftOutEntries(entries, options);
-  return entries.map((entry, position) => {
-    const skippedBy = leftOut.get(entry.dumpId);
-    const owner = keepsOwner(entry);
-    const creator = skippedBy === undefined ? entryCreator(entry, { owner }) : undefined;
-    // a subscription's holds a password
-    const statement = skippedBy === undefined ? entryStatement(entry, { owner }) : '';
-    const key = entry.description === 'CONSTRAINT' ? keyInSteps(statement) : undefined;
-    return JSON.stringify({
-      dump_id: entry.dumpId,
-      position,
-      section: entry.section,
-      phase: phases.get(entry.dumpId),
-      description: entry.description,
-      object: entryObject(entry),
-      catalog_class: entry.catalogClass,
-      catalog_oid: entry.catalogOid,
-      table_oid: tables.get(entry.dumpId) ?? null,
-      dependencies: entry.dependencies,
-      statement,
-      key_index: key?.index ?? null,
-      index_constraint: key?.constraint ?? null,
-      undo: skippedBy === undefined ? entryUndo(entry) : '',
-      creator: creator?.role ?? null,
-      creates_in: creator?.schema ?? null,
-      skipped_by: skippedBy ?? null,
-    });
-  });
-}
-
-async function roleNames(target: Client): Promise<Set<string>> {
-  const { rows } = await target.query<{ name: string }>('SELECT rolname AS name FROM pg_catalog.pg_roles');
-  return new Set(rows.map(({ name }) => name));
-}
-
-const INSERT_ENTRIES = `
-  INSERT INTO flexlift.archive_entry
-         (dump_id, position, section, phase, description, object, catalog_class, catalog_oid, table_oid,
-          dependencies, statement, key_index, index_constraint, undo, creator, creates_in, skipped_by)
-  SELECT dump_id, position, section, phase, description, object, catalog_class, catalog_oid, table_oid,
-         dependencies, statement, key_index, index_constraint, undo, creator, creates_in, skipped_by
-    FROM pg_catalog.json_to_recordset($1::pg_catalog.json)
-         AS e(dump_id pg_catalog.int4, position pg_catalog.int4, section pg_catalog.text, phase pg_catalog.text,
-              description pg_catalog.text, object pg_catalog.text, catalog_class pg_catalog.oid,
-              catalog_oid pg_catalog.oid, table_oid pg_catalog.oid, dependencies pg_catalog.int4[],
-              statement pg_catalog.text, key_index pg_catalog.text, index_constraint pg_catalog.text,
-              undo pg_catalog.text, creator pg_catalog.text, creates_in pg_catalog.text, skipped_by pg_catalog.text)`;
-
-function* chunks(texts: string[]): Generator<string[]> {
-  let chunk: string[] = [];
-  let size = 0;
-  for (const text of texts) {
-    chunk.push(text);
-    size += text.length;
-    if (size < CHUNK) continue;
-    yield chunk;
-    [chunk, size] = [[], 0];
-  }
-  if (chunk.length > 0) yield chunk;
 }

@@ -1,6 +1,8 @@
 import {
+  ACCEPT_DRIFT_UPDATE,
   RECOPY_UPDATE,
   STATUS_QUERY,
+  type DatabasesRequest,
   type MigrationStatus,
   type Phase,
   type RecopyRequest,
@@ -8,16 +10,18 @@ import {
 import { itInAll } from '../support/all';
 import { eventually } from '../support/eventually';
 import {
+  clearSource,
   cutOver,
   dropSlot,
   expectReleased,
+  refusalOf,
   untilCutOver,
   untilLive,
   untilReplication,
   useOnlineMigrations,
   type Online,
 } from '../support/online';
-import { withSession } from '../support/servers';
+import { withSession, type Major } from '../support/servers';
 
 const SOURCE = 15;
 const TARGET = 18;
@@ -98,15 +102,63 @@ describe('a table that cannot be copied anew', () => {
   itInAll('keeps no other from it, in its group or elsewhere', async () => {
     const migration = await startReady();
     const { handle } = migration;
-    const onSource = (sql: string) => withSession(SOURCE, shop.database, (client) => client.query(sql));
-    await onSource('ALTER TABLE "Small 12" RENAME TO elsewhere');
+    const onTarget = (sql: string) => withSession(TARGET, shop.database, (client) => client.query(sql));
+    await onTarget('ALTER TABLE "Small 12" ADD CONSTRAINT strict CHECK (id < 0) NOT VALID');
     await recopy(migration, { table: '"Small 12"' });
     for (const table of ['"Small 11"', 'big']) {
       await recopy(migration, { table });
       await eventually(`${table} is copied anew`, () => isCopiedAnew(table), { timeout: 60_000 });
     }
-    await onSource('ALTER TABLE elsewhere RENAME TO "Small 12"');
+    await onTarget('ALTER TABLE "Small 12" DROP CONSTRAINT strict');
     await recopy(migration, { table: '"Small 12"' });
+    await untilCutOver(handle);
+    await expectReleased(shop, migration, [SOURCE, TARGET]);
+  });
+});
+
+describe('a recopy while the source has a table under another name', () => {
+  itInAll('is refused, of that table and of all, and empties nothing', async () => {
+    const migration = await startReady();
+    const { handle } = migration;
+    const rename = (side: Major, from: string, to: string) =>
+      withSession(side, shop.database, (client) => client.query(`ALTER TABLE ${from} RENAME TO ${to}`));
+    await rename(SOURCE, '"Small 12"', 'elsewhere');
+    for (const request of [{ table: '"Small 12"' }, {}]) {
+      expect(await refusalOf(recopy(migration, request))).toMatch(/renamed to "public"."elsewhere"/);
+    }
+    await untilReplication(handle, 'ReadyForCutover');
+    const { rowCount } = await withSession(TARGET, shop.database, (client) =>
+      client.query('SELECT FROM "Small 12"'),
+    );
+    expect(rowCount).toBeGreaterThan(100);
+    await rename(TARGET, '"Small 12"', 'elsewhere');
+    await handle.executeUpdate<unknown, [DatabasesRequest]>(ACCEPT_DRIFT_UPDATE, { args: [{}] });
+    await recopy(migration, { table: 'elsewhere' });
+    await recopy(migration, {});
+    await untilReplication(handle, 'CatchingUp');
+    await untilReplication(handle, 'ReadyForCutover');
+    await untilCutOver(handle);
+    await expectReleased(shop, migration, [SOURCE, TARGET]);
+    await clearSource(SOURCE, shop.database);
+    await rename(SOURCE, 'elsewhere', '"Small 12"');
+  });
+});
+
+describe('a recopy of all tables', () => {
+  itInAll('does not wait for those of single ones', async () => {
+    const migration = await startReady();
+    const { handle } = migration;
+    await withSession(TARGET, shop.database, async (client) => {
+      await recopy(migration, { table: 'big' });
+      // what is not copied by now waits for as long as this does
+      await client.query('BEGIN; LOCK TABLE big IN SHARE MODE');
+      const queued = recopy(migration, { table: '"Small 3"' });
+      await recopy(migration, {});
+      await queued;
+      await untilPhase(handle, 'PrepareSource');
+      await client.query('ROLLBACK');
+    });
+    await untilReplication(handle, 'ReadyForCutover');
     await untilCutOver(handle);
     await expectReleased(shop, migration, [SOURCE, TARGET]);
   });

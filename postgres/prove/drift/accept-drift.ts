@@ -1,38 +1,35 @@
 import type { Client } from 'pg';
-import type { Difference } from '../../../contract';
-import { compareCatalogs, leftToTheTarget, type Catalog } from '../../compare';
 import { quoteQualified } from '../../connect';
-import { listSourceTables, type SourceTable } from '../../copy';
+import type { SourceTable } from '../../copy';
 import { withLedger, type LedgerIdentity } from '../../ledger';
-import { driftBetween, presentCatalog } from './drift-since';
-import { without, withoutPositions } from './comparable-catalog';
+import type { DriftToAccept } from './acceptable-drift';
+import { driftBetween } from './drift-since';
 import { catalogAtDump, updateCatalog } from './stored-catalog';
 
 export interface AcceptDriftArguments {
-  /** Outside of a transaction, as is the target. */
-  source: Client;
+  /** Outside of a transaction. */
   target: Client;
   identity: LedgerIdentity;
+  /** Nothing may stand in its way. */
+  drift: DriftToAccept;
+  /** What else follows the source's schema, in the same transaction. */
+  lastWork: () => Promise<void>;
 }
 
 /**
- * Takes the source's schema of now for the one that was dumped, if its tables, columns, types, functions, sequences and
- * schemas are the target's as well; all else may still be missing on the target and is compared at the cutover. What was
- * proven of a table that changed is forgotten, for nothing tells which rows the change has touched.
+ * Takes the source's schema as it was looked at for the one that was dumped. What was proven of a table that changed is
+ * forgotten, for nothing tells which rows the change has touched.
  *
- * @returns what stands in the way; empty: the drift is accepted. Each says in its message what to do.
  * @throws FlexliftError LedgerForeign, LedgerReleased
  */
-export async function acceptDrift({ source, target, identity }: AcceptDriftArguments): Promise<Difference[]> {
+export async function acceptDrift({
+  target,
+  identity,
+  drift,
+  lastWork,
+}: AcceptDriftArguments): Promise<void> {
+  const { present, tables } = drift;
   const dumped = await catalogAtDump(target);
-  const present = await presentCatalog(source);
-  // only then: a table that was made meanwhile must not be taken for one that is copied
-  const tables = await listSourceTables(source);
-  const unlike = compareCatalogs(loaded(present), loaded(await presentCatalog(target)), {
-    ignoredIdentities: leftToTheTarget(present),
-  });
-  const uncopied = await uncopiedTables(target, tables);
-  if (unlike.length + uncopied.length > 0) return [...uncopied, ...unlike.map(withRemedy)];
   const drifted =
     dumped === undefined ? undefined : driftBetween(dumped, present).map(({ object }) => object);
   await withLedger(target, identity, async () => {
@@ -40,49 +37,8 @@ export async function acceptDrift({ source, target, identity }: AcceptDriftArgum
     await updateCatalog(target, present);
     await followTables(target, tables);
     await forgetProofs(target, drifted);
+    await lastWork();
   });
-  return [];
-}
-
-/** What the target has before its load ends; of tables not what waits for the cutover. */
-const LOADED = /^(table|column|type|domain|function|procedure|aggregate|sequence|schema|extension) /;
-const SET_LATE = ['row security', 'forced row security', 'replica identity'];
-
-function loaded(catalog: Catalog): Catalog {
-  const { major, objects } = withoutPositions(catalog);
-  const kept = [...objects].filter(
-    ([identity]) => LOADED.test(identity) && !isColumnOfView(identity, objects),
-  );
-  return {
-    major,
-    objects: new Map(kept.map(([identity, properties]) => [identity, without(properties, SET_LATE)])),
-  };
-}
-
-/** A view that needs a key (GROUP BY) is made when the key is there, and with its columns until then. */
-function isColumnOfView(identity: string, objects: Catalog['objects']): boolean {
-  const [, relation] = /^column (".*)\."(?:[^"]|"")*"$/s.exec(identity) ?? [];
-  return objects.has(`view ${relation}`) || objects.has(`materialized view ${relation}`);
-}
-
-function withRemedy(difference: Difference): Difference {
-  const remedy = 'Make the same change on the target, then: flexlift resume --accept-drift.';
-  return { ...difference, message: `${difference.message} ${remedy}` };
-}
-
-/** Nothing copies the rows of a table that was made after the load was planned. */
-async function uncopiedTables(target: Client, tables: SourceTable[]): Promise<Difference[]> {
-  const { rows } = await target.query<{ table_oid: number }>('SELECT table_oid FROM flexlift.table_load');
-  const known = new Set(rows.map((row) => row.table_oid));
-  return tables
-    .filter(({ oid }) => !known.has(oid))
-    .map(({ schema, name }) => ({
-      kind: 'catalog',
-      object: `table ${quoteQualified(schema, name)}`,
-      message:
-        'The table was made on the source since its schema was dumped: its rows are neither copied nor replicated. ' +
-        'Drop it on the source, or cancel the migration (flexlift cancel) and start it again.',
-    }));
 }
 
 /** The ledger's names follow the source's; what is gone there is gone. */

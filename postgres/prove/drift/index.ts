@@ -1,4 +1,5 @@
 export * from './accept-drift';
+export * from './acceptable-drift';
 export * from './catalog-ahead';
 export * from './catalog-mark';
 export { isOfTheDatabase } from './comparable-catalog';

@@ -3,7 +3,7 @@ import type { Difference } from '../../../contract';
 import { quoteIdentifier, quoteQualified } from '../../connect';
 import { keptPublicationMarks, publicationMarks, publicationNames } from '../../replicate/source';
 
-const ANEW = 'Cancel, and start again.';
+const ANEW = 'Copy all tables anew: flexlift recopy.';
 
 /**
  * What somebody changed about the migration's publications: tables that were taken out of them, also for a while, and

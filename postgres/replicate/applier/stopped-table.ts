@@ -18,10 +18,13 @@ export async function stopTable(
 ): Promise<void> {
   await withLedger(target, identity, async () => {
     await lockStream(target, lsn);
-    await target.query(
-      `UPDATE flexlift.table_load SET stream_state = 'stopped', stopped_by = $2 WHERE table_oid = $1`,
+    const { rowCount } = await target.query(
+      `UPDATE flexlift.table_load SET stream_state = 'stopped', stopped_by = $2
+        WHERE table_oid = $1 AND NOT (stream_state = 'recopying' AND copy_lsn IS NULL)`,
       [oid, JSON.stringify(failure)],
     );
+    // the change was refused before somebody set the table to be copied anew: the copy will have it
+    if (rowCount === 0) return;
     await target.query('DELETE FROM flexlift.changed_rows WHERE table_oid = $1', [oid]);
     await target.query('DELETE FROM flexlift.proof WHERE table_oid = $1', [oid]);
     await target.query('DELETE FROM flexlift.spool WHERE table_oid = $1', [oid]);

@@ -3,6 +3,7 @@ import { FlexliftError, type KeylessTables } from '../../../contract';
 import { mayBeReplica, serverVersion, systemIdentifier } from '../../catalog';
 import { withConnection, type Endpoint } from '../../connect';
 import { withLedger, type LedgerIdentity } from '../../ledger';
+import type { ClassifiedTable } from './classify-tables';
 import { slotName } from './names';
 import { keepPublicationMarks, publicationMarks } from './publication-marks';
 import { areStanding, publishTables } from './publish-tables';
@@ -53,13 +54,15 @@ export async function prepareSource(args: PrepareSource): Promise<SourcePreparat
 }
 
 /**
- * For a recopy of everything: a new slot, and the ledger's position is set to it. What the ledger holds of tables, proofs
- * and changes is the caller's to reset.
+ * For a recopy of everything: a new slot, and the ledger's position is set to it; to be called when that is at `0/0`, else
+ * it was done before. What the ledger holds of tables, proofs and changes is the caller's to reset.
  */
 export async function newSlot(args: PrepareSource): Promise<SourcePreparation> {
   const { source, database, migrationId, signal } = args;
   return await withConnection(source, database, signal, async (client) => {
     await takeSourceTurn(client, { migrationId, signal });
+    const made = await withTarget(args, readStream);
+    if (made !== undefined) return await describe(client, args, made);
     await dropSlot(client, { slot: slotName(migrationId, database), migrationId, signal });
     return await makeStream(client, args);
   });
@@ -69,7 +72,7 @@ async function makeStream(client: Client, args: PrepareSource): Promise<SourcePr
   const { database, migrationId, signal } = args;
   const slot = slotName(migrationId, database);
   const drop = () => dropSlot(client, { slot, migrationId, signal });
-  await publishTables({ ...args, client }, drop);
+  const tables = await publishTables({ ...args, client }, drop);
   const marks = await publicationMarks(client, migrationId);
   const state = await slotState(client, slot);
   const isUsable = state?.confirmedLsn !== undefined && !state.lost;
@@ -79,6 +82,7 @@ async function makeStream(client: Client, args: PrepareSource): Promise<SourcePr
   await withTarget(args, async (target) => {
     await saveStream(target, stream);
     await keepPublicationMarks(target, marks);
+    await followIdentities(target, tables);
   });
   return await describe(client, args, stream);
 }
@@ -98,18 +102,37 @@ async function readStream(target: Client): Promise<{ slot: string; lsn: string }
   return rows[0];
 }
 
+/** Of tables that were loaded before: one may have got a key since, or lost it. */
+async function followIdentities(target: Client, tables: ClassifiedTable[]): Promise<void> {
+  await target.query(
+    `UPDATE flexlift.table_load t SET identity = c.identity
+       FROM ROWS FROM (pg_catalog.unnest($1::pg_catalog.oid[]), pg_catalog.unnest($2::pg_catalog.text[]))
+            AS c(table_oid, identity)
+      WHERE t.table_oid = c.table_oid AND t.identity <> c.identity`,
+    [tables.map(({ oid }) => oid), tables.map(({ identity }) => identity)],
+  );
+}
+
 async function saveStream(
   target: Client,
   stream: { slot: string; lsn: string; systemIdentifier: string },
 ): Promise<void> {
   const replicaRole = await mayBeReplica(target);
-  await target.query(
-    `INSERT INTO flexlift.stream (slot, system_identifier, lsn, replica_role) VALUES ($1, $2, $3, $4)
+  const { rowCount } = await target.query(
+    `INSERT INTO flexlift.stream AS s (slot, system_identifier, lsn, replica_role) VALUES ($1, $2, $3, $4)
      ON CONFLICT (singleton) DO UPDATE
         SET slot = EXCLUDED.slot, system_identifier = EXCLUDED.system_identifier, lsn = EXCLUDED.lsn,
-            timeline = NULL, replica_role = EXCLUDED.replica_role`,
+            timeline = NULL, replica_role = EXCLUDED.replica_role
+      WHERE s.lsn = '0/0'`,
     [stream.slot, stream.systemIdentifier, stream.lsn, replicaRole],
   );
+  if (rowCount === 1) return;
+  throw new FlexliftError({
+    code: 'Contention',
+    sentence: 'Another attempt has made the replication slot.',
+    remedy: 'Nothing to do: it is tried again.',
+    side: 'target',
+  });
 }
 
 async function checkStanding(client: Client, args: PrepareSource, slot: string): Promise<void> {

@@ -38,11 +38,12 @@ interface Change {
  *
  * @param beforeChange runs before anything is changed: a slot that stands already would decode what was written before
  *   with publications that did not publish it
+ * @returns all tables, published as they are classified
  */
 export async function publishTables(
   args: PublishArguments,
   beforeChange: () => Promise<void>,
-): Promise<void> {
+): Promise<ClassifiedTable[]> {
   const { client } = args;
   const { major } = await serverVersion(client);
   for (;;) {
@@ -50,7 +51,7 @@ export async function publishTables(
     const tables = await classifyTables(client, args);
     const changes = changesOf(tables, await publishedTables(client, args.migrationId), args.migrationId);
     const standing = await areStanding(client, args.migrationId, major);
-    if (standing && changes.length === 0) return;
+    if (standing && changes.length === 0) return tables;
     await beforeChange();
     if (!standing) await createPublications(client, args.migrationId, major);
     await alterIdentities(

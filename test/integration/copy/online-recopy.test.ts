@@ -1,4 +1,4 @@
-import { resetAllForRecopy, resetTableForRecopy } from '../../../postgres/copy';
+import { checkRecopy, resetAllForRecopy, resetTableForRecopy } from '../../../postgres/copy';
 import { refuseUnfitTables } from '../../../activities/cutover-refusals';
 import { remainingLoad, type StreamIdentity } from '../../../postgres/ledger';
 import { eventually } from '../../support/eventually';
@@ -225,6 +225,51 @@ test('it waits for the batch that is being applied', async () => {
     await resetting;
   });
   expect(await online.pair.sql('target', 'SELECT FROM customer')).toEqual([]);
+});
+
+test('it is refused while the table has another name or other columns on the two sides', async () => {
+  await copied();
+  const check = (tableOid?: number) =>
+    online.pair.session('source', (source) =>
+      online.pair.session('target', (target) => checkRecopy({ source, target, tableOid })),
+    );
+  const { oid } = await online.table('orders');
+  for (const [change, undo, sentence] of [
+    [
+      'ALTER TABLE orders RENAME TO "Or""ders"',
+      'ALTER TABLE "Or""ders" RENAME TO orders',
+      /renamed to "public"."Or""ders"/,
+    ],
+    ['ALTER TABLE orders ADD extra int', 'ALTER TABLE orders DROP extra', /no column "extra"/],
+    ['DROP TABLE orders', '', /dropped on the source/],
+  ] as const) {
+    await check();
+    await online.pair.sql('source', change);
+    for (const tableOid of [oid, undefined]) {
+      await expect(check(tableOid)).rejects.toMatchObject({
+        code: 'SchemaDrift',
+        fields: {
+          object: '"public"."orders"',
+          sentence: expect.stringMatching(sentence) as string,
+          remedy: expect.stringMatching(/same change on the target.*accept-drift/) as string,
+        },
+      });
+    }
+    await check((await online.table('tree')).oid);
+    await online.pair.sql('source', undo);
+  }
+});
+
+test('a late attempt at a recopy of all tables resets nothing any more', async () => {
+  await copied();
+  const resetAll = (key: string) =>
+    online.pair.session('target', (target) => resetAllForRecopy({ target, identity, key }));
+  await resetAll('run 1: recopy 1');
+  await copyCustomers();
+  await resetAll('run 1: recopy 1');
+  expect(await left()).toEqual({ large: [], groups: [2] });
+  await resetAll('run 1: recopy 2');
+  expect(await left()).toEqual({ large: ['"public"."customer"'], groups: [2] });
 });
 
 test('all tables are copied anew', async () => {

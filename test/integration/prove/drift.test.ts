@@ -1,12 +1,14 @@
 import type { Client } from 'pg';
 import { readCatalog } from '../../../postgres/compare';
 import { withConnection } from '../../../postgres/connect';
+import { inSnapshot } from '../../../postgres/ledger';
 import {
   acceptDrift,
   catalogAtDump,
   catalogMark,
   DriftWatch,
   driftSince,
+  driftToAccept,
   storeCatalog,
 } from '../../../postgres/prove';
 import { driftBetween } from '../../../postgres/prove/drift/drift-since';
@@ -101,9 +103,14 @@ describe.each([
       return await driftSince({ source: onSource, dumped });
     });
   const accept = () =>
-    both((onSource, onTarget) =>
-      acceptDrift({ source: onSource, target: onTarget, identity: fixture.identity }),
-    );
+    both(async (onSource, onTarget) => {
+      const found = await inSnapshot(onSource, () => driftToAccept({ source: onSource, target: onTarget }));
+      const { identity } = fixture;
+      const lastWork = () => Promise.resolve();
+      if (found.inTheWay.length === 0)
+        await acceptDrift({ target: onTarget, identity, drift: found, lastWork });
+      return found.inTheWay;
+    });
 
   async function proven(...tables: string[]): Promise<void> {
     for (const table of tables) {

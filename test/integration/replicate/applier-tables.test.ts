@@ -1,3 +1,6 @@
+import { resetTableForRecopy } from '../../../postgres/copy';
+import { stopTable } from '../../../postgres/replicate/applier/stopped-table';
+import { parseLsn } from '../../../postgres/replicate/lsn';
 import { eventually } from '../../support/eventually';
 import { ReplicationFixture } from './applier-fixture';
 
@@ -51,6 +54,26 @@ it('stops a table that cannot take a change, with its reason, and goes on with t
   expect(await valuesOf(`"It's ""b"""`)).toEqual(['in the way']);
   const { progress } = await applier.stop();
   expect(progress.stoppedTables).toMatchObject([{ table: `"public"."It's ""b"""` }]);
+});
+
+it('does not stop a table that was set to be copied anew after it had refused a change', async () => {
+  const { target, identity } = fixture;
+  const oid = await fixture.oidOf('a');
+  const { rows } = await target.query<{ lsn: string }>('SELECT lsn FROM flexlift.stream');
+  const refused = { code: 'ChangeRejected', sentence: 'It was refused.', remedy: '' } as const;
+  const stop = () =>
+    stopTable(target, identity, { oid, failure: refused, lsn: parseLsn(rows[0]?.lsn ?? '') });
+  await resetTableForRecopy({ target, identity, tableOid: oid });
+  const spooled = `INSERT INTO flexlift.spool (table_oid, commit_lsn, relation, message) VALUES (${oid}, '0/1', '', '')`;
+  await target.query(spooled);
+  await stop();
+  expect(await fixture.stateOf('a')).toMatchObject({ stream_state: 'recopying', stopped_by: null });
+  expect((await target.query('SELECT FROM flexlift.spool')).rowCount).toBe(1);
+  // its copy is there, and refuses what was spooled
+  await target.query(`UPDATE flexlift.table_load SET copy_lsn = '0/1' WHERE table_oid = ${oid}`);
+  await stop();
+  expect(await fixture.stateOf('a')).toMatchObject({ stream_state: 'stopped', stopped_by: refused });
+  expect((await target.query('SELECT FROM flexlift.spool')).rowCount).toBe(0);
 });
 
 it('stops a table whose row is missing', async () => {

@@ -1,6 +1,5 @@
 import { Client } from 'pg';
 import { FlexliftError } from '../../../contract';
-import { newSlot } from '../../../postgres/replicate/source';
 import { findPgDump, dumpSchema, leftOutEntries, readArchive } from '../../../postgres/schema';
 import { itInAll } from '../../support/all';
 import { eventually } from '../../support/eventually';
@@ -143,7 +142,7 @@ describe('a source in use', () => {
     await pair.prepare();
     await pair.sql('SELECT pg_drop_replication_slot($1)', [pair.slot]);
     await expect(pair.prepare()).rejects.toMatchObject({ code: 'SlotLost' });
-    await newSlot(pair.arguments());
+    await pair.renew();
     await pair.prepare();
     await pair.sql(`DROP PUBLICATION "${pair.publications.append}"`);
     await expect(pair.prepare()).rejects.toMatchObject({ code: 'SlotLost' });

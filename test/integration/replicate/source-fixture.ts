@@ -9,6 +9,7 @@ import {
 } from '../../../postgres/connect';
 import { createLedger, type LedgerIdentity } from '../../../postgres/ledger';
 import {
+  newSlot,
   prepareSource,
   publicationNames,
   slotName,
@@ -85,6 +86,14 @@ export class PreparedPair {
 
   async prepare(change: Partial<PrepareSource> = {}): Promise<SourcePreparation> {
     return await prepareSource(this.arguments(change));
+  }
+
+  /** As for a recopy of all tables. */
+  async renew(): Promise<SourcePreparation> {
+    await withConnection(this.endpoint('target'), this.database, new AbortController().signal, (client) =>
+      client.query(`UPDATE flexlift.stream SET lsn = '0/0'`),
+    );
+    return await newSlot(this.arguments());
   }
 
   async takeAway(): Promise<string[]> {

@@ -168,13 +168,45 @@ describe.each(PAIRS)('a source of %d', (source, target) => {
     await pair.prepare();
     expect(await pair.published()).not.toContain('keyed later');
     await pair.sql('ALTER TABLE single DROP CONSTRAINT single_pkey');
-    const renewed = await newSlot(pair.arguments());
+    const renewed = await pair.renew();
+    // a late attempt at it
+    expect(await newSlot(pair.arguments())).toEqual(renewed);
     expect(await pair.published()).toEqual(expect.arrayContaining(['keyed later', 'append single']));
     expect(BigInt(`0x${renewed.lsn.replace('/', '')}`)).toBeGreaterThan(BigInt(`0x${lsn.replace('/', '')}`));
     await pair.sql(`INSERT INTO single VALUES (1, 'x'); UPDATE single SET v = 'y'`);
     expect((await pair.messages()).map(({ kind }) => kind).filter((kind) => 'IUD'.includes(kind))).toEqual([
       'I',
     ]);
+  });
+
+  it('is read from anew with the keys of today', async () => {
+    await pair.prepare();
+    await withSession(target, pair.database, async (client) => {
+      for (const [table, identity] of [
+        ['single', 'key'],
+        ['keyless', 'append'],
+        ['unlogged', 'late'],
+      ]) {
+        const [row] = await pair.sql<{ oid: number }>(`SELECT '${table}'::regclass::oid AS oid`);
+        await client.query(
+          `INSERT INTO flexlift.table_load (table_oid, schema_name, table_name, estimated_bytes, estimated_rows, parts, identity)
+           VALUES ($1, 'public', $2, 0, 0, 1, $3)`,
+          [row?.oid, table, identity],
+        );
+      }
+      await pair.sql(
+        'ALTER TABLE single DROP CONSTRAINT single_pkey; ALTER TABLE keyless ADD PRIMARY KEY (v)',
+      );
+      await pair.renew();
+      const { rows } = await client.query<{ table_name: string; identity: string }>(
+        'SELECT table_name, identity FROM flexlift.table_load ORDER BY 1',
+      );
+      expect(Object.fromEntries(rows.map((row) => [row.table_name, row.identity]))).toEqual({
+        keyless: 'key',
+        single: 'append',
+        unlogged: 'late',
+      });
+    });
   });
 
   it('gets publications that were altered set right for a new slot', async () => {
@@ -186,7 +218,7 @@ describe.each(PAIRS)('a source of %d', (source, target) => {
       await pair.sql(`ALTER PUBLICATION ${keyed} DROP TABLE single`);
       await pair.sql(`ALTER PUBLICATION ${keyed} ADD TABLE single WHERE (id > 5)`);
     }
-    await newSlot(pair.arguments());
+    await pair.renew();
     await pair.sql(
       `INSERT INTO single VALUES (1, 'x'); UPDATE single SET v = 'y'; UPDATE keyless SET v = 'still allowed'`,
     );

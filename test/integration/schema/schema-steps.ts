@@ -1,13 +1,16 @@
 import type { Client } from 'pg';
 import { withConnection, type Endpoint } from '../../../postgres/connect';
-import { createLedger, type LedgerIdentity } from '../../../postgres/ledger';
+import { createLedger, withLedger, type LedgerIdentity } from '../../../postgres/ledger';
 import {
   dumpSchema,
   findPgDump,
+  lateEntries,
   readArchive,
+  replaceLateEntries,
   runPreData,
   storeArchive,
   type EntryOptions,
+  type SchemaArchive,
 } from '../../../postgres/schema';
 import {
   createTestDatabase,
@@ -52,9 +55,30 @@ export async function withSnapshot<T>(
   });
 }
 
-export async function dumpAndStore(
+const EVERYTHING: EntryOptions = { noOwner: false, noPrivileges: false };
+
+export async function dumpAndStore(move: Move, options = EVERYTHING): Promise<void> {
+  await withDump(move, async (source, archive) => {
+    await withTarget(move, async (target) => {
+      await createLedger(target, move.identity, { databaseCreated: true });
+      await storeArchive({ source, target, identity: move.identity, archive, options });
+    });
+  });
+}
+
+/** As when a drift is accepted. */
+export async function dumpLateAnew(move: Move): Promise<void> {
+  await withDump(move, async (source, archive) => {
+    await withTarget(move, async (target) => {
+      const late = await lateEntries({ source, target, archive, options: EVERYTHING });
+      await withLedger(target, move.identity, () => replaceLateEntries(target, late));
+    });
+  });
+}
+
+async function withDump(
   move: Move,
-  options: EntryOptions = { noOwner: false, noPrivileges: false },
+  work: (source: Client, archive: SchemaArchive) => Promise<void>,
 ): Promise<void> {
   const endpoint = testEndpoint(move.source.major, 'source');
   const { database } = move.source;
@@ -65,10 +89,7 @@ export async function dumpAndStore(
       lockTimeoutMs: 5_000,
       signal: NEVER,
     });
-    await withTarget(move, async (target) => {
-      await createLedger(target, move.identity, { databaseCreated: true });
-      await storeArchive({ source, target, identity: move.identity, archive: readArchive(file), options });
-    });
+    await work(source, readArchive(file));
   });
 }
 

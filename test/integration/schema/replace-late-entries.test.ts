@@ -1,0 +1,143 @@
+import type { Client } from 'pg';
+import { beginCutover } from '../../../postgres/ledger';
+import {
+  addForeignKeys,
+  pendingEntries,
+  runBeforeReplication,
+  runForeignKeys,
+  runLate,
+  runTableEntries,
+  undoLate,
+} from '../../../postgres/schema';
+import { withSession, type Major } from '../../support/servers';
+import { catalogListing } from './catalog-listing';
+import { dumpLateAnew, NEVER, withPreData, withTarget, type Move } from './schema-steps';
+
+const task = (client: Client, { identity }: Move) => ({ client, identity, signal: NEVER });
+
+const listing = ({ major, database }: Move['source']) => withSession(major, database, catalogListing);
+
+const SCHEMA = [
+  'CREATE TABLE kept (id int PRIMARY KEY)',
+  'CREATE TABLE renamed (id int PRIMARY KEY, kept_id int CONSTRAINT "to kept" REFERENCES kept)',
+  'CREATE TABLE dropped (id int, kept_id int REFERENCES kept)',
+  `CREATE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END'`,
+  ...['kept', 'renamed', 'dropped'].flatMap((table) => [
+    `CREATE TRIGGER "fire it" BEFORE INSERT ON ${table} FOR EACH ROW EXECUTE PROCEDURE f()`,
+    `COMMENT ON TRIGGER "fire it" ON ${table} IS 'fires'`,
+    `CREATE RULE "rule it" AS ON DELETE TO ${table} DO ALSO NOTIFY x`,
+    `CREATE POLICY "see it" ON ${table} USING (id > 0)`,
+    `ALTER TABLE ${table} ENABLE ROW LEVEL SECURITY`,
+    `ALTER TABLE ${table} ADD CONSTRAINT "since; then" CHECK (id > 0) NOT VALID`,
+    `GRANT SELECT ON ${table} TO PUBLIC`,
+  ]),
+  'CREATE PUBLICATION "all of it" FOR TABLE kept, renamed, dropped',
+];
+
+/** Of tables, as a person makes it on both sides. */
+const CHANGE = 'ALTER TABLE public.renamed RENAME TO "new ""name"; DROP TABLE public.dropped';
+
+const LATE_CHANGES = [
+  'DROP TRIGGER "fire it" ON public.kept',
+  'CREATE TRIGGER "fire again" AFTER UPDATE ON public.kept FOR EACH ROW EXECUTE PROCEDURE public.f()',
+  `COMMENT ON TRIGGER "fire again" ON public.kept IS 'fires again'`,
+  'DROP POLICY "see it" ON public.kept',
+  'ALTER TABLE public.kept DISABLE ROW LEVEL SECURITY',
+  'REVOKE SELECT ON public.kept FROM PUBLIC',
+  'ALTER TABLE public.kept DROP CONSTRAINT "since; then"',
+];
+
+/** Late ones, too, that somebody makes on the target as well. */
+const MADE_ON_BOTH = [
+  'CREATE TRIGGER by_hand BEFORE DELETE ON public.kept FOR EACH ROW EXECUTE PROCEDURE public.f()',
+  'CREATE RULE by_hand AS ON INSERT TO public.kept DO ALSO NOTIFY y',
+  'CREATE POLICY by_hand ON public."new ""name" USING (false)',
+  'CREATE PUBLICATION by_hand FOR TABLE public.kept',
+  'ALTER TABLE public.kept ADD CONSTRAINT by_hand CHECK (id > 1) NOT VALID',
+  'ALTER TABLE public.kept ADD CONSTRAINT itself FOREIGN KEY (id) REFERENCES public.kept',
+];
+
+async function execute({ major, database }: Move['source'], statements: string[]): Promise<void> {
+  await withSession(major, database, async (client) => {
+    for (const statement of statements) await client.query(statement);
+  });
+}
+
+/** As an online load leaves the target. */
+async function untilReplication(client: Client, move: Move): Promise<void> {
+  const { rows } = await client.query<{ oid: number }>(
+    'SELECT DISTINCT table_oid AS oid FROM flexlift.archive_entry WHERE table_oid IS NOT NULL',
+  );
+  await client.query(
+    `INSERT INTO flexlift.stream (slot, system_identifier, lsn, replica_role) VALUES ('s', '1', '0/1', true)`,
+  );
+  await runTableEntries({ ...task(client, move), tableOids: rows.map(({ oid }) => oid) });
+  await runBeforeReplication(task(client, move));
+}
+
+async function cutOver(client: Client, move: Move): Promise<number> {
+  const attempt = await beginCutover(client, move.identity);
+  await runLate({ ...task(client, move), attempt });
+  expect(await pendingEntries(client)).toEqual([]);
+  expect(await listing(move.target)).toEqual(await listing(move.source));
+  return attempt;
+}
+
+describe.each<[Major, Major]>([
+  [11, 15],
+  [14, 17],
+  [15, 18],
+])('%i to %i', (...majors) => {
+  test.each([{ foreignKeys: 'before' }, { foreignKeys: 'at the cutover' }])(
+    'what waits for the cutover follows the source, foreign keys $foreignKeys',
+    async ({ foreignKeys }) => {
+      await withPreData(majors, SCHEMA, async (move, client) => {
+        await untilReplication(client, move);
+        if (foreignKeys === 'before') await runForeignKeys(task(client, move));
+        // one that was called off leaves nothing behind that the next dump would meet
+        const attempt = await cutOver(client, move);
+        await undoLate({ ...task(client, move), attempt });
+
+        await execute(move.source, [CHANGE, ...LATE_CHANGES, ...MADE_ON_BOTH]);
+        await execute(move.target, [CHANGE, ...MADE_ON_BOTH, 'REVOKE SELECT ON public.kept FROM PUBLIC']);
+        await dumpLateAnew(move);
+        await dumpLateAnew(move);
+        for (const again of [true, true, false]) {
+          const next = await cutOver(client, move);
+          if (again) await undoLate({ ...task(client, move), attempt: next });
+        }
+      });
+    },
+  );
+});
+
+test('a foreign key that was added unchecked is checked under its new name', async () => {
+  await withPreData([15, 17], SCHEMA, async (move, client) => {
+    await untilReplication(client, move);
+    await client.query(
+      `INSERT INTO flexlift.table_load (table_oid, schema_name, table_name, estimated_bytes, estimated_rows, parts)
+       SELECT DISTINCT table_oid, 'public', table_oid::text, 1e9, 0, 1 FROM flexlift.archive_entry
+        WHERE table_oid IS NOT NULL`,
+    );
+    await addForeignKeys(task(client, move));
+    const change = [CHANGE, 'ALTER TABLE public."new ""name" RENAME CONSTRAINT "to kept" TO "to; the same"'];
+    await execute(move.source, change);
+    await execute(move.target, change);
+    await dumpLateAnew(move);
+    await runForeignKeys(task(client, move));
+    await cutOver(client, move);
+  });
+});
+
+test('entries are not replaced while one is executed', async () => {
+  await withPreData([15, 17], SCHEMA, async (move, client) => {
+    await untilReplication(client, move);
+    await withTarget(move, async (other) => {
+      await other.query(`BEGIN; INSERT INTO flexlift.step (kind, key) VALUES ('entry', '0')`);
+      await expect(dumpLateAnew(move)).rejects.toMatchObject({ code: 'Contention' });
+      await other.query('ROLLBACK');
+    });
+    await dumpLateAnew(move);
+    await cutOver(client, move);
+  });
+});

@@ -1,4 +1,5 @@
 export * from './database-properties';
+export * from './dumped-index';
 export * from './host-cpus';
 export * from './managed-extensions';
 export * from './provider-roles';

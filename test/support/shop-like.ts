@@ -6,7 +6,7 @@ export const SMALL_PARTS = 2 * 1024 ** 2;
 
 /**
  * What a database for tests that kill things holds: one table of about 10 MB with three indexes, some small ones with
- * foreign keys, a sequence that has run, a view, a materialized view, a function with a trigger, large objects.
+ * foreign keys, an index that was left invalid, a sequence that has run, a view, a materialized view, a function with a trigger, large objects.
  */
 export function shopLikeSql(rows: number): string {
   const small = Array.from({ length: 12 }, (_, index) => index + 1).map(
@@ -30,6 +30,9 @@ export function shopLikeSql(rows: number): string {
     CREATE TRIGGER touch BEFORE UPDATE ON big FOR EACH ROW EXECUTE PROCEDURE touch();
     SELECT lo_from_bytea(900000 + i, decode(repeat('00ff', 1000), 'hex')) FROM generate_series(1, 5) i;
     ${small.join('')}
+    CREATE INDEX "half made" ON "Small 1" (note);
+    COMMENT ON INDEX "half made" IS 'CREATE INDEX CONCURRENTLY failed';
+    UPDATE pg_catalog.pg_index SET indisvalid = false WHERE indexrelid = '"half made"'::regclass;
     ANALYZE`;
 }
 

@@ -1,4 +1,4 @@
-import { isNotOurs, isProvidersRole } from '../../catalog';
+import { isDumpedIndex, isNotOurs, isProvidersRole } from '../../catalog';
 import { RELATION_KIND, USER_RELATIONS } from './relations';
 import { ROUTINE_KIND, ROUTINE_NAME, USER_TYPES } from './routines-and-types';
 import { definition, notOfExtension, qualified, quoted, userSchema, type Section } from './section';
@@ -133,6 +133,9 @@ const comments: Section = () => `
      AND NOT EXISTS (SELECT FROM pg_catalog.pg_publication p
                       WHERE d.classoid = 'pg_catalog.pg_publication'::pg_catalog.regclass AND d.objoid = p.oid
                         AND NOT (${isNotOurs('p.pubname')}))
+     AND NOT EXISTS (SELECT FROM pg_catalog.pg_index i JOIN pg_catalog.pg_class c ON c.oid = i.indrelid
+                      WHERE d.classoid = 'pg_catalog.pg_class'::pg_catalog.regclass AND d.objoid = i.indexrelid
+                        AND NOT (${isDumpedIndex('i', 'c')}))
      AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend member
                       WHERE member.classid = d.classoid AND member.objid = d.objoid AND member.deptype = 'e')
      AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend part

@@ -1,4 +1,4 @@
-import { ALTERED_IDENTITIES } from '../../catalog';
+import { ALTERED_IDENTITIES, isDumpedIndex } from '../../catalog';
 import {
   definition,
   flag,
@@ -109,7 +109,7 @@ const indexes: Section = () => `
     JOIN pg_catalog.pg_index i ON i.indrelid = c.oid
     JOIN pg_catalog.pg_class x ON x.oid = i.indexrelid
     ${OWN_IDENTITIES}
-   WHERE c.relkind IN ('r', 'p', 'm')`;
+   WHERE c.relkind IN ('r', 'p', 'm') AND ${isDumpedIndex('i', 'c')}`;
 
 const sequences: Section = () => `
   SELECT 'sequence ' || ${NAME} AS identity,

@@ -1,5 +1,5 @@
 import type { MigrationMode } from '../../../contract';
-import { bringsRows, isNotManaged, isUserMade } from '../../catalog';
+import { bringsRows, isDumpedIndex, isNotManaged, isUserMade } from '../../catalog';
 import { WAS_GRANTED } from '../granted';
 import { enumerate, warning, type DatabaseContext, type Rule, type Verdict } from '../rule';
 
@@ -50,6 +50,14 @@ const NOTICES: Notice[] = [
              WHERE o.evtenabled <> 'D' AND ${isUserMade('o')} ORDER BY 1`,
     message: (names) => `Event triggers are made last, and fire on the target from then on: ${names}.`,
     remedy: 'Nothing to do, unless they should not.',
+  },
+  {
+    query: `SELECT i.indexrelid::pg_catalog.regclass::text AS name
+              FROM pg_catalog.pg_index i JOIN pg_catalog.pg_class o ON o.oid = i.indrelid
+             WHERE NOT (${isDumpedIndex('i', 'o')}) AND o.relkind IN ('r', 'p', 'm') AND o.relpersistence <> 't' AND ${isUserMade('o')} ORDER BY 1`,
+    message: (names) =>
+      `Invalid indexes, as a CREATE INDEX CONCURRENTLY that failed leaves them, are not migrated: ${names}.`,
+    remedy: 'Drop them on the source, or REINDEX those that are wanted.',
   },
   {
     query: `SELECT extname AS name FROM pg_catalog.pg_extension

@@ -47,7 +47,7 @@ const CHANGES: [string, ...[string, string][]][] = [
   ],
   [
     `UPDATE pg_catalog.pg_index SET indisvalid = false WHERE indexrelid = 'sales.by_date'::pg_catalog.regclass`,
-    ['index "sales"."by_date"', 'invalid'],
+    ['index "sales"."by_date"', 'missing'],
   ],
   [
     "CREATE OR REPLACE FUNCTION sales.label(p sales.pair) RETURNS text LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$ BEGIN RETURN p.label || '1.1'; END $$",
@@ -251,6 +251,22 @@ describe.each([
         }),
       ).toEqual([]);
     });
+  });
+
+  test('an index that is left invalid, and its comment, are none: no dump has them', async () => {
+    const half = `COMMENT ON INDEX sales.by_date IS 'half made';
+      UPDATE pg_catalog.pg_index SET indisvalid = false WHERE indexrelid = 'sales.by_date'::pg_catalog.regclass`;
+    const [invalid, dropped] = await Promise.all(
+      ([sourceMajor, targetMajor] as const).map((major, side) =>
+        inDatabase(major, name(side), async (client) => {
+          await client.query(`BEGIN; ${side === 0 ? half : 'DROP INDEX sales.by_date'}`);
+          const catalog = await readCatalog(client);
+          await client.query('ROLLBACK');
+          return catalog;
+        }),
+      ),
+    );
+    expect(compareCatalogs(invalid as Catalog, dropped as Catalog, left())).toEqual([]);
   });
 
   test('each change is found and named, and nothing else', async () => {

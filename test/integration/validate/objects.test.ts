@@ -174,6 +174,8 @@ it('tells a person what becomes of special objects', async () => {
     14,
     17,
     'CREATE UNLOGGED TABLE u ()',
+    'CREATE TABLE t (v int); CREATE INDEX by_v ON t (v); CREATE INDEX "Half made" ON t (v)',
+    `UPDATE pg_index SET indisvalid = false WHERE indexrelid = '"Half made"'::regclass`,
     'CREATE EXTENSION postgres_fdw',
     'CREATE SERVER s FOREIGN DATA WRAPPER postgres_fdw',
     'CREATE FOREIGN TABLE f () SERVER s',
@@ -191,6 +193,7 @@ it('tells a person what becomes of special objects', async () => {
     expect.stringMatching(/^Warning: Foreign tables .*public\.f/) as string,
     expect.stringMatching(/^Warning: Unlogged tables .*public\.u/) as string,
     expect.stringMatching(/^Warning: Subscriptions .*sub/) as string,
+    expect.stringMatching(/^Warning: Invalid indexes, .* not migrated: public\."Half made"\.$/) as string,
     expect.stringMatching(/^Warning: Jobs of pg_cron are not migrated/) as string,
     expect.stringMatching(/^Warning: Rights on the server's own objects .*pg_read_file/) as string,
   ]);

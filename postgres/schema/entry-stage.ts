@@ -65,6 +65,11 @@ export function isNotBefore(stage: EntryStage, first: EntryStage): boolean {
   return ENTRY_STAGES.indexOf(stage) >= ENTRY_STAGES.indexOf(first);
 }
 
+/** Of one that had to wait for a primary key: pg_dump writes it as a rule. */
+export function isQueryOfView({ description, undo }: Pick<StagedEntry, 'description' | 'undo'>): boolean {
+  return description === 'RULE' && undo.startsWith('CREATE OR REPLACE VIEW ');
+}
+
 function ownStage(entry: StagedEntry): EntryStage {
   const { phase, description, statement, undo } = entry;
   if (phase === 'pre-data' || phase === 'table') return 'indexes';
@@ -73,7 +78,6 @@ function ownStage(entry: StagedEntry): EntryStage {
   if (isForeignKey(entry)) return 'foreign-keys';
   if (ROW_SECURITY.includes(description)) return 'row-security';
   if (CHECKS.includes(description) && isNotValid(statement)) return 'privileges';
-  // the query of a view that had to wait for a primary key: pg_dump writes it as a rule
-  if (description === 'RULE' && undo.startsWith('CREATE OR REPLACE VIEW ')) return 'indexes';
+  if (isQueryOfView({ description, undo })) return 'indexes';
   return WITH_PRIVILEGES.includes(description) ? 'privileges' : 'indexes';
 }

@@ -1,31 +1,38 @@
 import type { Client } from 'pg';
 import { serverVersion } from '../catalog';
 import { atSide } from '../connect';
+import { isLoaded } from '../ledger';
 import { archiveRows, insertArchiveRows, type ArchiveRow, type ArchiveToStore } from './archive-rows';
-import { entryStages, isForeignKey, isNotBefore, type EntryStage } from './entry-stage';
+import { entryStages, isNotBefore, isQueryOfView, type EntryStage } from './entry-stage';
 import { withLockTimeout } from './run-online';
 import { pendingUntil } from './staged-entries';
 
-/** What comes before it was executed when the replication began. */
-const FIRST_LATE: EntryStage = 'foreign-keys';
-
 export interface LateEntry {
   row: ArchiveRow;
+  stage: EntryStage;
   /** By which its object is known on either server; absent: executing it again is harmless. */
   name?: string;
 }
 
-/** What of a new dump is executed behind the load. */
+/** What of a new dump comes after the data. */
 export async function lateEntries(task: ArchiveToStore): Promise<LateEntry[]> {
-  const rows = lateRows(await archiveRows(task));
+  const rows = (await archiveRows(task)).filter(
+    ({ phase, skipped_by }) => phase !== 'pre-data' && skipped_by === null,
+  );
+  const stages = entryStages(rows.map((row) => ({ ...row, dumpId: row.dump_id })));
   const names = await objectsOfRows(task.source, rows);
-  return rows.map((row) => ({ row, name: names.get(row.dump_id) }));
+  return rows.map((row) => ({
+    row,
+    stage: stages.get(row.dump_id) ?? 'indexes',
+    name: names.get(row.dump_id),
+  }));
 }
 
 /**
- * Puts the entries of a new dump in the place of those that wait for the cutover: the source's schema has changed, and
- * with it what they say of its tables. What the target has already, because somebody made the change there too, is not
- * made again. To be called while no cutover is under way, in a ledger transaction that holds the stream's row.
+ * Puts the entries of a new dump in the place of those that are still to be executed: the source's schema has changed, and
+ * with it what they say of its tables. What the target has already, because it is executed or somebody made the change
+ * there too, is not made again. To be called while no cutover and no load is under way, in a ledger transaction that holds
+ * the stream's row.
  *
  * @throws FlexliftError Contention where entries are being executed
  */
@@ -33,50 +40,54 @@ export async function replaceLateEntries(target: Client, entries: LateEntry[]): 
   await atSide('target', target, () =>
     withLockTimeout(target, () => target.query('LOCK TABLE flexlift.step IN SHARE ROW EXCLUSIVE MODE')),
   );
-  const unchecked = await uncheckedForeignKeys(target);
+  // what a load makes is there when it has come to its end, and is the next one's to make where it has not
+  const first: EntryStage = (await isLoaded(target)) ? 'foreign-keys' : 'indexes';
+  const { due } = await pendingUntil(target);
+  const replaced = due.filter(({ stage }) => isNotBefore(stage, first)).map(({ dumpId }) => dumpId);
+  const begun = await begunEntries(target, replaced);
   const present = await objectsOfTarget(target);
+  const missing = entries.filter(({ row, stage, name }) => {
+    if (!isNotBefore(stage, first)) return false;
+    return name === undefined || !present.has(name) || begun.has(objectOf(row));
+  });
   const rows = await renumber(
     target,
-    entries.filter((entry) => isMissing(entry, present, unchecked)).map(({ row }) => row),
+    missing.map(({ row }) => row),
   );
-  const { due } = await pendingUntil(target);
-  const replaced = due.filter(({ stage }) => isNotBefore(stage, FIRST_LATE));
   await target.query('DELETE FROM flexlift.archive_entry WHERE dump_id = ANY ($1::pg_catalog.int4[])', [
-    replaced.map(({ dumpId }) => dumpId),
+    replaced,
   ]);
   await insertArchiveRows(target, rows);
-  await followUnchecked(target, unchecked, rows);
+  await followBegun(target, begun, rows);
 }
 
-function isMissing(
-  { row, name }: LateEntry,
-  present: ReadonlySet<string>,
-  unchecked: ReadonlyMap<number, number>,
-): boolean {
-  if (name === undefined || !present.has(name)) return true;
-  return isForeignKey(row) && unchecked.has(row.catalog_oid);
+/** The first of an entry's two steps, which is done: an index that is to be a key, a foreign key that is to be checked. */
+interface BegunEntry {
+  kind: string;
+  key: string;
 }
 
-function lateRows(rows: ArchiveRow[]): ArchiveRow[] {
-  const executed = rows.filter(({ phase, skipped_by }) => phase !== 'pre-data' && skipped_by === null);
-  const stages = entryStages(executed.map((row) => ({ ...row, dumpId: row.dump_id })));
-  return executed.filter(({ dump_id }) => isNotBefore(stages.get(dump_id) ?? 'indexes', FIRST_LATE));
-}
-
-/** By their oid on the source, the dump id of those that were added and are still to be checked. */
-async function uncheckedForeignKeys(target: Client): Promise<Map<number, number>> {
-  const { rows } = await target.query<{ catalog_oid: number; dump_id: number }>(
-    `SELECT e.catalog_oid, e.dump_id
+/** By their objects on the source. */
+async function begunEntries(target: Client, dumpIds: number[]): Promise<Map<string, BegunEntry>> {
+  const { rows } = await target.query<{ object: string } & BegunEntry>(
+    `SELECT pg_catalog.concat_ws(' ', e.catalog_class, e.catalog_oid) AS object, k.kind, k.key
        FROM flexlift.archive_entry e
-       JOIN flexlift.step k ON k.kind = 'foreign-key' AND k.key = e.dump_id::pg_catalog.text
-      WHERE NOT EXISTS (SELECT FROM flexlift.step d WHERE d.kind = 'entry' AND d.key = k.key)`,
+       JOIN flexlift.step k ON k.kind IN ('key-index', 'foreign-key') AND k.key = e.dump_id::pg_catalog.text
+      WHERE e.dump_id = ANY ($1::pg_catalog.int4[])`,
+    [dumpIds],
   );
-  return new Map(rows.map((row) => [row.catalog_oid, row.dump_id]));
+  return new Map(rows.map(({ object, kind, key }) => [object, { kind, key }]));
+}
+
+function objectOf({ catalog_class, catalog_oid }: ArchiveRow): string {
+  return `${catalog_class} ${catalog_oid}`;
 }
 
 /** Privileges and comments have no oid of their own. */
 async function objectsOfRows(source: Client, rows: ArchiveRow[]): Promise<Map<number, string>> {
-  const objects = rows.filter(({ catalog_class, catalog_oid }) => catalog_class !== 0 && catalog_oid !== 0);
+  const objects = rows.filter(
+    (row) => row.catalog_class !== 0 && row.catalog_oid !== 0 && !isQueryOfView(row),
+  );
   const { rows: named } = await source.query<{ dump_id: number; name: string }>(
     `SELECT o.dump_id, pg_catalog.concat_ws(' ', i.type, i.identity) AS name
        FROM ROWS FROM (pg_catalog.unnest($1::pg_catalog.int4[]), pg_catalog.unnest($2::pg_catalog.oid[]),
@@ -92,6 +103,7 @@ async function objectsOfRows(source: Client, rows: ArchiveRow[]): Promise<Map<nu
 }
 
 const LATE_CATALOGS = [
+  'pg_statistic_ext',
   'pg_constraint',
   'pg_trigger',
   'pg_rewrite',
@@ -110,9 +122,10 @@ async function objectsOfTarget(target: Client): Promise<Set<string>> {
     ...LATE_CATALOGS,
     ...(major >= FIRST_MAJOR_WITH_SCHEMAS_PUBLISHED ? ['pg_publication_namespace'] : []),
   ].map((catalog) => `SELECT tableoid, oid FROM pg_catalog.${catalog}`);
+  const indexes = `SELECT tableoid, oid FROM pg_catalog.pg_class WHERE relkind IN ('i', 'I')`;
   const { rows } = await target.query<{ name: string }>(
     `SELECT pg_catalog.concat_ws(' ', i.type, i.identity) AS name
-       FROM (${catalogs.join(' UNION ALL ')}) AS o(class, object),
+       FROM (${[indexes, ...catalogs].join(' UNION ALL ')}) AS o(class, object),
             LATERAL pg_catalog.pg_identify_object(o.class, o.object, 0) AS i`,
   );
   return new Set(rows.map(({ name }) => name));
@@ -133,17 +146,17 @@ async function renumber(target: Client, rows: ArchiveRow[]): Promise<ArchiveRow[
   }));
 }
 
-/** Where the source dropped one, there is nothing left to check. */
-async function followUnchecked(
+/** Where the source dropped the object, there is no second step. */
+async function followBegun(
   target: Client,
-  unchecked: Map<number, number>,
+  begun: ReadonlyMap<string, BegunEntry>,
   rows: ArchiveRow[],
 ): Promise<void> {
-  const now = new Map(rows.filter(isForeignKey).map(({ catalog_oid, dump_id }) => [catalog_oid, dump_id]));
-  for (const [oid, dumpId] of unchecked) {
-    await target.query(`DELETE FROM flexlift.step WHERE kind = 'foreign-key' AND key = $1`, [String(dumpId)]);
-    const next = now.get(oid);
+  const now = new Map(rows.map((row) => [objectOf(row), row.dump_id]));
+  for (const [object, { kind, key }] of begun) {
+    await target.query('DELETE FROM flexlift.step WHERE kind = $1 AND key = $2', [kind, key]);
+    const next = now.get(object);
     if (next === undefined) continue;
-    await target.query(`INSERT INTO flexlift.step (kind, key) VALUES ('foreign-key', $1)`, [String(next)]);
+    await target.query('INSERT INTO flexlift.step (kind, key) VALUES ($1, $2)', [kind, String(next)]);
   }
 }

@@ -1,8 +1,9 @@
 import type { Client } from 'pg';
 import type { Difference } from '../../../contract';
-import { compareCatalogs, leftToTheTarget, readCatalog, type Catalog } from '../../compare';
+import { compareCatalogs, leftToTheTarget, readCatalog, type Catalog, type Properties } from '../../compare';
 import { quoteQualified } from '../../connect';
 import { listSourceTables, type SourceTable } from '../../copy';
+import { isLoaded } from '../../ledger';
 import { without, withoutDatabase, withoutPositions } from './comparable-catalog';
 import { presentCatalog } from './drift-since';
 
@@ -16,7 +17,7 @@ export interface DriftToAccept {
 
 /**
  * What the source is now, and whether its tables, columns, types, functions, sequences and schemas are the target's as
- * well; all else may still be missing on the target and is compared at the cutover.
+ * well, and its indexes, views, statistics and constraints are there; all else is made at the cutover, and compared then.
  *
  * @param args.source in a snapshot
  * @param args.target outside of a transaction
@@ -30,7 +31,9 @@ export async function driftToAccept({
 }): Promise<DriftToAccept> {
   const present = withoutDatabase(await readCatalog(source));
   const tables = await listSourceTables(source);
-  const unlike = compareCatalogs(loaded(present), loaded(await presentCatalog(target)), {
+  const isThere = (await isLoaded(target)) ? isMadeByLoad : () => false;
+  const comparable = (catalog: Catalog) => comparableCatalog(catalog, isThere);
+  const unlike = compareCatalogs(comparable(present), comparable(await presentCatalog(target)), {
     ignoredIdentities: leftToTheTarget(present),
   });
   const uncopied = await uncopiedTables(target, tables);
@@ -38,18 +41,27 @@ export async function driftToAccept({
 }
 
 /** What the target has before its load ends; of tables not what waits for the cutover. */
-const LOADED = /^(table|column|type|domain|function|procedure|aggregate|sequence|schema|extension) /;
+const MADE_FIRST = /^(table|column|type|domain|function|procedure|aggregate|sequence|schema|extension) /;
 const SET_LATE = ['row security', 'forced row security', 'replica identity'];
 
-function loaded(catalog: Catalog): Catalog {
+const MADE_BY_LOAD = /^(view|materialized view|foreign table|statistics|index|constraint) /;
+
+/** The cutover would only find that it is missing: it does not make it. */
+function isMadeByLoad(identity: string, properties: Properties): boolean {
+  if (!MADE_BY_LOAD.test(identity)) return false;
+  const isLate = properties['not valid'] === 'true' || properties['~definition']?.startsWith('FOREIGN KEY');
+  return !(identity.startsWith('constraint ') && isLate === true);
+}
+
+/** @param isThere what has to be there; how it reads is compared at the cutover */
+function comparableCatalog(catalog: Catalog, isThere: typeof isMadeByLoad): Catalog {
   const { major, objects } = withoutPositions(catalog);
-  const kept = [...objects].filter(
-    ([identity]) => LOADED.test(identity) && !isColumnOfView(identity, objects),
-  );
-  return {
-    major,
-    objects: new Map(kept.map(([identity, properties]) => [identity, without(properties, SET_LATE)])),
-  };
+  const kept = [...objects].flatMap(([identity, properties]): [string, Properties][] => {
+    if (isThere(identity, properties)) return [[identity, {}]];
+    if (!MADE_FIRST.test(identity) || isColumnOfView(identity, objects)) return [];
+    return [[identity, without(properties, SET_LATE)]];
+  });
+  return { major, objects: new Map(kept) };
 }
 
 /** A view that needs a key (GROUP BY) is made when the key is there, and with its columns until then. */

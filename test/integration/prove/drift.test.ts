@@ -23,6 +23,7 @@ const SCHEMA = `
   CREATE TABLE public.parent (d int) PARTITION BY RANGE (d);
   CREATE TABLE public.child PARTITION OF public.parent FOR VALUES FROM (0) TO (10);
   CREATE FUNCTION public.f(int) RETURNS int LANGUAGE sql AS 'SELECT 1';
+  CREATE FUNCTION public.late() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END';
   CREATE VIEW public.seen AS SELECT id, count(*) AS n FROM public.t GROUP BY id;
   CREATE SEQUENCE public.numbers`;
 const SINCE = 'on the source since the schema was dumped';
@@ -213,6 +214,7 @@ describe.each([
         'column "public"."t"."added"',
         'column "public"."t"."v"',
         'column "public"."t"."w"',
+        'index "public"."by_w"',
       ]);
       expect(refused[0]?.message).toBe(
         'It is missing on the target. Make the same change on the target, then: flexlift resume --accept-drift.',
@@ -220,11 +222,34 @@ describe.each([
       expect(await drift()).toHaveLength(3);
 
       await fixture.target.query(`UPDATE flexlift.stream SET drift = '[{"kind": "catalog"}]'; ${change}`);
+      // the cutover would find that it is missing, and does not make it
+      expect(await accept()).toMatchObject([{ object: 'index "public"."by_w"' }]);
+      await fixture.target.query('CREATE INDEX by_w ON public.t (id)');
       expect(await accept()).toEqual([]);
       expect(await drift()).toEqual([]);
       const { rows } = await fixture.target.query('SELECT drift FROM flexlift.stream');
       expect(rows).toEqual([{ drift: [] }]);
       expect(await stillProven()).toEqual(['Old "x" 🐘', 'child']);
+    });
+
+    test('what a load makes is not asked for before its end; what the cutover makes never is', async () => {
+      await fixture.source
+        .query(`CREATE TRIGGER late BEFORE TRUNCATE ON public.t EXECUTE PROCEDURE public.late();
+        ALTER TABLE public.child ADD CONSTRAINT late CHECK (d > 1) NOT VALID; CREATE RULE late AS ON INSERT TO public.t DO ALSO NOTIFY x;
+        ALTER TABLE public.t ADD CONSTRAINT to_itself FOREIGN KEY (v) REFERENCES public.t;
+        ALTER TABLE public.t ENABLE ROW LEVEL SECURITY; CREATE POLICY late ON public.t; GRANT SELECT ON public.t TO PUBLIC;
+        COMMENT ON TRIGGER late ON public.t IS 'x'`);
+      expect(await accept()).toEqual([]);
+      await fixture.source.query('CREATE INDEX by_v ON public.t (v)');
+      await fixture.source.query('ALTER TABLE public.t ADD CONSTRAINT one UNIQUE (v)');
+      const refused = await accept();
+      expect(refused.map(({ object }) => object)).toEqual([
+        'constraint "one" on "public"."t"',
+        'index "public"."by_v"',
+        'index "public"."one"',
+      ]);
+      await fixture.target.query(`DELETE FROM flexlift.step WHERE kind = 'phase' AND key = 'load'`);
+      expect(await accept()).toEqual([]);
     });
 
     test('the ledger follows tables that were renamed or dropped on both sides', async () => {

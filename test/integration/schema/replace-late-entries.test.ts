@@ -1,9 +1,11 @@
 import type { Client } from 'pg';
-import { beginCutover } from '../../../postgres/ledger';
+import { beginCutover, noteLoadEnd } from '../../../postgres/ledger';
 import {
   addForeignKeys,
+  buildKeyIndex,
   pendingEntries,
   runBeforeReplication,
+  runEntry,
   runForeignKeys,
   runLate,
   runTableEntries,
@@ -63,16 +65,25 @@ async function execute({ major, database }: Move['source'], statements: string[]
   });
 }
 
-/** As an online load leaves the target. */
-async function untilReplication(client: Client, move: Move): Promise<void> {
-  const { rows } = await client.query<{ oid: number }>(
-    'SELECT DISTINCT table_oid AS oid FROM flexlift.archive_entry WHERE table_oid IS NOT NULL',
-  );
+async function prepareStream(client: Client): Promise<void> {
   await client.query(
     `INSERT INTO flexlift.stream (slot, system_identifier, lsn, replica_role) VALUES ('s', '1', '0/1', true)`,
   );
+}
+
+async function load(client: Client, move: Move): Promise<void> {
+  const { rows } = await client.query<{ oid: number }>(
+    'SELECT DISTINCT table_oid AS oid FROM flexlift.archive_entry WHERE table_oid IS NOT NULL',
+  );
   await runTableEntries({ ...task(client, move), tableOids: rows.map(({ oid }) => oid) });
   await runBeforeReplication(task(client, move));
+  await noteLoadEnd(client, move.identity);
+}
+
+/** As an online load leaves the target. */
+async function untilReplication(client: Client, move: Move): Promise<void> {
+  await prepareStream(client);
+  await load(client, move);
 }
 
 async function cutOver(client: Client, move: Move): Promise<number> {
@@ -109,6 +120,31 @@ describe.each<[Major, Major]>([
       });
     },
   );
+});
+
+test('what a load has left when it was ended follows the source', async () => {
+  const more = [
+    'CREATE INDEX by_name ON renamed (kept_id)',
+    'CREATE VIEW counted AS SELECT id, kept_id, count(*) FROM renamed GROUP BY id',
+    'CREATE STATISTICS correlated (dependencies) ON id, kept_id FROM renamed',
+    'CREATE TABLE parts (id int PRIMARY KEY, v int) PARTITION BY RANGE (id)',
+    'CREATE TABLE part PARTITION OF parts FOR VALUES FROM (0) TO (9)',
+    'CREATE INDEX by_v ON parts (v)',
+  ];
+  await withPreData([11, 15], [...SCHEMA, ...more], async (move, client) => {
+    await prepareStream(client);
+    const keys = (await pendingEntries(client)).filter(({ object }) => /renamed_pkey|kept_pkey/.test(object));
+    expect(keys).toHaveLength(2);
+    for (const { dumpId } of keys) await buildKeyIndex({ ...task(client, move), dumpId });
+    await runEntry({ ...task(client, move), dumpId: keys[0]?.dumpId ?? 0 });
+    const late = LATE_CHANGES.filter((statement) => !statement.startsWith('REVOKE '));
+    await execute(move.source, [CHANGE, ...late, 'CREATE INDEX since ON public.kept (id)']);
+    await execute(move.target, [CHANGE]);
+    await dumpLateAnew(move);
+    await load(client, move);
+    await runForeignKeys(task(client, move));
+    await cutOver(client, move);
+  });
 });
 
 test('a foreign key that was added unchecked is checked under its new name', async () => {

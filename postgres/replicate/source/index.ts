@@ -9,4 +9,5 @@ export * from './prepared-transactions';
 export * from './publication-marks';
 export * from './published-tables';
 export * from './source-objects';
+export * from './stream-identities';
 export * from './take-away';

@@ -7,6 +7,7 @@ import {
   newSlot,
   preparedTransactions,
   restoreTargetIdentities,
+  streamIdentities,
   takeAwaySourceObjects,
 } from '../../../postgres/replicate/source';
 import { withSession } from '../../support/servers';
@@ -206,6 +207,29 @@ describe.each(PAIRS)('a source of %d', (source, target) => {
         single: 'append',
         unlogged: 'late',
       });
+    });
+  });
+
+  it('sends what its publications say, whatever keys there are by now', async () => {
+    await pair.prepare();
+    const identities = async () => {
+      const options = { migrationId: pair.identity.migrationId, keylessTables: 'append' } as const;
+      const tables = await pair.session((client) => streamIdentities(client, options));
+      return new Map(tables.map(({ oid, identity }) => [oid, identity]));
+    };
+    const oidOf = async (table: string) =>
+      (await pair.sql<{ oid: number }>(`SELECT '${table}'::regclass::oid AS oid`))[0]?.oid ?? 0;
+    await pair.sql('ALTER TABLE keyless ADD PRIMARY KEY (v); CREATE TABLE later (id int PRIMARY KEY)');
+    const found = await identities();
+    expect(found.get(await oidOf('keyless'))).toBe('append');
+    expect(found.get(await oidOf('single'))).toBe('key');
+    expect(found.get(await oidOf('whole'))).toBe('full');
+    expect(found.get(await oidOf('unlogged'))).toBe('late');
+    expect(found.has(await oidOf('later'))).toBe(false);
+    await pair.sql('ALTER TABLE single DROP CONSTRAINT single_pkey');
+    await expect(identities()).rejects.toMatchObject({
+      code: 'SchemaDrift',
+      fields: { object: '"public"."single"' },
     });
   });
 

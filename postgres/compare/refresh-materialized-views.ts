@@ -1,7 +1,7 @@
 import type { Client } from 'pg';
 import { atSide } from '../connect';
 import { holdCutover, once, silenceEventTriggers, stepKey, type LedgerIdentity } from '../ledger';
-import { readMaterializedViews } from './materialized-views';
+import { readMaterializedViews, type MaterializedView } from './materialized-views';
 import { viewsUnderRowSecurity } from './row-security';
 
 export interface RefreshRequest {
@@ -19,7 +19,7 @@ export interface RefreshRequest {
 
 /**
  * Fills on the target every materialized view that is populated on the source, each once, in the order of their
- * dependencies. One that is not populated on the source stays so.
+ * dependencies. One that is not populated on the source is emptied, if a cutover that was called off has filled it.
  *
  * @returns how many views this call refreshed.
  * @throws FlexliftError LedgerForeign, LedgerReleased; CutoverRefused where the cutover is called off; StatementRejected,
@@ -29,11 +29,15 @@ export async function refreshMaterializedViews(request: RefreshRequest): Promise
   const { source, target, identity, attempt, signal, onProgress } = request;
   const views = await readMaterializedViews(source);
   const bound = await viewsUnderRowSecurity(source, views);
+  const filled = (await readMaterializedViews(target)).filter(({ populated }) => populated);
+  const isFilled = ({ quotedName }: MaterializedView) =>
+    filled.some((view) => view.quotedName === quotedName);
   let refreshed = 0;
-  for (const { quotedName: name } of views.filter(({ populated }) => populated)) {
+  for (const view of views.filter((each) => each.populated || isFilled(each))) {
+    const { quotedName: name, populated } = view;
     if (request.beforeRowSecurity === true && bound.has(name)) continue;
     signal.throwIfAborted();
-    const statement = `REFRESH MATERIALIZED VIEW ${name}`;
+    const statement = `REFRESH MATERIALIZED VIEW ${name}${populated ? '' : ' WITH NO DATA'}`;
     onProgress?.(statement);
     const done = await once(target, identity, { kind: 'refresh', key: stepKey(name, attempt) }, async () => {
       await holdCutover(target, attempt);

@@ -9,8 +9,8 @@ import {
   planLargeObjects,
   type LargeObjectRange,
 } from './large-object-batches';
-import type { PropertyChoice } from './large-object-properties';
 import { copyLargeObjectRange } from './large-objects';
+import { largeObjectPropertiesChecksum, type PropertyChoice } from './large-object-properties';
 import { largeObjectRangeChecksum } from './large-objects-checksum';
 import { copiedInAttempt, onceInAttempt } from './late-step';
 import { hasMoved, lateTables, renewTable, type LateTable } from './late-tables';
@@ -109,14 +109,19 @@ async function renewLargeObjects(args: CopyLateRowsArguments): Promise<void> {
   }
 }
 
+/** Of two that are equal neither content nor properties need to be brought over. */
+async function rangeState(client: Client, range: LargeObjectRange, choice: PropertyChoice): Promise<string> {
+  const { count, checksum } = await largeObjectRangeChecksum(client, range);
+  return `${count} ${checksum} ${await largeObjectPropertiesChecksum(client, range, choice)}`;
+}
+
 async function renewRange(args: CopyLateRowsArguments, range: LargeObjectRange): Promise<void> {
   const { source, target, identity, attempt, signal, noOwner, noPrivileges } = args;
   const key = `large objects up to ${range.upTo ?? 'the last'}`;
   const work = () =>
     onceInAttempt(target, identity, { attempt, key, name: LARGE_OBJECTS }, async () => {
-      const there = await atSide('source', source, () => largeObjectRangeChecksum(source, range));
-      const here = await largeObjectRangeChecksum(target, range);
-      if (there.count === here.count && there.checksum === here.checksum) return false;
+      const there = await atSide('source', source, () => rangeState(source, range, args));
+      if (there === (await rangeState(target, range, args))) return false;
       await copyLargeObjectRange({ source, target, signal, noOwner, noPrivileges }, range);
       return true;
     });

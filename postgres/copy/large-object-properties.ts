@@ -1,6 +1,7 @@
 import type { Client } from 'pg';
 import { isProviders, isProvidersRole } from '../catalog';
 import { atSide, quoteIdentifier, quoteLiteral } from '../connect';
+import type { LargeObjectRange } from './large-object-batches';
 
 interface PropertiesRow {
   oid: number;
@@ -29,6 +30,37 @@ const PROPERTIES_QUERY = `
    FROM pg_catalog.pg_largeobject_metadata m
   WHERE m.oid = ANY ($1::oid[])
   ORDER BY m.oid`;
+
+/** Sum of a 64-bit hash over owner, comment and privileges of each object of the range; equal where they need no copy. */
+export async function largeObjectPropertiesChecksum(
+  client: Client,
+  { after, upTo }: LargeObjectRange,
+  { noOwner, noPrivileges }: PropertyChoice,
+): Promise<string> {
+  const { rows } = await client.query<{ checksum: string }>(PROPERTIES_CHECKSUM, [
+    after,
+    upTo,
+    !noOwner,
+    !noPrivileges,
+  ]);
+  return rows[0]?.checksum ?? '0';
+}
+
+const PROPERTIES_CHECKSUM = `
+  SELECT COALESCE(pg_catalog.sum(pg_catalog.hashtextextended(
+           pg_catalog.concat_ws(':', m.oid, CASE WHEN $3 THEN pg_catalog.pg_get_userbyid(m.lomowner) END,
+             'comment', pg_catalog.obj_description(m.oid, 'pg_largeobject'),
+             'granted', CASE WHEN $4 AND m.lomacl IS NOT NULL THEN COALESCE((
+               SELECT pg_catalog.string_agg(held, ',' ORDER BY held)
+                 FROM (SELECT pg_catalog.concat_ws(' ',
+                                CASE a.grantee WHEN 0 THEN 'PUBLIC' WHEN m.lomowner THEN 'its owner'
+                                               ELSE pg_catalog.quote_ident(pg_catalog.pg_get_userbyid(a.grantee)) END,
+                                a.privilege_type, a.is_grantable) COLLATE "C" AS held
+                         FROM pg_catalog.aclexplode(m.lomacl) a
+                        WHERE a.grantee = m.lomowner OR NOT ${isProvidersRole('a.grantee')}) AS grants), 'to nobody') END)
+           COLLATE "C", 0)), 0)::text AS checksum
+    FROM pg_catalog.pg_largeobject_metadata m
+   WHERE ($1::oid IS NULL OR m.oid > $1) AND ($2::oid IS NULL OR m.oid <= $2)`;
 
 /** Owner, comment and privileges of the objects; one statement for all that have any. */
 export async function copyLargeObjectProperties(

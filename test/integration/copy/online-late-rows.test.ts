@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import { checksumTable } from '../../../postgres/compare';
 import { copyLargeObjects, copyLateRows } from '../../../postgres/copy';
 import { withSession, type Major } from '../../support/servers';
@@ -45,7 +46,10 @@ async function copied(source: Major, target: Major): Promise<void> {
 
 let calls = 0;
 
-async function lateRows(attempt: number, change: { trustsCounters?: boolean } = {}): Promise<string[]> {
+async function lateRows(
+  attempt: number,
+  change: { trustsCounters?: boolean; noOwner?: boolean; noPrivileges?: boolean } = {},
+): Promise<string[]> {
   calls += 1;
   await withoutApplications();
   const prefix = `${PREFIX}copyLateRows:`;
@@ -154,6 +158,43 @@ test.each([
     await online.expectEqual('public.cache', 'public.log');
   },
 );
+
+test('owner, rights and comment of large objects are brought over as their content is', async () => {
+  await copied(15, 17);
+  const roles = ['late_owner', 'late_reader'].map((name) => `${name}_${randomBytes(3).toString('hex')}`);
+  const [owner = '', reader = ''] = roles;
+  const onBothServers = async (sql: string) => {
+    for (const side of ['source', 'target'] as const) await online.pair.sql(side, sql);
+  };
+  await onBothServers(`CREATE ROLE ${owner}; CREATE ROLE ${reader}`);
+  const all = { noOwner: false, noPrivileges: false };
+  const properties = () =>
+    online.pair.results(
+      `SELECT oid, pg_get_userbyid(lomowner) AS owner, lomacl::text AS acl, obj_description(oid, 'pg_largeobject') AS comment
+         FROM pg_largeobject_metadata ORDER BY oid`,
+    );
+  const changes = [
+    `GRANT SELECT ON LARGE OBJECT 1001 TO ${reader}`,
+    `ALTER LARGE OBJECT 1002 OWNER TO ${owner}`,
+    `COMMENT ON LARGE OBJECT 1003 IS 'said since'`,
+    `REVOKE ALL ON LARGE OBJECT 1002 FROM ${owner}`,
+  ];
+  let attempt = 1;
+  for (const change of changes) {
+    await online.pair.sql('source', change);
+    expect(await lateRows(attempt, all)).toEqual(['large objects']);
+    const { source, target } = await properties();
+    expect(target).toEqual(source);
+    await nextAttempt();
+    attempt += 1;
+    expect(await lateRows(attempt, all)).toEqual([]);
+    await nextAttempt();
+    attempt += 1;
+  }
+  await online.pair.sql('source', `GRANT UPDATE ON LARGE OBJECT 1001 TO ${reader}`);
+  expect(await lateRows(attempt)).toEqual([]);
+  await onBothServers(`DROP OWNED BY ${roles.join(', ')}; DROP ROLE ${roles.join(', ')}`);
+});
 
 test('an attempt that has ended copies nothing', async () => {
   await copied(15, 17);

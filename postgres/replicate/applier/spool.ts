@@ -21,19 +21,52 @@ export async function spoolChanges(target: Client, changes: SpooledChange[]): Pr
     else run.push(change);
   }
   for (const [relation, run] of byRelation) {
-    await target.query(
-      `INSERT INTO flexlift.spool (table_oid, commit_lsn, relation, message)
-       SELECT $1, s.commit_lsn, $2, s.message
-         FROM unnest($3::pg_lsn[], $4::bytea[]) WITH ORDINALITY AS s(commit_lsn, message, position)
-        ORDER BY s.position`,
-      [
-        relation.oid,
-        relation.message,
-        run.map(({ commitLsn }) => formatLsn(commitLsn)),
-        run.map(({ message }) => message),
-      ],
-    );
+    for (const batch of spoolBatches(run)) await insertSpooled(target, relation, batch);
   }
+}
+
+/** Bytes. An array of values goes as text, twice as long, and no string may have more than 512 MB. */
+const LARGE_MESSAGE = 16 * 1024 ** 2;
+
+/** Bytes that are read at once of one. */
+const LARGEST_SLICE = 128 * 1024 ** 2;
+
+/** In their order; what is large by itself. */
+function* spoolBatches(changes: SpooledChange[]): Generator<SpooledChange[]> {
+  let batch: SpooledChange[] = [];
+  for (const change of changes) {
+    if (change.message.length < LARGE_MESSAGE) {
+      batch.push(change);
+      continue;
+    }
+    if (batch.length > 0) yield batch;
+    yield [change];
+    batch = [];
+  }
+  if (batch.length > 0) yield batch;
+}
+
+async function insertSpooled(target: Client, relation: Relation, batch: SpooledChange[]): Promise<void> {
+  const [first, ...others] = batch;
+  if (first !== undefined && others.length === 0) {
+    await target.query(
+      'INSERT INTO flexlift.spool (table_oid, commit_lsn, relation, message) VALUES ($1, $2, $3, $4)',
+      [relation.oid, formatLsn(first.commitLsn), relation.message, first.message],
+    );
+    return;
+  }
+  await target.query(
+    `INSERT INTO flexlift.spool (table_oid, commit_lsn, relation, message)
+     SELECT $1, s.commit_lsn, $2, s.message
+       FROM unnest($3::pg_lsn[], $4::bytea[]) WITH ORDINALITY AS s(commit_lsn, message, position)
+      ORDER BY s.position`,
+    [
+      relation.oid,
+      relation.message,
+      batch.map(({ commitLsn }) => formatLsn(commitLsn)),
+      batch.map(({ message }) => message),
+    ],
+  );
 }
 
 /** Tables whose new copy is complete, indexes and all, so that what was spooled meanwhile can follow. */
@@ -113,27 +146,47 @@ interface SpooledRow {
   message: Buffer;
 }
 
-/** Deleting returns rows in no promised order; `undefined` where none is left. */
+/** `undefined` where none is left. */
 async function takeChunk(target: Client, oid: number): Promise<SpooledRow[] | undefined> {
-  const { rows } = await target.query<{ commit_lsn: string; relation: Buffer; message: Buffer }>(
+  const { rows } = await target.query<{
+    change: string;
+    commit_lsn: string;
+    relation: Buffer;
+    bytes: number;
+    message: Buffer | null;
+  }>(
     `WITH oldest AS (
-       SELECT change, pg_catalog.sum(pg_catalog.length(message)) OVER (ORDER BY change) AS upto
-         FROM (SELECT change, message FROM flexlift.spool WHERE table_oid = $1 ORDER BY change LIMIT $2) AS s),
-     taken AS (
-       DELETE FROM flexlift.spool s
-        USING oldest o
-        WHERE s.change = o.change
-          AND (o.upto <= $3 OR s.change = (SELECT pg_catalog.min(change) FROM oldest))
-       RETURNING s.change, s.commit_lsn, s.relation, s.message)
-     SELECT commit_lsn, relation, message FROM taken ORDER BY change`,
-    [oid, BATCH_BOUNDS.changes, BATCH_BOUNDS.bytes],
+       SELECT change, commit_lsn, relation, message, pg_catalog.length(message) AS bytes,
+              pg_catalog.sum(pg_catalog.length(message)) OVER (ORDER BY change) AS upto
+         FROM (SELECT * FROM flexlift.spool WHERE table_oid = $1 ORDER BY change LIMIT $2) AS s)
+     SELECT change, commit_lsn, relation, bytes, CASE WHEN bytes < $4 THEN message END AS message
+       FROM oldest
+      WHERE upto <= $3 OR change = (SELECT pg_catalog.min(change) FROM oldest)
+      ORDER BY change`,
+    [oid, BATCH_BOUNDS.changes, BATCH_BOUNDS.bytes, LARGE_MESSAGE],
   );
   if (rows.length === 0) return undefined;
-  return rows.map(({ commit_lsn, relation, message }) => ({
-    commitLsn: parseLsn(commit_lsn),
-    relation,
-    message,
-  }));
+  const chunk: SpooledRow[] = [];
+  for (const { change, commit_lsn, relation, bytes, message } of rows) {
+    const whole = message ?? (await readSlices(target, change, bytes));
+    chunk.push({ commitLsn: parseLsn(commit_lsn), relation, message: whole });
+  }
+  await target.query('DELETE FROM flexlift.spool WHERE change = ANY ($1::pg_catalog.int8[])', [
+    rows.map(({ change }) => change),
+  ]);
+  return chunk;
+}
+
+async function readSlices(target: Client, change: string, bytes: number): Promise<Buffer> {
+  const slices: Buffer[] = [];
+  for (let from = 1; from <= bytes; from += LARGEST_SLICE) {
+    const { rows } = await target.query<{ slice: Buffer }>(
+      'SELECT pg_catalog.substr(message, $2, $3) AS slice FROM flexlift.spool WHERE change = $1',
+      [change, from, LARGEST_SLICE],
+    );
+    slices.push(...rows.map(({ slice }) => slice));
+  }
+  return Buffer.concat(slices);
 }
 
 function decode(rows: SpooledRow[]): Change[] {

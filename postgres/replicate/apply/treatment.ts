@@ -1,10 +1,11 @@
 import { DatabaseError, type Client } from 'pg';
-import { FAILURE_CLASSES } from '../../../contract';
-import { codeOfSqlState, mapPostgresError, serverName } from '../../connect';
+import { mapPostgresError, serverName } from '../../connect';
 import { ChangeRejection, unexpectedChange } from './change-rejection';
 import type { StatementFailure } from './pipeline';
 
 const FEATURE_NOT_SUPPORTED = '0A000';
+/** elog(ERROR), and ereport() without a state. */
+const UNSPECIFIED = 'XX000';
 
 /** How the tables' changes are written; learns from each try that failed. */
 export class Treatment {
@@ -23,7 +24,7 @@ export class Treatment {
   changeAfter(failure: StatementFailure): void {
     const { table, action } = failure.expectation;
     const { cause } = failure;
-    if (table === undefined || (cause instanceof DatabaseError && !isPermanent(cause))) {
+    if (table === undefined || (cause instanceof DatabaseError && !this.isOfTable(cause))) {
       throw mapPostgresError(cause, this.place());
     }
     const isRefused = cause instanceof DatabaseError && cause.code === FEATURE_NOT_SUPPORTED;
@@ -48,11 +49,12 @@ export class Treatment {
     return new ChangeRejection(table.oid, { ...fields, remedy }, { cause });
   }
 
+  /** What does not pass. An extension refuses a value by the state of what nobody foresaw: that would hold up all tables. */
+  private isOfTable(error: DatabaseError): boolean {
+    return error.code === UNSPECIFIED || mapPostgresError(error, this.place()).failureClass === 'permanent';
+  }
+
   private place() {
     return { side: 'target' as const, server: serverName(this.target), database: this.target.database };
   }
-}
-
-function isPermanent(error: DatabaseError): boolean {
-  return FAILURE_CLASSES[codeOfSqlState(error.code ?? 'XX000')] === 'permanent';
 }

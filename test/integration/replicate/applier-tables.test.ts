@@ -1,6 +1,7 @@
 import { resetTableForRecopy } from '../../../postgres/copy';
 import { stopTable } from '../../../postgres/replicate/applier/stopped-table';
 import { parseLsn } from '../../../postgres/replicate/lsn';
+import { TEST_ALL } from '../../support/all';
 import { eventually } from '../../support/eventually';
 import { ReplicationFixture } from './applier-fixture';
 
@@ -54,6 +55,22 @@ it('stops a table that cannot take a change, with its reason, and goes on with t
   expect(await valuesOf(`"It's ""b"""`)).toEqual(['in the way']);
   const { progress } = await applier.stop();
   expect(progress.stoppedTables).toMatchObject([{ table: `"public"."It's ""b"""` }]);
+});
+
+it('stops a table where the target refuses a value and does not say why, as extensions do', async () => {
+  await fixture.target.query(`
+    CREATE FUNCTION refuse(text) RETURNS boolean LANGUAGE plpgsql AS
+      $$ BEGIN IF $1 = 'odd' THEN RAISE EXCEPTION 'parse error - invalid geometry' USING ERRCODE = 'XX000'; END IF; RETURN true; END $$;
+    ALTER TABLE a ADD CHECK (refuse(v))`);
+  const applier = fixture.run();
+  await fixture.source.query(`UPDATE a SET v = 'odd' WHERE id = 5; UPDATE b SET v = 'y'`);
+  await fixture.caughtUp();
+  await applier.stop();
+  expect(await fixture.stateOf('a')).toMatchObject({
+    stream_state: 'stopped',
+    stopped_by: { sqlState: 'XX000' },
+  });
+  expect(await valuesOf('b')).toEqual(['y']);
 });
 
 it('does not stop a table that was set to be copied anew after it had refused a change', async () => {
@@ -143,6 +160,10 @@ it('spools the changes of a table that is copied anew, and follows up when it is
   await source.query(`TRUNCATE a, b`);
   await source.query(`INSERT INTO a SELECT g, 'spooled' FROM generate_series(1, 3000) g`);
   await source.query(`ALTER TABLE a REPLICA IDENTITY FULL; ALTER TABLE a REPLICA IDENTITY DEFAULT`);
+  const large = TEST_ALL ? 300_000_000 : 20_000_000;
+  await source.query(
+    `BEGIN; INSERT INTO a VALUES (5001, 'before'), (5002, repeat('large', ${large / 5})), (5003, 'behind'); COMMIT`,
+  );
   await source.query(`UPDATE a SET id = -id, v = 'moved' WHERE id <= 5; DELETE FROM a WHERE id = 6`);
   await fixture.caughtUp();
   const spooled = await target.query('SELECT FROM flexlift.spool');

@@ -1,7 +1,7 @@
-import { FlexliftError, type CleanUpResult, type CleanUpStep } from '../contract';
+import type { CleanUpResult, CleanUpStep } from '../contract';
 import { dropTargetDatabase, endSessions, openTargetDatabase } from '../postgres/database';
 import type { Run } from './support/run';
-import { removeSourceObjects, whatIsLeft } from './source-objects';
+import { isForPerson, removeSourceObjects, whatIsLeft } from './source-objects';
 
 /** So often a source that does not answer is asked; then a person is told what to do there. */
 const SOURCE_ATTEMPTS = 3;
@@ -14,7 +14,10 @@ export async function cleanUpStep(step: CleanUpStep, run: Run): Promise<CleanUpR
   const { database, onCancel } = step;
   const { migrationId } = run.request;
   const target = run.endpoint('target');
+  // a target that is gone must not keep the application out
+  await cleanUpSource(step, run);
   await endSessions({ endpoint: target, migrationId, database, signal: run.signal });
+  // until now something late could have made it anew
   const result = await cleanUpSource(step, run);
   const end = onCancel === 'drop-target' ? dropTargetDatabase : openTargetDatabase;
   await end({ target, database, identity: run.identity, signal: run.signal });
@@ -33,9 +36,8 @@ async function cleanUpSource(step: CleanUpStep, run: Run): Promise<CleanUpResult
     if (mode === 'Online') await removeSourceObjects({ ...step, what: 'all' }, run);
     return {};
   } catch (error) {
-    const isGone = error instanceof FlexliftError && error.code === 'Unreachable';
-    if (!isGone || run.attempt < SOURCE_ATTEMPTS) throw error;
+    if (!isForPerson(error, { isLast: run.attempt >= SOURCE_ATTEMPTS })) throw error;
     // offline nothing but sessions could be there
-    return mode === 'Online' ? { left: whatIsLeft(step, run) } : {};
+    return mode === 'Online' ? { left: whatIsLeft(step, run, error) } : {};
   }
 }

@@ -17,7 +17,13 @@ import {
 import { quoteIdentifier } from '../postgres/connect';
 import { changedProperties } from '../postgres/database';
 import { propertiesBehindFence } from '../postgres/fence';
-import { catalogAhead, isOfTheDatabase, readCatalogAhead, sourceCatalog } from '../postgres/prove';
+import {
+  catalogAhead,
+  isOfTheDatabase,
+  noteComparedCatalog,
+  readCatalogAhead,
+  sourceCatalog,
+} from '../postgres/prove';
 import { compareLargeObjects } from './compare-large-objects';
 import type { Run } from './support/run';
 
@@ -37,7 +43,11 @@ export async function compareCatalogStep(step: CompareCatalogStep, run: Run): Pr
   return await run.sessions(database, async (source, target) => {
     run.progress({ what: 'compare the catalogs' });
     const ahead = attempt === undefined ? undefined : await catalogAhead(target, attempt);
-    const [there, here] = await Promise.all([sourceCatalog(source, ahead), readCatalog(target)]);
+    const [{ catalog: there, mark }, here] = await Promise.all([
+      sourceCatalog(source, ahead),
+      readCatalog(target),
+    ]);
+    if (attempt !== undefined) await noteComparedCatalog({ target, identity: run.identity, attempt, mark });
     const catalog = compareCatalogs(there, here, {
       ignoreOwners: request.noOwner,
       ignorePrivileges: request.noPrivileges,

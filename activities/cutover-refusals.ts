@@ -3,7 +3,13 @@ import type { Client } from 'pg';
 import { FlexliftError, type Difference, type MigrationRequest } from '../contract';
 import { quoteQualified } from '../postgres/connect';
 import { IS_UNCOPIED } from '../postgres/ledger';
-import { catalogAtDump, driftSince, unpublishedTables, type DriftOptions } from '../postgres/prove';
+import {
+  catalogAtDump,
+  driftSince,
+  hasCatalogMoved,
+  unpublishedTables,
+  type DriftOptions,
+} from '../postgres/prove';
 import { preparedTransactions } from '../postgres/replicate/source';
 
 /** How long the applier may take to come close enough. Milliseconds. */
@@ -19,6 +25,15 @@ export async function refuseUnfit(source: Client, target: Client, request: Migra
   await refuseAlteredPublications(source, target, request);
   // what the comparison of the catalogs finds need not be read twice
   if (!request.compare) await refuseDrift(source, target, request);
+}
+
+/** Whoever may write in spite of the fence may alter definitions, too, and no marker tells of them. */
+export async function refuseMovedCatalog(source: Client, target: Client, attempt: number): Promise<void> {
+  if (!(await hasCatalogMoved(source, target, attempt))) return;
+  throw refused(
+    "The source's definitions have changed since they were compared behind the fence.",
+    'See who alters the source in spite of the fence, and cut over again.',
+  );
 }
 
 export async function refuseUnfitTables(target: Client): Promise<void> {

@@ -11,7 +11,6 @@ import type {
 import { checksumTable } from '../postgres/compare';
 import { migrationPrefix } from '../postgres/connect';
 import {
-  checkRecopy,
   copyLateRows,
   holdTableSnapshot,
   isPlanned,
@@ -19,8 +18,9 @@ import {
   resetTableForRecopy,
   storePlan,
 } from '../postgres/copy';
+import { checkRecopy } from '../postgres/prove';
 import { findTable, remainingLoad } from '../postgres/ledger';
-import { classifyTables, publishedTables } from '../postgres/replicate/source';
+import { streamIdentities } from '../postgres/replicate/source';
 import { startStreamAnew } from './source-objects';
 import type { Run } from './support/run';
 
@@ -38,11 +38,8 @@ export async function planOnlineLoadStep({ database, tableOid }: LoadStep, run: 
 async function planOnce(database: string, run: Run, target: Client): Promise<void> {
   const { limits, keylessTables, migrationId } = run.request;
   await run.session('source', database, async (source) => {
-    const published = await publishedTables(source, migrationId);
     // a table created since the publications were made has no changes to come: the plan refuses it
-    const identities = (await classifyTables(source, { keylessTables })).filter(
-      ({ oid, identity }) => identity === 'late' || published.has(oid),
-    );
+    const identities = await streamIdentities(source, { migrationId, keylessTables });
     const plan = await planOnlineLoad({ source, limits, identities });
     await storePlan({ target, identity: run.identity, plan });
   });
@@ -71,16 +68,16 @@ export async function checkRecopyStep({ database }: DatabaseStep, run: Run): Pro
 
 /** Makes the load copy a table anew; without one all of them, from a new slot on. */
 export async function resetForRecopyStep(step: RecopyStep, run: Run): Promise<RecopyReset | undefined> {
-  const { database, table, recopy } = step;
+  const { database, table, order, doubtful } = step;
   const { identity } = run;
   if (table === undefined) {
-    await startStreamAnew(step, run, recopy === undefined ? undefined : `recopy ${recopy}`);
+    await startStreamAnew(step, run, order);
     return undefined;
   }
   return await run.sessions(database, async (source, target) => {
     const { oid: tableOid } = await findTable(target, table);
-    await checkRecopy({ source, target, tableOid });
-    await resetTableForRecopy({ target, identity, tableOid });
+    if (doubtful !== true) await checkRecopy({ source, target, tableOid });
+    await resetTableForRecopy({ target, identity, tableOid, order });
     return { tableOid };
   });
 }

@@ -1,3 +1,4 @@
+import type { Client } from 'pg';
 import {
   REPORTED_TABLES,
   type Amounts,
@@ -6,7 +7,7 @@ import {
   type TableReport,
 } from '../contract';
 import { releaseTargetDatabase } from '../postgres/database';
-import { readLedger, tableReports } from '../postgres/ledger';
+import { holdCutover, readLedger, tableReports } from '../postgres/ledger';
 import { refuseUnfitTables } from './cutover-refusals';
 import { endReaders } from './support/readers';
 import type { Run } from './support/run';
@@ -15,7 +16,10 @@ import type { Run } from './support/run';
  * Hands the target to its users: the ledger shrinks to its one row, which keeps the whole report. An attempt after the
  * release answers from that row.
  */
-export async function releaseStep({ database, differences }: ReleaseStep, run: Run): Promise<ReleaseResult> {
+export async function releaseStep(
+  { database, differences, attempt }: ReleaseStep,
+  run: Run,
+): Promise<ReleaseResult> {
   const { identity, signal, request } = run;
   const target = run.endpoint('target');
   const tables = await run.session('target', database, async (client) => {
@@ -26,7 +30,10 @@ export async function releaseStep({ database, differences }: ReleaseStep, run: R
   });
   const { noOwner, noPrivileges } = request;
   const report = { tables, differences };
-  const lastCheck = refuseUnfitTables;
+  const lastCheck = async (client: Client) => {
+    await holdCutover(client, attempt);
+    await refuseUnfitTables(client);
+  };
   await releaseTargetDatabase({
     target,
     database,

@@ -34,24 +34,23 @@ export async function prepareSourceStep(step: DatabaseStep, run: Run): Promise<P
   } catch (error) {
     // the run before has ended, and its end took the slot away
     if (!(error instanceof FlexliftError && error.code === 'SlotLost' && isLaterRun)) throw error;
-    return await startStreamAnew(step, run, 'a later run');
+    return await startStreamAnew(step, run, `run ${step.request.generation}`);
   }
 }
 
 /**
  * All tables are copied anew, and the stream begins at a new slot.
  *
- * @param reason once for each of the run's a new stream begins; absent: as often as this is called
+ * @param order once for each of these; absent: as often as this is called
  */
 export async function startStreamAnew(
   step: DatabaseStep,
   run: Run,
-  reason: string | undefined,
+  order: string | undefined,
 ): Promise<PreparedSource> {
   const { identity, signal } = run;
-  const key = reason === undefined ? undefined : `run ${identity.generation}: ${reason}`;
   await withConnection(run.endpoint('target'), step.database, signal, (target) =>
-    resetAllForRecopy({ target, identity, key }),
+    resetAllForRecopy({ target, identity, order }),
   );
   const { sourceObjects } = await newSlot(preparation(step, run));
   return { sourceObjects };
@@ -77,9 +76,8 @@ export async function takeAwaySourceStep(step: TidyStep, run: Run): Promise<Tidy
   try {
     return { removed: await removeSourceObjects(step, run) };
   } catch (error) {
-    const isGone = error instanceof FlexliftError && error.code === 'Unreachable';
-    if (!isGone || run.attempt < SOURCE_ATTEMPTS) throw error;
-    return { removed: [], left: whatIsLeft(step, run) };
+    if (!isForPerson(error, { isLast: run.attempt >= SOURCE_ATTEMPTS })) throw error;
+    return { removed: [], left: whatIsLeft(step, run, error) };
   }
 }
 
@@ -102,7 +100,13 @@ export async function removeSourceObjects(
   });
 }
 
-export function whatIsLeft({ database }: DatabaseStep, { request }: Run): LeftOnSource {
+/** The source stays silent, or refuses what no repetition helps against: a person has to tidy up there. */
+export function isForPerson(error: unknown, { isLast }: { isLast: boolean }): error is FlexliftError {
+  if (!(error instanceof FlexliftError)) return false;
+  return error.failureClass === 'permanent' || (error.code === 'Unreachable' && isLast);
+}
+
+export function whatIsLeft({ database }: DatabaseStep, { request }: Run, cause: FlexliftError): LeftOnSource {
   const { migrationId, source } = request;
   const { keyed, append } = publicationNames(migrationId);
   return {
@@ -110,8 +114,8 @@ export function whatIsLeft({ database }: DatabaseStep, { request }: Run): LeftOn
     sql: [...cleanUpStatements(migrationId, database), `${liftFenceStatement(migrationId)};`].join('\n'),
     failure: {
       code: 'CleanUpNeeded',
-      sentence: 'The source cannot be reached to take away what the migration made there.',
-      remedy: `Run flexlift cleanup ${request.name} when it is back, or there the SQL that flexlift show prints.`,
+      sentence: `What the migration made on the source is still there: ${cause.fields.sentence}`,
+      remedy: `Run flexlift cleanup ${request.name} when that has changed, or there the SQL that flexlift show prints.`,
       side: 'source',
       server: serverName(source),
       database,

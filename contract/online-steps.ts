@@ -60,6 +60,8 @@ export interface PassMarkerStep extends MarkerStep {
 }
 
 export interface LastLookStep extends PassMarkerStep {
+  /** Of the cutover. Absent in histories of earlier versions. */
+  attempt?: number;
   /** Which has to stand still. */
   fence: FenceMode;
 }
@@ -135,8 +137,16 @@ export interface FenceStep extends CutoverStep {
 /** `undefined` table: all of them, with a new slot. */
 export interface RecopyStep extends DatabaseStep {
   table?: string;
-  /** Of all tables: another one for each time. Absent in histories of earlier versions. */
-  recopy?: number;
+  /** Carried out once, whatever attempt is late. Absent in histories of earlier versions. */
+  order?: string;
+  /** What it holds is doubtful: it is emptied, whatever it looks like on the source. Default false. */
+  doubtful?: boolean;
+}
+
+/** The target was changed as the source was. */
+export interface AcceptDriftStep extends DatabaseStep {
+  /** As of {@link RecopyStep}. */
+  order?: string;
 }
 
 /** Of one table; nothing where it was all of them. */

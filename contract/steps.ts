@@ -131,6 +131,8 @@ export interface ComparePlan {
 
 export interface ReleaseStep extends DatabaseStep {
   differences: Difference[];
+  /** Online: of the cutover. */
+  attempt?: number;
 }
 
 export interface ReleaseResult {

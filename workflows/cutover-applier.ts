@@ -52,9 +52,9 @@ export class CutoverApplier {
 
   /** Nothing was committed since: or the fence did not hold, and what was written ends it. */
   async lastLook(): Promise<void> {
-    const { request, database, fence } = this.step;
+    const { request, database, fence, attempt } = this.step;
     const { released: marker, drained: quietFrom } = this;
-    await this.activities.long.lastLook({ request, database, fence, marker, quietFrom });
+    await this.activities.long.lastLook({ request, database, fence, attempt, marker, quietFrom });
   }
 
   /** Has it end, whatever becomes of it. */

@@ -46,7 +46,7 @@ async function replicateAndCutOver(migration: OnlineMigration): Promise<void> {
   await log.phase('DumpSchema', () => long.dumpSchema(step));
   await log.phase('PreData', () => long.runPreData(step));
 
-  for (let recopy = 1; ; recopy++) {
+  for (;;) {
     const copied = await log.phase('Load', () => loadWatched(migration));
     if (copied !== undefined) {
       log.status.copied = copied;
@@ -55,11 +55,13 @@ async function replicateAndCutOver(migration: OnlineMigration): Promise<void> {
     }
 
     const outcome = await replicateUntilReleased(migration);
-    if (outcome === 'released') return;
+    if (outcome.kind === 'released') return;
     log.forgetReplication();
-    await log.phase('PrepareSource', () => long.resetForRecopy({ ...step, recopy }));
+    await log.phase('PrepareSource', () => long.resetForRecopy({ ...step, order: outcome.order }));
   }
 }
+
+type Outcome = { kind: 'released' } | { kind: 'recopyAll'; order: string };
 
 async function checkRecopy({ step, activities }: OnlineMigration): Promise<void> {
   if (patched('check-recopy')) await activities.long.checkRecopy(step);
@@ -72,7 +74,7 @@ interface Replicating {
 }
 
 /** When this returns or throws, nothing of the replication goes on. */
-async function replicateUntilReleased(migration: OnlineMigration): Promise<'released' | 'recopyAll'> {
+async function replicateUntilReleased(migration: OnlineMigration): Promise<Outcome> {
   const { step, log } = migration;
   await log.enter('Replicate');
   const replication = await Replication.start(step, { caughtUp: false, told: log.replicationTold });
@@ -86,7 +88,7 @@ async function replicateUntilReleased(migration: OnlineMigration): Promise<'rele
 }
 
 /** Serves orders until a cutover has released the target, or all tables are to be copied anew. */
-async function serveOrders(replicating: Replicating): Promise<'released' | 'recopyAll'> {
+async function serveOrders(replicating: Replicating): Promise<Outcome> {
   const { migration, recopies } = replicating;
   const { step, log, orders, activities } = migration;
   for (;;) {
@@ -105,15 +107,16 @@ async function serveOrders(replicating: Replicating): Promise<'released' | 'reco
       }
       case 'acceptDrift':
         await takeUp(order.request.order, async () => {
-          await activities.long.acceptDrift(step);
+          await activities.long.acceptDrift({ ...step, order: order.request.order });
           // the segment at hand still looks for the drift
           await replication.resume();
         });
         break;
       case 'recopy':
         if (order.request.table === undefined) {
-          if (await takeUp(order.request.order, () => checkRecopy(migration))) return 'recopyAll';
-          break;
+          if (!(await takeUp(order.request.order, () => checkRecopy(migration)))) break;
+          recopies.coverAll();
+          return { kind: 'recopyAll', order: order.request.order };
         }
         recopies.add(order.request.table, order.request.order);
         break;
@@ -124,7 +127,7 @@ async function serveOrders(replicating: Replicating): Promise<'released' | 'reco
           replication,
           recopiesLeft: recopies.left,
         });
-        if (released) return 'released';
+        if (released) return { kind: 'released' };
         await log.enter('Replicate');
         if (endedReplication) {
           const { replicationTold: told, status } = log;
@@ -132,7 +135,7 @@ async function serveOrders(replicating: Replicating): Promise<'released' | 'reco
           const before = { caughtUp: true, waitingForeignKeys, told };
           replicating.replication = await Replication.start(step, before);
         }
-        for (const table of doubtful) recopies.add(table);
+        for (const table of doubtful) recopies.addDoubtful(table);
       }
     }
   }

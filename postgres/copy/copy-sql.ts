@@ -1,3 +1,4 @@
+import { FlexliftError } from '../../contract';
 import { quoteIdentifier, quoteLiteral, quoteQualified } from '../connect';
 import { chooseFormat, type CopyFormat } from './copy-format';
 import type { CopyColumn, CopyTable } from './table-columns';
@@ -80,6 +81,12 @@ function rangeCondition(table: CopyTable, { column, from, to }: RowRange): strin
 
 function typeName(table: CopyTable, name: string): string {
   const column = table.columns.find((each) => each.name === name);
-  if (column === undefined) throw new Error('the key of the ranges is no column of the table');
-  return column.type.name;
+  if (column !== undefined) return column.type.name;
+  throw new FlexliftError({
+    code: 'SchemaDrift',
+    sentence: `The column ${quoteIdentifier(name)}, by which the table is copied in parts, is gone.`,
+    remedy: 'Leave the schema of the source alone while it is migrated; start the migration anew.',
+    side: 'source',
+    object: quoteQualified(table.schema, table.name),
+  });
 }

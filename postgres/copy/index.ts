@@ -1,4 +1,3 @@
-export * from './check-recopy';
 export * from './complete-scope';
 export * from './copy-format';
 export * from './copy-group-online';

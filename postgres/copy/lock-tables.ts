@@ -16,7 +16,8 @@ const TABLE_GONE = new Set(['42P01', '3F000']);
 
 interface LockHolder {
   oid: number;
-  pid: number;
+  /** Of a prepared transaction there is none. */
+  pid: number | null;
   application: string | null;
 }
 
@@ -94,9 +95,8 @@ async function waitForHeldTable(args: LockTablesArguments, tables: SourceTable[]
     return;
   }
   const application = holder.application === null ? '' : ` (${JSON.stringify(holder.application)})`;
-  onProgress(
-    `waiting for table ${quoteQualified(table.schema, table.name)}, locked by process ${holder.pid}${application}`,
-  );
+  const who = holder.pid === null ? 'a prepared transaction' : `process ${holder.pid}${application}`;
+  onProgress(`waiting for table ${quoteQualified(table.schema, table.name)}, locked by ${who}`);
   await client.query('BEGIN');
   try {
     await client.query(`SELECT pg_catalog.set_config('lock_timeout', $1, true)`, [String(lockTimeout)]);

@@ -1,5 +1,5 @@
 import type { Client } from 'pg';
-import { forgetLoadEnd, lockStream, once, withLedger, type LedgerIdentity } from '../ledger';
+import { forgetLoadEnd, lockStream, onceForOrder, type LedgerIdentity, type LedgerStep } from '../ledger';
 import { resetLargeObjects, resetTables } from './reset-tables';
 
 /**
@@ -7,15 +7,17 @@ import { resetLargeObjects, resetTables } from './reset-tables';
  * not replicated has none: with its copy it is done. Waits for the applier's batch and for parts in flight. A group that
  * is being copied loses its scope with it.
  *
+ * @param args.order once for each of these it is done: a late attempt would empty what was copied since. Absent: each time
  * @throws FlexliftError LedgerForeign, LedgerReleased
  */
 export async function resetTableForRecopy(args: {
   target: Client;
   identity: LedgerIdentity;
   tableOid: number;
+  order?: string;
 }): Promise<void> {
-  const { target, identity, tableOid } = args;
-  await withLedger(target, identity, async () => {
+  const { target, identity, tableOid, order } = args;
+  await onceForOrder(target, identity, recopyFor(order), async () => {
     // every batch holds this row until it is committed, and reads the tables' states under it
     await lockStream(target, 'UPDATE');
     for (const table of ['spool', 'changed_rows', 'proof']) {
@@ -44,18 +46,20 @@ export async function resetTableForRecopy(args: {
  * Makes the load copy all tables and large objects anew, for a stream that starts at a new slot. Until then it stands
  * nowhere: an applier that was cut off finds the ledger moved on, and writes nothing into the emptied tables.
  *
- * @param args.key once for each of these it is done; a late attempt would empty what was copied since. Absent: each time
+ * @param args.order as of {@link resetTableForRecopy}
  * @throws FlexliftError LedgerForeign, LedgerReleased
  */
 export async function resetAllForRecopy(args: {
   target: Client;
   identity: LedgerIdentity;
-  key?: string;
+  order?: string;
 }): Promise<void> {
-  const { target, identity, key } = args;
-  const reset = () => resetAll(target);
-  if (key === undefined) await withLedger(target, identity, reset);
-  else await once(target, identity, { kind: 'recopy', key }, reset);
+  const { target, identity, order } = args;
+  await onceForOrder(target, identity, recopyFor(order), () => resetAll(target));
+}
+
+function recopyFor(order: string | undefined): LedgerStep | undefined {
+  return order === undefined ? undefined : { kind: 'recopy', key: order };
 }
 
 async function resetAll(target: Client): Promise<void> {

@@ -152,6 +152,21 @@ export async function once(
 }
 
 /**
+ * {@link once} for what somebody asked for.
+ *
+ * @param step absent: each time, in a history of an earlier version
+ */
+export async function onceForOrder(
+  client: Client,
+  identity: LedgerIdentity,
+  step: LedgerStep | undefined,
+  work: () => Promise<unknown>,
+): Promise<void> {
+  if (step === undefined) await withLedger(client, identity, work);
+  else await once(client, identity, step, work);
+}
+
+/**
  * The migration's last write: the ledger shrinks to its one row, `released`, which refuses every late attempt.
  * Repeating it is harmless.
  *

@@ -69,7 +69,11 @@ async function addUnchecked(
   const added = { kind: 'foreign-key', key: String(dumpId) };
   await once(client, identity, added, async () => {
     // its place may have been taken by the entry of a later dump
-    if ((await pendingEntry(client, dumpId)) === undefined) return;
+    const { rowCount } = await client.query(
+      'SELECT FROM flexlift.archive_entry WHERE dump_id = $1 FOR KEY SHARE',
+      [dumpId],
+    );
+    if (rowCount === 0) return;
     await executeStatement(client, { object, statement: steps.add });
   });
   return true;

@@ -1,10 +1,8 @@
 import type { Client } from 'pg';
-import { serverVersion } from '../catalog';
-import { atSide } from '../connect';
+import { FIRST_USER_OID, serverVersion } from '../catalog';
 import { isLoaded } from '../ledger';
 import { archiveRows, insertArchiveRows, type ArchiveRow, type ArchiveToStore } from './archive-rows';
 import { entryStages, isNotBefore, isQueryOfView, type EntryStage } from './entry-stage';
-import { withLockTimeout } from './run-online';
 import { pendingUntil } from './staged-entries';
 
 export interface LateEntry {
@@ -31,34 +29,62 @@ export async function lateEntries(task: ArchiveToStore): Promise<LateEntry[]> {
 /**
  * Puts the entries of a new dump in the place of those that are still to be executed: the source's schema has changed, and
  * with it what they say of its tables. What the target has already, because it is executed or somebody made the change
- * there too, is not made again. To be called while no cutover and no load is under way, in a ledger transaction that holds
- * the stream's row.
- *
- * @throws FlexliftError Contention where entries are being executed
+ * there too, is not made again; what is being executed right now stays as it is. To be called while no cutover and no load
+ * is under way, in a ledger transaction.
  */
 export async function replaceLateEntries(target: Client, entries: LateEntry[]): Promise<void> {
-  await atSide('target', target, () =>
-    withLockTimeout(target, () => target.query('LOCK TABLE flexlift.step IN SHARE ROW EXCLUSIVE MODE')),
-  );
   // what a load makes is there when it has come to its end, and is the next one's to make where it has not
   const first: EntryStage = (await isLoaded(target)) ? 'foreign-keys' : 'indexes';
   const { due } = await pendingUntil(target);
-  const replaced = due.filter(({ stage }) => isNotBefore(stage, first)).map(({ dumpId }) => dumpId);
+  const { replaced, kept } = await lockPending(
+    target,
+    due.map(({ dumpId }) => dumpId),
+  );
   const begun = await begunEntries(target, replaced);
   const present = await objectsOfTarget(target);
-  const missing = entries.filter(({ row, stage, name }) => {
-    if (!isNotBefore(stage, first)) return false;
-    return name === undefined || !present.has(name) || begun.has(objectOf(row));
-  });
-  const rows = await renumber(
-    target,
-    missing.map(({ row }) => row),
-  );
+  const late = entries.filter(({ row, stage }) => isNotBefore(stage, first) && !kept.has(objectOf(row)));
+  const rows = await renumber(target, missingRows(late, { present, begun }));
   await target.query('DELETE FROM flexlift.archive_entry WHERE dump_id = ANY ($1::pg_catalog.int4[])', [
     replaced,
   ]);
   await insertArchiveRows(target, rows);
   await followBegun(target, begun, rows);
+}
+
+/** By their objects on the source, `kept` are those that are being executed: the check of a foreign key may take hours. */
+async function lockPending(
+  target: Client,
+  pending: number[],
+): Promise<{ replaced: number[]; kept: Set<string> }> {
+  const { rows } = await target.query<{ dump_id: number; catalog_class: number; catalog_oid: number }>(
+    `SELECT dump_id, catalog_class, catalog_oid FROM flexlift.archive_entry
+      WHERE dump_id = ANY ($1::pg_catalog.int4[]) FOR UPDATE SKIP LOCKED`,
+    [pending],
+  );
+  const locked = new Set(rows.map((row) => row.dump_id));
+  const { rows: all } = await target.query<ArchiveRow>(
+    'SELECT dump_id, catalog_class, catalog_oid FROM flexlift.archive_entry WHERE dump_id = ANY ($1::pg_catalog.int4[])',
+    [pending],
+  );
+  const busy = all.filter(({ dump_id, catalog_oid }) => !locked.has(dump_id) && catalog_oid !== 0);
+  return { replaced: [...locked], kept: new Set(busy.map(objectOf)) };
+}
+
+function missingRows(
+  entries: LateEntry[],
+  { present, begun }: { present: ReadonlySet<string>; begun: ReadonlyMap<string, BegunEntry> },
+): ArchiveRow[] {
+  const made = new Set<number>();
+  for (const { row, name } of entries) {
+    if (name !== undefined && present.has(name) && !begun.has(objectOf(row))) made.add(row.dump_id);
+  }
+  return entries
+    .map(({ row }) => row)
+    .filter(({ dump_id, description, dependencies }) => {
+      // a table that such a publication lacks would have to be taken out of it again when a cutover is called off
+      const isOfPublication = description.startsWith('PUBLICATION TABLE');
+      return !made.has(dump_id) && !(isOfPublication && dependencies.some((dumpId) => made.has(dumpId)));
+    });
 }
 
 /** The first of an entry's two steps, which is done: an index that is to be a key, a foreign key that is to be checked. */
@@ -79,15 +105,19 @@ async function begunEntries(target: Client, dumpIds: number[]): Promise<Map<stri
   return new Map(rows.map(({ object, kind, key }) => [object, { kind, key }]));
 }
 
-function objectOf({ catalog_class, catalog_oid }: ArchiveRow): string {
+function objectOf({ catalog_class, catalog_oid }: Pick<ArchiveRow, 'catalog_class' | 'catalog_oid'>): string {
   return `${catalog_class} ${catalog_oid}`;
 }
+
+/** Else a name is quoted by the keywords of its server's major. For the rest of the transaction. */
+const QUOTING = 'SET LOCAL quote_all_identifiers = on';
 
 /** Privileges and comments have no oid of their own. */
 async function objectsOfRows(source: Client, rows: ArchiveRow[]): Promise<Map<number, string>> {
   const objects = rows.filter(
     (row) => row.catalog_class !== 0 && row.catalog_oid !== 0 && !isQueryOfView(row),
   );
+  await source.query(QUOTING);
   const { rows: named } = await source.query<{ dump_id: number; name: string }>(
     `SELECT o.dump_id, pg_catalog.concat_ws(' ', i.type, i.identity) AS name
        FROM ROWS FROM (pg_catalog.unnest($1::pg_catalog.int4[]), pg_catalog.unnest($2::pg_catalog.oid[]),
@@ -102,7 +132,10 @@ async function objectsOfRows(source: Client, rows: ArchiveRow[]): Promise<Map<nu
   return new Map(named.map(({ dump_id, name }) => [dump_id, name]));
 }
 
+/** Of what pg_dump writes behind the data: a view, a function may have to wait for a key. */
 const LATE_CATALOGS = [
+  'pg_class',
+  'pg_proc',
   'pg_statistic_ext',
   'pg_constraint',
   'pg_trigger',
@@ -122,11 +155,12 @@ async function objectsOfTarget(target: Client): Promise<Set<string>> {
     ...LATE_CATALOGS,
     ...(major >= FIRST_MAJOR_WITH_SCHEMAS_PUBLISHED ? ['pg_publication_namespace'] : []),
   ].map((catalog) => `SELECT tableoid, oid FROM pg_catalog.${catalog}`);
-  const indexes = `SELECT tableoid, oid FROM pg_catalog.pg_class WHERE relkind IN ('i', 'I')`;
+  await target.query(QUOTING);
   const { rows } = await target.query<{ name: string }>(
     `SELECT pg_catalog.concat_ws(' ', i.type, i.identity) AS name
-       FROM (${[indexes, ...catalogs].join(' UNION ALL ')}) AS o(class, object),
-            LATERAL pg_catalog.pg_identify_object(o.class, o.object, 0) AS i`,
+       FROM (${catalogs.join(' UNION ALL ')}) AS o(class, object),
+            LATERAL pg_catalog.pg_identify_object(o.class, o.object, 0) AS i
+      WHERE o.object >= ${FIRST_USER_OID}`,
   );
   return new Set(rows.map(({ name }) => name));
 }

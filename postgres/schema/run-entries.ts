@@ -189,7 +189,8 @@ async function takeEntries({ client, attempt }: RunTask, batch: StoredEntry[]): 
        FROM pg_catalog.unnest($1::pg_catalog.int4[]) WITH ORDINALITY AS b(dump_id, place)
        JOIN taken ON taken.key = b.dump_id::pg_catalog.text
        JOIN flexlift.archive_entry e ON e.dump_id = b.dump_id
-      ORDER BY b.place`,
+      ORDER BY b.place
+        FOR KEY SHARE OF e`,
     [batch.map(({ dumpId }) => dumpId), attempt === undefined ? null : JSON.stringify({ cutover: attempt })],
   );
   return rows.map(({ isAdded, ...entry }) => {

@@ -148,17 +148,23 @@ describe('a recopy of all tables', () => {
   itInAll('does not wait for those of single ones', async () => {
     const migration = await startReady();
     const { handle } = migration;
-    await withSession(TARGET, shop.database, async (client) => {
-      await recopy(migration, { table: 'big' });
-      // what is not copied by now waits for as long as this does
-      await client.query('BEGIN; LOCK TABLE big IN SHARE MODE');
-      const queued = recopy(migration, { table: '"Small 3"' });
-      await recopy(migration, {});
-      await queued;
-      await untilPhase(handle, 'PrepareSource');
-      await client.query('ROLLBACK');
-    });
+    const onTarget = (sql: string) => withSession(TARGET, shop.database, (client) => client.query(sql));
+    const slow = (seconds: number) =>
+      onTarget(`CREATE OR REPLACE FUNCTION public.slow() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+          IF pg_catalog.current_setting('application_name') ~ 'copyPart' THEN PERFORM pg_catalog.pg_sleep(${seconds}); END IF;
+          RETURN NEW; END $$`);
+    await slow(1);
+    await onTarget(`CREATE TRIGGER slow BEFORE INSERT ON big FOR EACH ROW EXECUTE PROCEDURE public.slow();
+      ALTER TABLE big ENABLE ALWAYS TRIGGER slow`);
+    // it would take hours
+    await recopy(migration, { table: 'big' });
+    const queued = recopy(migration, { table: '"Small 3"' });
+    await recopy(migration, {});
+    await queued;
+    await untilPhase(handle, 'Load');
+    await slow(0);
     await untilReplication(handle, 'ReadyForCutover');
+    await onTarget('DROP TRIGGER slow ON big; DROP FUNCTION public.slow()');
     await untilCutOver(handle);
     await expectReleased(shop, migration, [SOURCE, TARGET]);
   });

@@ -4,8 +4,9 @@ import { serverVersion } from '../../catalog';
 import { DATABASE_SECTIONS } from './database-objects';
 import { OPERATOR_SECTIONS } from './operators';
 import { COMMENT_SECTIONS, OWNER_SECTIONS, PRIVILEGE_SECTIONS } from './owners-and-comments';
-import { RELATION_SECTIONS } from './relations';
-import { ROUTINE_AND_TYPE_SECTIONS } from './routines-and-types';
+import { RELATION_SECTIONS, TABLE_SECTIONS } from './relations';
+import { ROUTINE_AND_TYPE_SECTIONS, TYPE_SECTIONS } from './routines-and-types';
+import type { Section } from './section';
 
 /** The properties of one object by name; absent: the default. A name that begins with `~` holds deparsed SQL. */
 export type Properties = Record<string, string>;
@@ -35,9 +36,28 @@ const SECTIONS = [
  * transaction all of it is of one snapshot.
  */
 export async function readCatalog(client: Client): Promise<Catalog> {
+  return await readSections(client, SECTIONS);
+}
+
+/**
+ * Of the catalog the tables with their columns and constraints, and types. No view is read: its deparsed query waits for
+ * whoever has locked one of its tables.
+ */
+export async function readTables(client: Client): Promise<Catalog> {
+  return await readSections(client, [
+    ...TABLE_SECTIONS.map(
+      (section): Section =>
+        (major) =>
+          `SELECT * FROM (${section(major)}) AS s WHERE identity ~ '^(table|column|constraint) '`,
+    ),
+    ...TYPE_SECTIONS,
+  ]);
+}
+
+async function readSections(client: Client, sections: Section[]): Promise<Catalog> {
   const { major } = await serverVersion(client);
   const objects = new Map<string, Properties>();
-  for (const section of SECTIONS) {
+  for (const section of sections) {
     const { rows } = await client.query<{ identity: string; definition: Properties }>(section(major));
     for (const row of rows) objects.set(row.identity, row.definition);
   }

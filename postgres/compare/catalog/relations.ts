@@ -196,10 +196,11 @@ export const USER_RELATIONS = `pg_catalog.pg_class c
       ON n.oid = c.relnamespace AND ${userSchema('n.nspname')} AND c.relpersistence <> 't'
      AND ${notOfExtension('pg_class', 'c.oid')}`;
 
+/** Not of tables alone. */
+export const TABLE_SECTIONS: Section[] = [relations, columns, constraints];
+
 export const RELATION_SECTIONS: Section[] = [
-  relations,
-  columns,
-  constraints,
+  ...TABLE_SECTIONS,
   indexes,
   sequences,
   triggers,

@@ -133,4 +133,6 @@ const domainConstraints: Section = () => `
          -- NOT NULL is the domain's own: it has rows here from 17 on
    WHERE o.contype <> 'n' AND ${notOfExtension('pg_type', 't.oid')}`;
 
-export const ROUTINE_AND_TYPE_SECTIONS: Section[] = [routines, aggregates, types, domainConstraints];
+export const TYPE_SECTIONS: Section[] = [types, domainConstraints];
+
+export const ROUTINE_AND_TYPE_SECTIONS: Section[] = [routines, aggregates, ...TYPE_SECTIONS];

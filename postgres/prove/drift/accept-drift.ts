@@ -1,8 +1,9 @@
 import type { Client } from 'pg';
-import { quoteQualified } from '../../connect';
+import type { Catalog } from '../../compare';
+import { quoteIdentifier, quoteQualified } from '../../connect';
 import type { SourceTable } from '../../copy';
-import { withLedger, type LedgerIdentity } from '../../ledger';
-import type { DriftToAccept } from './acceptable-drift';
+import { isDone, onceForOrder, type LedgerIdentity, type LedgerStep } from '../../ledger';
+import type { DriftToAccept } from './drift-to-accept';
 import { driftBetween } from './drift-since';
 import { catalogAtDump, updateCatalog } from './stored-catalog';
 
@@ -12,8 +13,10 @@ export interface AcceptDriftArguments {
   identity: LedgerIdentity;
   /** Nothing may stand in its way. */
   drift: DriftToAccept;
+  /** Once for each of these; absent: each time. */
+  order?: string;
   /** What else follows the source's schema, in the same transaction. */
-  lastWork: () => Promise<void>;
+  alsoFollow: () => Promise<void>;
 }
 
 /**
@@ -26,19 +29,31 @@ export async function acceptDrift({
   target,
   identity,
   drift,
-  lastWork,
+  order,
+  alsoFollow,
 }: AcceptDriftArguments): Promise<void> {
   const { present, tables } = drift;
   const dumped = await catalogAtDump(target);
   const drifted =
     dumped === undefined ? undefined : driftBetween(dumped, present).map(({ object }) => object);
-  await withLedger(target, identity, async () => {
+  await onceForOrder(target, identity, acceptanceOf(order), async () => {
     // first of all the stream's row, as every batch does
     await updateCatalog(target, present);
     await followTables(target, tables);
+    await followRanges(target, present);
     await forgetProofs(target, drifted);
-    await lastWork();
+    await alsoFollow();
   });
+}
+
+function acceptanceOf(order: string | undefined): LedgerStep | undefined {
+  return order === undefined ? undefined : { kind: 'accept-drift', key: order };
+}
+
+/** Whether that order was carried out before. */
+export async function isDriftAccepted(target: Client, order: string | undefined): Promise<boolean> {
+  const step = acceptanceOf(order);
+  return step !== undefined && (await isDone(target, step));
 }
 
 /** The ledger's names follow the source's; what is gone there is gone. */
@@ -57,6 +72,42 @@ async function followTables(target: Client, tables: SourceTable[]): Promise<void
        RETURNING t.table_oid)
      DELETE FROM flexlift.proof WHERE table_oid IN (SELECT table_oid FROM renamed)`,
     [oids, tables.map(({ schema }) => schema), tables.map(({ name }) => name)],
+  );
+}
+
+/** Parts that are ranges of a column that is gone cannot be copied anew as such: they become one. */
+async function followRanges(target: Client, { objects }: Catalog): Promise<void> {
+  const { rows } = await target.query<{
+    table_oid: number;
+    schema_name: string;
+    table_name: string;
+    range_column: string;
+  }>(
+    'SELECT table_oid, schema_name, table_name, range_column FROM flexlift.table_load WHERE range_column IS NOT NULL',
+  );
+  const isGone = (row: (typeof rows)[number]) =>
+    !objects.has(
+      `column ${quoteQualified(row.schema_name, row.table_name)}.${quoteIdentifier(row.range_column)}`,
+    );
+  const oids = rows.filter(isGone).map((row) => row.table_oid);
+  if (oids.length === 0) return;
+  await target.query(
+    `UPDATE flexlift.part p
+        SET range_from = NULL, range_to = NULL, rows = s.rows, bytes = s.bytes, seconds = s.seconds
+       FROM (SELECT table_oid, pg_catalog.min(part) AS part, pg_catalog.sum(rows) AS rows, pg_catalog.sum(bytes) AS bytes,
+                    pg_catalog.sum(seconds) AS seconds
+               FROM flexlift.part WHERE table_oid = ANY ($1::oid[]) GROUP BY table_oid) AS s
+      WHERE p.table_oid = s.table_oid AND p.part = s.part`,
+    [oids],
+  );
+  await target.query(
+    `DELETE FROM flexlift.part p USING flexlift.part q
+      WHERE p.table_oid = ANY ($1::oid[]) AND q.table_oid = p.table_oid AND q.part < p.part`,
+    [oids],
+  );
+  await target.query(
+    'UPDATE flexlift.table_load SET range_column = NULL, parts = 1 WHERE table_oid = ANY ($1::oid[])',
+    [oids],
   );
 }
 

@@ -5,6 +5,7 @@ import { catalogMark } from './catalog-mark';
 import { presentCatalog } from './drift-since';
 
 const KIND = 'source-catalog';
+const COMPARED = 'compared-catalog';
 
 /** The source's catalog as it was before the fence. */
 export interface CatalogAhead {
@@ -56,8 +57,40 @@ export async function catalogAhead(target: Client, attempt: number): Promise<Cat
  * database's own properties, which a fence changes.
  *
  * @param source outside of a transaction
+ * @returns the mark is one of before it was read
  */
-export async function sourceCatalog(source: Client, ahead: CatalogAhead | undefined): Promise<Catalog> {
-  if (ahead === undefined || ahead.mark !== (await catalogMark(source))) return await presentCatalog(source);
-  return { major: ahead.major, objects: new Map(ahead.objects) };
+export async function sourceCatalog(
+  source: Client,
+  ahead: CatalogAhead | undefined,
+): Promise<{ catalog: Catalog; mark: string }> {
+  const mark = await catalogMark(source);
+  if (ahead?.mark !== mark) return { catalog: await presentCatalog(source), mark };
+  return { catalog: { major: ahead.major, objects: new Map(ahead.objects) }, mark };
+}
+
+/** Notes which catalog of the source was compared in this attempt. */
+export async function noteComparedCatalog(args: {
+  target: Client;
+  identity: LedgerIdentity;
+  attempt: number;
+  mark: string;
+}): Promise<void> {
+  const { target, identity, attempt, mark } = args;
+  await withCutover(target, identity, attempt, () =>
+    target.query(
+      `INSERT INTO flexlift.step (kind, key, detail) VALUES ($1, $2, $3)
+           ON CONFLICT (kind, key) DO UPDATE SET detail = EXCLUDED.detail`,
+      [COMPARED, String(attempt), JSON.stringify(mark)],
+    ),
+  );
+}
+
+/** Whether the source's catalog has changed since it was compared in this attempt, if it was. */
+export async function hasCatalogMoved(source: Client, target: Client, attempt: number): Promise<boolean> {
+  const { rows } = await target.query<{ detail: string }>(
+    'SELECT detail FROM flexlift.step WHERE kind = $1 AND key = $2',
+    [COMPARED, String(attempt)],
+  );
+  const [compared] = rows;
+  return compared !== undefined && compared.detail !== (await catalogMark(source));
 }

@@ -21,6 +21,25 @@ export function withoutPositions({ major, objects }: Catalog): Catalog {
   return { major, objects: new Map(unplaced) };
 }
 
-export function without(properties: Properties, names: string[]): Properties {
+const SET_LATE = ['row security', 'forced row security', 'replica identity'];
+
+/** Of a table: what it gets at the cutover. */
+export function withoutLate(properties: Properties): Properties {
+  return without(properties, SET_LATE);
+}
+
+/** A foreign key may wait for the cutover; what is not valid always does. */
+export function isLateConstraint(identity: string, properties: Properties): boolean {
+  if (!identity.startsWith('constraint ')) return false;
+  return properties['not valid'] === 'true' || properties['~definition']?.startsWith('FOREIGN KEY') === true;
+}
+
+/** A view that needs a key (GROUP BY) is made when the key is there, and with its columns until then. */
+export function isColumnOfView(identity: string, objects: Catalog['objects']): boolean {
+  const [, relation] = /^column (".*)\."(?:[^"]|"")*"$/s.exec(identity) ?? [];
+  return objects.has(`view ${relation}`) || objects.has(`materialized view ${relation}`);
+}
+
+function without(properties: Properties, names: string[]): Properties {
   return Object.fromEntries(Object.entries(properties).filter(([name]) => !names.includes(name)));
 }

@@ -2,7 +2,7 @@ import type { Client } from 'pg';
 import { FlexliftError, type KeylessTables } from '../../../contract';
 import { mayBeReplica, serverVersion, systemIdentifier } from '../../catalog';
 import { withConnection, type Endpoint } from '../../connect';
-import { withLedger, type LedgerIdentity } from '../../ledger';
+import { lockStream, withLedger, type LedgerIdentity } from '../../ledger';
 import type { ClassifiedTable } from './classify-tables';
 import { slotName } from './names';
 import { keepPublicationMarks, publicationMarks } from './publication-marks';
@@ -80,6 +80,9 @@ async function makeStream(client: Client, args: PrepareSource): Promise<SourcePr
   const lsn = isUsable ? state.confirmedLsn : await createSlot({ ...args, client, slot });
   const stream = { slot, lsn: lsn ?? '0/0', systemIdentifier: await systemIdentifier(client) };
   await withTarget(args, async (target) => {
+    await lockStream(target, 'UPDATE');
+    // whoever took the turn from us has ended this session, and made another slot
+    await client.query('SELECT');
     await saveStream(target, stream);
     await keepPublicationMarks(target, marks);
     await followIdentities(target, tables);
@@ -118,21 +121,13 @@ async function saveStream(
   stream: { slot: string; lsn: string; systemIdentifier: string },
 ): Promise<void> {
   const replicaRole = await mayBeReplica(target);
-  const { rowCount } = await target.query(
-    `INSERT INTO flexlift.stream AS s (slot, system_identifier, lsn, replica_role) VALUES ($1, $2, $3, $4)
+  await target.query(
+    `INSERT INTO flexlift.stream (slot, system_identifier, lsn, replica_role) VALUES ($1, $2, $3, $4)
      ON CONFLICT (singleton) DO UPDATE
         SET slot = EXCLUDED.slot, system_identifier = EXCLUDED.system_identifier, lsn = EXCLUDED.lsn,
-            timeline = NULL, replica_role = EXCLUDED.replica_role
-      WHERE s.lsn = '0/0'`,
+            timeline = NULL, replica_role = EXCLUDED.replica_role`,
     [stream.slot, stream.systemIdentifier, stream.lsn, replicaRole],
   );
-  if (rowCount === 1) return;
-  throw new FlexliftError({
-    code: 'Contention',
-    sentence: 'Another attempt has made the replication slot.',
-    remedy: 'Nothing to do: it is tried again.',
-    side: 'target',
-  });
 }
 
 async function checkStanding(client: Client, args: PrepareSource, slot: string): Promise<void> {

@@ -14,7 +14,7 @@ const LOCK_TIMEOUT = 1_000;
 const LOCK_NOT_AVAILABLE = '55P03';
 
 /**
- * Takes away what a migration has on its source in one database: slot, fence, replica identities, publications, the
+ * Takes away what a migration has on its source in one database: fence, slot, replica identities, publications, the
  * marker's schema. All of it is found by name; what is gone already is no error, so that it can be called again after
  * any death.
  *
@@ -37,12 +37,11 @@ export async function takeAwaySourceObjects(args: {
     const before = await sourceObjects(client, migrationId);
     const found = new Set(before.map((object) => object.migrationId));
     const migrations = migrationId === undefined ? [...found] : [migrationId];
-    for (const each of migrations) {
-      await takeSourceTurn(client, { migrationId: each, signal });
-      await dropSlots(client, { migrationId: each, signal });
-    }
+    for (const each of migrations) await takeSourceTurn(client, { migrationId: each, signal });
+    // somebody who reads a slot must not keep the application out
     await liftFence(client);
     for (const each of migrations) {
+      await dropSlots(client, { migrationId: each, signal });
       const alteration = { client, lockTimeout: LOCK_TIMEOUT, signal, onProgress };
       await restoreIdentities(alteration, each);
       await dropPublications(alteration, each);

@@ -2,7 +2,13 @@ import type { Client } from 'pg';
 import { withConnection } from '../../../postgres/connect';
 import { raiseFence } from '../../../postgres/fence';
 import { beginCutover, callOffCutover } from '../../../postgres/ledger';
-import { catalogAhead, readCatalogAhead, sourceCatalog } from '../../../postgres/prove';
+import {
+  catalogAhead,
+  hasCatalogMoved,
+  noteComparedCatalog,
+  readCatalogAhead,
+  sourceCatalog,
+} from '../../../postgres/prove';
 import { presentCatalog } from '../../../postgres/prove/drift/drift-since';
 import { testEndpoint } from '../../support/servers';
 import { ReplicationFixture } from '../replicate/applier-fixture';
@@ -56,7 +62,7 @@ describe.each([
     });
     await both(async (onSource, onTarget) => {
       const query = jest.spyOn(onSource, 'query');
-      const catalog = await sourceCatalog(onSource, await catalogAhead(onTarget, attempt));
+      const { catalog } = await sourceCatalog(onSource, await catalogAhead(onTarget, attempt));
       expect(query.mock.calls.length).toBeLessThan(3);
       expect(catalog).toEqual(await presentCatalog(onSource));
       expect(catalog.objects.size).toBeGreaterThan(3);
@@ -73,9 +79,25 @@ describe.each([
     await fixture.source.query(change);
     await both(async (onSource, onTarget) => {
       const ahead = await catalogAhead(onTarget, attempt);
-      const catalog = await sourceCatalog(onSource, ahead);
+      const { catalog } = await sourceCatalog(onSource, ahead);
       expect(catalog).toEqual(await presentCatalog(onSource));
       expect([...catalog.objects]).not.toEqual(ahead?.objects);
+    });
+  });
+
+  it('tells whether it has moved since it was compared', async () => {
+    const attempt = await readAhead();
+    const { identity } = fixture;
+    await both(async (onSource, onTarget) => {
+      const moved = () => hasCatalogMoved(onSource, onTarget, attempt);
+      await fixture.source.query('CREATE TABLE public.before_it ()');
+      expect(await moved()).toBe(false);
+      const { mark } = await sourceCatalog(onSource, await catalogAhead(onTarget, attempt));
+      await noteComparedCatalog({ target: onTarget, identity, attempt, mark });
+      await fixture.source.query(`INSERT INTO public.t VALUES (4711); ANALYZE public.t`);
+      expect(await moved()).toBe(false);
+      await fixture.source.query('CREATE TABLE public.behind_it ()');
+      expect(await moved()).toBe(true);
     });
   });
 

@@ -103,13 +103,13 @@ describe.each([
       if (dumped === undefined) throw new Error('none stored');
       return await driftSince({ source: onSource, dumped });
     });
-  const accept = () =>
+  const accept = (order?: string) =>
     both(async (onSource, onTarget) => {
       const found = await inSnapshot(onSource, () => driftToAccept({ source: onSource, target: onTarget }));
       const { identity } = fixture;
-      const lastWork = () => Promise.resolve();
+      const alsoFollow = () => Promise.resolve();
       if (found.inTheWay.length === 0)
-        await acceptDrift({ target: onTarget, identity, drift: found, lastWork });
+        await acceptDrift({ target: onTarget, identity, drift: found, order, alsoFollow });
       return found.inTheWay;
     });
 
@@ -250,6 +250,33 @@ describe.each([
       ]);
       await fixture.target.query(`DELETE FROM flexlift.step WHERE kind = 'phase' AND key = 'load'`);
       expect(await accept()).toEqual([]);
+    });
+
+    test('parts by a column that is gone become one, and an order is carried out once', async () => {
+      const oid = await fixture.oidOf('public.t');
+      await fixture.target.query(
+        `UPDATE flexlift.table_load SET parts = 2, range_column = 'v' WHERE table_oid = ${oid};
+         UPDATE flexlift.part SET range_to = '5', rows = 2, bytes = 20, seconds = 1 WHERE table_oid = ${oid};
+         INSERT INTO flexlift.part (table_oid, part, range_from, rows, bytes, seconds, copies, copied_at)
+              VALUES (${oid}, 2, '5', 3, 30, 1, 1, now())`,
+      );
+      const parts = async () =>
+        (
+          await fixture.target.query<object>(
+            `SELECT part, range_from, range_to, rows::int, parts, range_column
+               FROM flexlift.part JOIN flexlift.table_load USING (table_oid) WHERE table_oid = ${oid} ORDER BY part`,
+          )
+        ).rows;
+      expect(await accept('first')).toEqual([]);
+      expect(await parts()).toHaveLength(2);
+      for (const side of [fixture.source, fixture.target])
+        await side.query('ALTER TABLE public.t RENAME v TO w');
+      expect(await accept('first')).toEqual([]);
+      expect(await parts()).toHaveLength(2);
+      expect(await accept('second')).toEqual([]);
+      expect(await parts()).toEqual([
+        { part: 1, range_from: null, range_to: null, rows: 5, parts: 1, range_column: null },
+      ]);
     });
 
     test('the ledger follows tables that were renamed or dropped on both sides', async () => {

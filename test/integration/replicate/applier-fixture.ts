@@ -281,13 +281,15 @@ export class ReplicationFixture {
 
   async drop(): Promise<void> {
     for (const stop of this.stops) stop.abort();
+    // a fence may have ended ours
+    const source = await this.session('source');
     await eventually('the slot to be dropped', async () => {
       try {
-        await this.source.query(
+        await source.query(
           `SELECT pg_terminate_backend(active_pid) FROM pg_replication_slots WHERE slot_name = $1 AND active`,
           [this.slot],
         );
-        await this.source.query(
+        await source.query(
           `SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots WHERE slot_name = $1`,
           [this.slot],
         );
@@ -296,6 +298,7 @@ export class ReplicationFixture {
         return false;
       }
     });
+    await source.end();
     await this.source.end();
     await this.target.end();
     await dropTestDatabase(this.majors.source, this.database);

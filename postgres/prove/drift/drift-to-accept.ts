@@ -4,7 +4,13 @@ import { compareCatalogs, leftToTheTarget, readCatalog, type Catalog, type Prope
 import { quoteQualified } from '../../connect';
 import { listSourceTables, type SourceTable } from '../../copy';
 import { isLoaded } from '../../ledger';
-import { without, withoutDatabase, withoutPositions } from './comparable-catalog';
+import {
+  isColumnOfView,
+  isLateConstraint,
+  withoutDatabase,
+  withoutLate,
+  withoutPositions,
+} from './comparable-catalog';
 import { presentCatalog } from './drift-since';
 
 export interface DriftToAccept {
@@ -42,15 +48,11 @@ export async function driftToAccept({
 
 /** What the target has before its load ends; of tables not what waits for the cutover. */
 const MADE_FIRST = /^(table|column|type|domain|function|procedure|aggregate|sequence|schema|extension) /;
-const SET_LATE = ['row security', 'forced row security', 'replica identity'];
-
 const MADE_BY_LOAD = /^(view|materialized view|foreign table|statistics|index|constraint) /;
 
 /** The cutover would only find that it is missing: it does not make it. */
 function isMadeByLoad(identity: string, properties: Properties): boolean {
-  if (!MADE_BY_LOAD.test(identity)) return false;
-  const isLate = properties['not valid'] === 'true' || properties['~definition']?.startsWith('FOREIGN KEY');
-  return !(identity.startsWith('constraint ') && isLate === true);
+  return MADE_BY_LOAD.test(identity) && !isLateConstraint(identity, properties);
 }
 
 /** @param isThere what has to be there; how it reads is compared at the cutover */
@@ -59,15 +61,9 @@ function comparableCatalog(catalog: Catalog, isThere: typeof isMadeByLoad): Cata
   const kept = [...objects].flatMap(([identity, properties]): [string, Properties][] => {
     if (isThere(identity, properties)) return [[identity, {}]];
     if (!MADE_FIRST.test(identity) || isColumnOfView(identity, objects)) return [];
-    return [[identity, without(properties, SET_LATE)]];
+    return [[identity, withoutLate(properties)]];
   });
   return { major, objects: new Map(kept) };
-}
-
-/** A view that needs a key (GROUP BY) is made when the key is there, and with its columns until then. */
-function isColumnOfView(identity: string, objects: Catalog['objects']): boolean {
-  const [, relation] = /^column (".*)\."(?:[^"]|"")*"$/s.exec(identity) ?? [];
-  return objects.has(`view ${relation}`) || objects.has(`materialized view ${relation}`);
 }
 
 function withRemedy(difference: Difference): Difference {

@@ -1,0 +1,99 @@
+import { cleanUpStep } from '../../../activities/clean-up';
+import { releaseStep } from '../../../activities/release';
+import type { Run } from '../../../activities/support/run';
+import type { FlexliftError } from '../../../contract';
+import { withConnection, type Endpoint, type Side } from '../../../postgres/connect';
+import { raiseFence, readFence } from '../../../postgres/fence';
+import { beginCutover, callOffCutover, readLedger } from '../../../postgres/ledger';
+import { testRequest } from '../../support/migration';
+import { testAddress, testEndpoint, type Major } from '../../support/servers';
+import { ReplicationFixture } from '../replicate/applier-fixture';
+
+const { signal } = new AbortController();
+const SOURCE: Major = 15;
+const TARGET: Major = 17;
+/** Nobody listens there. */
+const NO_PORT = 1;
+
+let fixture: ReplicationFixture;
+beforeEach(async () => {
+  fixture = await ReplicationFixture.create(SOURCE, TARGET, 'CREATE TABLE t (id int PRIMARY KEY)');
+});
+afterEach(() => fixture.drop());
+
+function runWith(change: Partial<Record<Side, Endpoint>> = {}): Run {
+  const { migrationId } = fixture.identity;
+  const name = (activity: string) => `flexlift:${migrationId}:${activity}:test:1`;
+  const endpoint = (side: Side) =>
+    change[side] ?? testEndpoint(side === 'source' ? SOURCE : TARGET, side, name('cleanUp'));
+  const session: Run['session'] = (side, database, work) =>
+    withConnection(endpoint(side), database, signal, work);
+  const request = {
+    ...testRequest(testAddress(SOURCE), testAddress(TARGET), { migrationId, mode: 'Online' }),
+  };
+  return { request, identity: fixture.identity, signal, attempt: 1, endpoint, session } as Run;
+}
+
+function step(run: Run) {
+  return { request: run.request, database: fixture.database };
+}
+
+async function raise(): Promise<void> {
+  await raiseFence({
+    source: testEndpoint(SOURCE, 'source', `flexlift:${fixture.identity.migrationId}:raiseFence:test:1`),
+    database: fixture.database,
+    migrationId: fixture.identity.migrationId,
+    mode: 'read-only',
+    unseen: [],
+    confirm: () => Promise.resolve(),
+    signal,
+    onProgress: () => undefined,
+  });
+}
+
+async function isFenced(): Promise<boolean> {
+  return await withConnection(
+    testEndpoint(SOURCE, 'source'),
+    fixture.database,
+    signal,
+    async (client) => (await readFence(client, fixture.identity.migrationId)) !== undefined,
+  );
+}
+
+function unreachable(side: Side, major: Major): Endpoint {
+  const endpoint = testEndpoint(major, side);
+  return { ...endpoint, address: { ...endpoint.address, port: NO_PORT } };
+}
+
+it('a cancellation lets the application write again though the target is gone', async () => {
+  await raise();
+  expect(await isFenced()).toBe(true);
+  const run = runWith({ target: unreachable('target', TARGET) });
+  const cleaned = cleanUpStep({ ...step(run), onCancel: 'keep-target' }, run);
+  await expect(cleaned).rejects.toMatchObject({ code: 'Unreachable' });
+  expect(await isFenced()).toBe(false);
+});
+
+it('a source that refuses to be tidied up is a person’s to tidy, with the SQL for it', async () => {
+  const endpoint = testEndpoint(SOURCE, 'source');
+  const refused = { ...endpoint, address: { ...endpoint.address, user: 'nobody_of_this_name' } };
+  const run = runWith({ source: refused });
+  const { left } = await cleanUpStep({ ...step(run), onCancel: 'keep-target' }, run);
+  expect(left?.sql).toContain('pg_drop_replication_slot');
+  expect(left?.failure).toMatchObject({
+    code: 'CleanUpNeeded',
+    sentence: expect.stringContaining('nobody_of_this_name') as string,
+  });
+});
+
+it('a late release of a cutover that was called off is refused', async () => {
+  const { target, identity } = fixture;
+  await withConnection(testEndpoint(TARGET, 'target'), fixture.database, signal, async (client) => {
+    const attempt = await beginCutover(client, identity);
+    await callOffCutover(client, identity, attempt);
+    const run = runWith();
+    const released = releaseStep({ ...step(run), differences: [], attempt }, run);
+    await expect(released).rejects.toMatchObject({ code: 'CutoverRefused' } satisfies Partial<FlexliftError>);
+  });
+  expect((await readLedger(target))?.state).toBe('open');
+});

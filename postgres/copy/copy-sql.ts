@@ -1,6 +1,6 @@
-import { FlexliftError } from '../../contract';
 import { quoteIdentifier, quoteLiteral, quoteQualified } from '../connect';
 import { chooseFormat, type CopyFormat } from './copy-format';
+import { schemaDrift } from './schema-drift';
 import type { CopyColumn, CopyTable } from './table-columns';
 
 /** Which rows of the table a statement copies. */
@@ -82,11 +82,9 @@ function rangeCondition(table: CopyTable, { column, from, to }: RowRange): strin
 function typeName(table: CopyTable, name: string): string {
   const column = table.columns.find((each) => each.name === name);
   if (column !== undefined) return column.type.name;
-  throw new FlexliftError({
-    code: 'SchemaDrift',
-    sentence: `The column ${quoteIdentifier(name)}, by which the table is copied in parts, is gone.`,
-    remedy: 'Leave the schema of the source alone while it is migrated; start the migration anew.',
+  const object = quoteQualified(table.schema, table.name);
+  throw schemaDrift(`The column ${quoteIdentifier(name)}, by which the table is copied in parts, is gone.`, {
     side: 'source',
-    object: quoteQualified(table.schema, table.name),
+    object,
   });
 }

@@ -18,6 +18,7 @@ export * from './pace';
 export * from './plan-load';
 export * from './plan-online-load';
 export * from './recopy';
+export * from './schema-drift';
 export * from './scope';
 export * from './source-tables';
 export * from './store-plan';

@@ -1,7 +1,7 @@
 import type { Client } from 'pg';
-import { FlexliftError } from '../../contract';
 import { quoteQualified } from '../connect';
 import { inSnapshot, type StreamIdentity } from '../ledger';
+import { schemaDrift } from './schema-drift';
 import { planLoad, type LoadLimits, type PlannedLoad } from './plan-load';
 
 /**
@@ -22,18 +22,14 @@ export async function planOnlineLoad(args: {
   const identityOf = new Map(identities.map(({ oid, identity }) => [oid, identity]));
   const tables = plan.tables.map((table) => {
     const identity = identityOf.get(table.oid);
-    if (identity === undefined) throw createdMeanwhile(quoteQualified(table.schema, table.name));
+    if (identity === undefined) {
+      const object = quoteQualified(table.schema, table.name);
+      throw schemaDrift('A table was created on the source after it was prepared.', {
+        side: 'source',
+        object,
+      });
+    }
     return { ...table, identity };
   });
   return { ...plan, tables };
-}
-
-function createdMeanwhile(table: string): FlexliftError {
-  return new FlexliftError({
-    code: 'SchemaDrift',
-    sentence: 'A table was created on the source after it was prepared.',
-    remedy: 'Leave the schema of the source alone while it is migrated; start the migration anew.',
-    side: 'source',
-    object: table,
-  });
 }

@@ -1,5 +1,4 @@
 import type { Client } from 'pg';
-import { FlexliftError } from '../../contract';
 import { quoteQualified } from '../connect';
 import {
   haveEqualRows,
@@ -9,6 +8,7 @@ import {
   type LedgerIdentity,
   type TableChecksum,
 } from '../ledger';
+import { schemaDrift } from './schema-drift';
 import { resetLargeObjects, resetTables } from './reset-tables';
 import { openScope, settledXmax, type Scope } from './scope';
 import { differingTables, type SourceTable } from './source-tables';
@@ -40,12 +40,10 @@ export async function checkPlannedTables(target: Client, tables: SourceTable[]):
 export function refuseDrift(differing: TableName[]): void {
   if (differing.length === 0) return;
   const names = [...new Set(differing.map((table) => quoteQualified(table.schema, table.name)))];
-  throw new FlexliftError({
-    code: 'SchemaDrift',
-    sentence: `Tables were created, dropped or renamed on the source since the load was planned: ${names.slice(0, 5).join(', ')}${names.length > 5 ? ` and ${names.length - 5} more` : ''}.`,
-    remedy: 'Leave the schema of the source alone while it is migrated; start the migration anew.',
-    side: 'source',
-  });
+  throw schemaDrift(
+    `Tables were created, dropped or renamed on the source since the load was planned: ${names.slice(0, 5).join(', ')}${names.length > 5 ? ` and ${names.length - 5} more` : ''}.`,
+    { side: 'source' },
+  );
 }
 
 interface CopiedTable extends TableName {

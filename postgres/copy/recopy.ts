@@ -1,6 +1,8 @@
 import type { Client } from 'pg';
-import { forgetLoadEnd, lockStream, onceForOrder, type LedgerIdentity, type LedgerStep } from '../ledger';
+import { forgetLoadEnd, lockStream, onceForOrder, type LedgerIdentity } from '../ledger';
 import { resetLargeObjects, resetTables } from './reset-tables';
+
+const KIND = 'recopy';
 
 /**
  * Makes the load copy one table anew while the others go on: from here on the applier puts its changes aside. One that is
@@ -17,7 +19,7 @@ export async function resetTableForRecopy(args: {
   order?: string;
 }): Promise<void> {
   const { target, identity, tableOid, order } = args;
-  await onceForOrder(target, identity, recopyFor(order), async () => {
+  await onceForOrder(target, identity, { kind: KIND, order }, async () => {
     // every batch holds this row until it is committed, and reads the tables' states under it
     await lockStream(target, 'UPDATE');
     for (const table of ['spool', 'changed_rows', 'proof']) {
@@ -55,11 +57,7 @@ export async function resetAllForRecopy(args: {
   order?: string;
 }): Promise<void> {
   const { target, identity, order } = args;
-  await onceForOrder(target, identity, recopyFor(order), () => resetAll(target));
-}
-
-function recopyFor(order: string | undefined): LedgerStep | undefined {
-  return order === undefined ? undefined : { kind: 'recopy', key: order };
+  await onceForOrder(target, identity, { kind: KIND, order }, () => resetAll(target));
 }
 
 async function resetAll(target: Client): Promise<void> {

@@ -1,7 +1,8 @@
 import type { Client } from 'pg';
-import { FlexliftError, type FailurePlace } from '../../contract';
+import type { FailurePlace } from '../../contract';
 import { quoteQualified } from '../connect';
 import type { ColumnType } from './copy-format';
+import { schemaDrift } from './schema-drift';
 
 export interface CopyColumn {
   name: string;
@@ -127,10 +128,5 @@ function typeOf(row: ColumnRow): ColumnType {
 }
 
 function drift(sentence: string, place: FailurePlace): never {
-  throw new FlexliftError({
-    code: 'SchemaDrift',
-    sentence,
-    remedy: 'Leave the schema of the source alone while it is migrated; start the migration anew.',
-    ...place,
-  });
+  throw schemaDrift(sentence, place);
 }

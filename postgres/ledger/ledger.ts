@@ -154,16 +154,16 @@ export async function once(
 /**
  * {@link once} for what somebody asked for.
  *
- * @param step absent: each time, in a history of an earlier version
+ * @param step.order absent: each time, in a history of an earlier version
  */
 export async function onceForOrder(
   client: Client,
   identity: LedgerIdentity,
-  step: LedgerStep | undefined,
+  { kind, order }: { kind: string; order: string | undefined },
   work: () => Promise<unknown>,
 ): Promise<void> {
-  if (step === undefined) await withLedger(client, identity, work);
-  else await once(client, identity, step, work);
+  if (order === undefined) await withLedger(client, identity, work);
+  else await once(client, identity, { kind, key: order }, work);
 }
 
 /**

@@ -56,18 +56,18 @@ async function lockPending(
   target: Client,
   pending: number[],
 ): Promise<{ replaced: number[]; kept: Set<string> }> {
-  const { rows } = await target.query<{ dump_id: number; catalog_class: number; catalog_oid: number }>(
-    `SELECT dump_id, catalog_class, catalog_oid FROM flexlift.archive_entry
+  const { rows: locked } = await target.query<{ dump_id: number }>(
+    `SELECT dump_id FROM flexlift.archive_entry
       WHERE dump_id = ANY ($1::pg_catalog.int4[]) FOR UPDATE SKIP LOCKED`,
     [pending],
   );
-  const locked = new Set(rows.map((row) => row.dump_id));
-  const { rows: all } = await target.query<ArchiveRow>(
-    'SELECT dump_id, catalog_class, catalog_oid FROM flexlift.archive_entry WHERE dump_id = ANY ($1::pg_catalog.int4[])',
-    [pending],
+  const replaced = locked.map((row) => row.dump_id);
+  const { rows: busy } = await target.query<Pick<ArchiveRow, 'catalog_class' | 'catalog_oid'>>(
+    `SELECT catalog_class, catalog_oid FROM flexlift.archive_entry
+      WHERE dump_id = ANY ($1::pg_catalog.int4[]) AND dump_id <> ALL ($2::pg_catalog.int4[]) AND catalog_oid <> 0`,
+    [pending, replaced],
   );
-  const busy = all.filter(({ dump_id, catalog_oid }) => !locked.has(dump_id) && catalog_oid !== 0);
-  return { replaced: [...locked], kept: new Set(busy.map(objectOf)) };
+  return { replaced, kept: new Set(busy.map(objectOf)) };
 }
 
 function missingRows(

@@ -2,10 +2,13 @@ import type { Client } from 'pg';
 import type { Catalog } from '../../compare';
 import { quoteIdentifier, quoteQualified } from '../../connect';
 import type { SourceTable } from '../../copy';
-import { isDone, onceForOrder, type LedgerIdentity, type LedgerStep } from '../../ledger';
+import { isDone, onceForOrder, type LedgerIdentity } from '../../ledger';
+import { isOfAnyTable, tableOf } from './comparable-catalog';
 import type { DriftToAccept } from './drift-to-accept';
 import { driftBetween } from './drift-since';
 import { catalogAtDump, updateCatalog } from './stored-catalog';
+
+const KIND = 'accept-drift';
 
 export interface AcceptDriftArguments {
   /** Outside of a transaction. */
@@ -36,7 +39,7 @@ export async function acceptDrift({
   const dumped = await catalogAtDump(target);
   const drifted =
     dumped === undefined ? undefined : driftBetween(dumped, present).map(({ object }) => object);
-  await onceForOrder(target, identity, acceptanceOf(order), async () => {
+  await onceForOrder(target, identity, { kind: KIND, order }, async () => {
     // first of all the stream's row, as every batch does
     await updateCatalog(target, present);
     await followTables(target, tables);
@@ -46,14 +49,9 @@ export async function acceptDrift({
   });
 }
 
-function acceptanceOf(order: string | undefined): LedgerStep | undefined {
-  return order === undefined ? undefined : { kind: 'accept-drift', key: order };
-}
-
 /** Whether that order was carried out before. */
 export async function isDriftAccepted(target: Client, order: string | undefined): Promise<boolean> {
-  const step = acceptanceOf(order);
-  return step !== undefined && (await isDone(target, step));
+  return order !== undefined && (await isDone(target, { kind: KIND, key: order }));
 }
 
 /** The ledger's names follow the source's; what is gone there is gone. */
@@ -111,25 +109,17 @@ async function followRanges(target: Client, { objects }: Catalog): Promise<void>
   );
 }
 
-/** A type may stand in any table; without the catalog of the dump, anything may have changed. */
+/** Without the catalog of the dump anything may have changed. By another key the rows that changed are not found. */
 async function forgetProofs(target: Client, drifted: string[] | undefined): Promise<void> {
-  if (drifted?.some((object) => /^(type|domain) |^constraint .* on domain /s.test(object)) !== false) {
+  if (drifted?.some(isOfAnyTable) !== false) {
     await target.query('DELETE FROM flexlift.proof');
     return;
   }
   const { rows } = await target.query<{ table_oid: number; schema_name: string; table_name: string }>(
     'SELECT table_oid, schema_name, table_name FROM flexlift.table_load',
   );
-  const touched = rows.filter(({ schema_name, table_name }) => {
-    const name = quoteQualified(schema_name, table_name);
-    // by another key the rows that changed are not found
-    return drifted.some(
-      (object) =>
-        object === `table ${name}` ||
-        object.startsWith(`column ${name}."`) ||
-        (object.startsWith('constraint ') && object.endsWith(` on ${name}`)),
-    );
-  });
+  const tables = new Set(drifted.map(tableOf));
+  const touched = rows.filter((row) => tables.has(quoteQualified(row.schema_name, row.table_name)));
   await target.query('DELETE FROM flexlift.proof WHERE table_oid = ANY ($1::oid[])', [
     touched.map((row) => row.table_oid),
   ]);

@@ -1,9 +1,16 @@
 import type { Client } from 'pg';
 import { FlexliftError } from '../../../contract';
-import { compareCatalogs, readTables, type Catalog, type Properties } from '../../compare';
+import { compareCatalogs, readTables, type Catalog } from '../../compare';
 import { quoteQualified } from '../../connect';
 import { inSnapshot, isLoaded } from '../../ledger';
-import { isLateConstraint, withoutLate, withoutPositions } from './comparable-catalog';
+import {
+  isLateConstraint,
+  isOfAnyTable,
+  mapObjects,
+  tableOf,
+  withoutLate,
+  withoutPositions,
+} from './comparable-catalog';
 
 const REMEDY =
   'Make the same change on the target, and accept the drift (flexlift resume --accept-drift); then ask for the recopy again.';
@@ -62,27 +69,15 @@ async function checkNames(source: Client, planned: PlannedTable[]): Promise<void
 
 /** Before the end of a load constraints may be missing. */
 function comparable(catalog: Catalog, withConstraints: boolean): Catalog {
-  const { major, objects } = withoutPositions(catalog);
-  const kept = [...objects].filter(
-    ([identity, properties]) =>
-      !isLateConstraint(identity, properties) && (withConstraints || !identity.startsWith('constraint ')),
-  );
-  return {
-    major,
-    objects: new Map(
-      kept.map(([identity, properties]): [string, Properties] => [identity, withoutLate(properties)]),
-    ),
-  };
+  return mapObjects(withoutPositions(catalog), (identity, properties) => {
+    const isLate = isLateConstraint(identity, properties);
+    if (isLate || (!withConstraints && identity.startsWith('constraint '))) return undefined;
+    return withoutLate(properties);
+  });
 }
 
-/** A type may stand in any of them. */
 function concerns(object: string, tables: ReadonlySet<string>): boolean {
-  if (/^(type|domain) |^constraint .* on domain /s.test(object)) return true;
-  const table =
-    /^table (".*)$/s.exec(object)?.[1] ??
-    /^column (".*)\."(?:[^"]|"")*"$/s.exec(object)?.[1] ??
-    /^constraint "(?:[^"]|"")*" on (".*)$/s.exec(object)?.[1];
-  return table !== undefined && tables.has(table);
+  return isOfAnyTable(object) || tables.has(tableOf(object) ?? '');
 }
 
 function drift(sentence: string, object: string): FlexliftError {

@@ -8,17 +8,41 @@ export function isOfTheDatabase(identity: string): boolean {
   return OF_THE_DATABASE.test(identity);
 }
 
-export function withoutDatabase({ major, objects }: Catalog): Catalog {
-  return { major, objects: new Map([...objects].filter(([identity]) => !isOfTheDatabase(identity))) };
+/** @param map undefined: the object is left out */
+export function mapObjects(
+  { major, objects }: Catalog,
+  map: (identity: string, properties: Properties) => Properties | undefined,
+): Catalog {
+  const mapped = [...objects].flatMap(([identity, properties]): [string, Properties][] => {
+    const kept = map(identity, properties);
+    return kept === undefined ? [] : [[identity, kept]];
+  });
+  return { major, objects: new Map(mapped) };
+}
+
+export function withoutDatabase(catalog: Catalog): Catalog {
+  return mapObjects(catalog, (identity, properties) => (isOfTheDatabase(identity) ? undefined : properties));
 }
 
 /** A column's place changes only with a column before it that goes, which tells more. */
-export function withoutPositions({ major, objects }: Catalog): Catalog {
-  const unplaced = [...objects].map(([identity, properties]): [string, Properties] => [
-    identity,
+export function withoutPositions(catalog: Catalog): Catalog {
+  return mapObjects(catalog, (identity, properties) =>
     identity.startsWith('column ') ? without(properties, ['position']) : properties,
-  ]);
-  return { major, objects: new Map(unplaced) };
+  );
+}
+
+/** A type may stand in any table. */
+export function isOfAnyTable(identity: string): boolean {
+  return /^(type|domain) |^constraint .* on domain /s.test(identity);
+}
+
+/** The quoted name of the table that it is, or that it is a column or a constraint of. */
+export function tableOf(identity: string): string | undefined {
+  return (
+    /^table (".*)$/s.exec(identity)?.[1] ??
+    /^column (".*)\."(?:[^"]|"")*"$/s.exec(identity)?.[1] ??
+    /^constraint "(?:[^"]|"")*" on (".*)$/s.exec(identity)?.[1]
+  );
 }
 
 const SET_LATE = ['row security', 'forced row security', 'replica identity'];
@@ -36,7 +60,7 @@ export function isLateConstraint(identity: string, properties: Properties): bool
 
 /** A view that needs a key (GROUP BY) is made when the key is there, and with its columns until then. */
 export function isColumnOfView(identity: string, objects: Catalog['objects']): boolean {
-  const [, relation] = /^column (".*)\."(?:[^"]|"")*"$/s.exec(identity) ?? [];
+  const relation = tableOf(identity);
   return objects.has(`view ${relation}`) || objects.has(`materialized view ${relation}`);
 }
 

@@ -7,6 +7,7 @@ import { isLoaded } from '../../ledger';
 import {
   isColumnOfView,
   isLateConstraint,
+  mapObjects,
   withoutDatabase,
   withoutLate,
   withoutPositions,
@@ -57,13 +58,11 @@ function isMadeByLoad(identity: string, properties: Properties): boolean {
 
 /** @param isThere what has to be there; how it reads is compared at the cutover */
 function comparableCatalog(catalog: Catalog, isThere: typeof isMadeByLoad): Catalog {
-  const { major, objects } = withoutPositions(catalog);
-  const kept = [...objects].flatMap(([identity, properties]): [string, Properties][] => {
-    if (isThere(identity, properties)) return [[identity, {}]];
-    if (!MADE_FIRST.test(identity) || isColumnOfView(identity, objects)) return [];
-    return [[identity, withoutLate(properties)]];
+  return mapObjects(withoutPositions(catalog), (identity, properties) => {
+    if (isThere(identity, properties)) return {};
+    if (!MADE_FIRST.test(identity) || isColumnOfView(identity, catalog.objects)) return undefined;
+    return withoutLate(properties);
   });
-  return { major, objects: new Map(kept) };
 }
 
 function withRemedy(difference: Difference): Difference {

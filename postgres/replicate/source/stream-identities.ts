@@ -1,6 +1,7 @@
 import type { Client } from 'pg';
-import { FlexliftError, type KeylessTables } from '../../../contract';
+import type { KeylessTables } from '../../../contract';
 import { quoteQualified } from '../../connect';
+import { schemaDrift } from '../../copy';
 import type { StreamIdentity } from '../../ledger';
 import { classifyTables, type ClassifiedTable } from './classify-tables';
 import { publicationNames } from './names';
@@ -24,21 +25,17 @@ export async function streamIdentities(
     if (identity === 'late') return 'late';
     if (whole.includes(append)) return 'append';
     if (!whole.includes(keyed)) return undefined;
-    if (identity === 'append') throw keyLost(quoteQualified(schema, name));
+    if (identity === 'append') {
+      const object = quoteQualified(schema, name);
+      throw schemaDrift('The table has lost its key after the source was prepared.', {
+        side: 'source',
+        object,
+      });
+    }
     return identity;
   };
   return (await classifyTables(source, { keylessTables })).flatMap((table) => {
     const identity = identityOf(table);
     return identity === undefined ? [] : [{ oid: table.oid, identity }];
-  });
-}
-
-function keyLost(object: string): FlexliftError {
-  return new FlexliftError({
-    code: 'SchemaDrift',
-    sentence: 'The table has lost its key after the source was prepared.',
-    remedy: 'Leave the schema of the source alone while it is migrated; start the migration anew.',
-    side: 'source',
-    object,
   });
 }

@@ -7,6 +7,7 @@ import {
   catalogAtDump,
   driftSince,
   hasCatalogMoved,
+  leftToCompare,
   unpublishedTables,
   type DriftOptions,
 } from '../postgres/prove';
@@ -89,6 +90,21 @@ async function lagBytes(source: Client, target: Client): Promise<number> {
     [applied.rows[0]?.lsn],
   );
   return Number(rows[0]?.lag);
+}
+
+/** Nobody knows for how long the application would wait. */
+export async function refuseLongCompare(
+  target: Client,
+  { maxCompareBytes, postponed }: { maxCompareBytes: number; postponed?: string },
+): Promise<void> {
+  const { bytes, size, tables } = await leftToCompare(target);
+  if (bytes <= maxCompareBytes) return;
+  const named = tables.slice(0, 5).join(', ') + (tables.length > 5 ? ` and ${tables.length - 5} more` : '');
+  const why = postponed === undefined ? '' : ` ${postponed}`;
+  throw refused(
+    `${size} are left to be compared while the application waits, ${bytes - maxCompareBytes} bytes more than allowed: ${named}.${why}`,
+    'Cut over when the tables are proven, or allow the longer wait with --max-compare.',
+  );
 }
 
 export async function refuseDrift(source: Client, target: Client, request: MigrationRequest): Promise<void> {

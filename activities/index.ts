@@ -9,7 +9,13 @@ import {
   undoCutoverStep,
 } from './cutover';
 import { checkRecopyStep, copyLateRowsStep, holdTableSnapshotStep, resetForRecopyStep } from './online-load';
-import { finalCompareStep, planFinalCompareStep, planProofsStep, proveTablesStep } from './prove-tables';
+import {
+  finalCompareStep,
+  planFinalCompareStep,
+  planProofsStep,
+  proveTablesStep,
+  refuseLongCompareStep,
+} from './prove-tables';
 import {
   buildForeignKeysStep,
   buildIndexStep,
@@ -72,6 +78,7 @@ export function createActivities({ secrets }: { secrets: Secrets }) {
     buildForeignKeys: durableStep(secrets, buildForeignKeysStep),
     planProofs: durableStep(secrets, planProofsStep),
     proveTables: durableStep(secrets, proveTablesStep),
+    refuseLongCompare: durableStep(secrets, refuseLongCompareStep),
     acceptDrift: durableStep(secrets, acceptDriftStep),
     checkRecopy: durableStep(secrets, checkRecopyStep),
     resetForRecopy: durableStep(secrets, resetForRecopyStep),

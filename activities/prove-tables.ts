@@ -1,4 +1,5 @@
 import type {
+  CompareLimitStep,
   CompareResult,
   CompareStep,
   DatabaseStep,
@@ -7,14 +8,22 @@ import type {
   ProofResult,
   ProofStep,
 } from '../contract';
-import { finalCompare, planFinalCompare, proveTables, tablesToProve } from '../postgres/prove';
+import {
+  boundChangedRows,
+  finalCompare,
+  planFinalCompare,
+  proveTables,
+  tablesToProve,
+} from '../postgres/prove';
+import { refuseLongCompare } from './cutover-refusals';
 import type { Run } from './support/run';
 
 /** The tables that a proof would save reading at the cutover. */
 export async function planProofsStep({ request, database }: DatabaseStep, run: Run): Promise<ProofPlan> {
-  return await run.session('target', database, async (target) => ({
-    batches: await tablesToProve(target, { olderThanMs: request.timeouts.proof }),
-  }));
+  return await run.session('target', database, async (target) => {
+    await boundChangedRows(target, run.identity);
+    return { batches: await tablesToProve(target, { olderThanMs: request.timeouts.proof }) };
+  });
 }
 
 export async function proveTablesStep(
@@ -32,6 +41,10 @@ export async function proveTablesStep(
     signal: run.signal,
     onProgress: (what) => run.progress({ what }),
   });
+}
+
+export async function refuseLongCompareStep(step: CompareLimitStep, run: Run): Promise<void> {
+  await run.session('target', step.database, (target) => refuseLongCompare(target, step));
 }
 
 export async function planFinalCompareStep({ database }: DatabaseStep, run: Run): Promise<FinalComparePlan> {

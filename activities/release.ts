@@ -1,5 +1,6 @@
 import type { Client } from 'pg';
 import {
+  FlexliftError,
   REPORTED_TABLES,
   type Amounts,
   type ReleaseResult,
@@ -22,12 +23,15 @@ export async function releaseStep(
 ): Promise<ReleaseResult> {
   const { identity, signal, request } = run;
   const target = run.endpoint('target');
-  const tables = await run.session('target', database, async (client) => {
-    await endReaders(client, request.migrationId);
-    const ledger = await readLedger(client);
-    const released = ledger?.state === 'released' && ledger.migration_id === identity.migrationId;
-    return released ? (ledger.report?.tables ?? []) : await tableReports(client);
-  });
+  const isRepeated = attempt !== undefined && run.attempt > 1;
+  const tables = await unlessReleasedUnseen(isRepeated, () =>
+    run.session('target', database, async (client) => {
+      await endReaders(client, request.migrationId);
+      const ledger = await readLedger(client);
+      const released = ledger?.state === 'released' && ledger.migration_id === identity.migrationId;
+      return released ? (ledger.report?.tables ?? []) : await tableReports(client);
+    }),
+  );
   const { noOwner, noPrivileges } = request;
   const report = { tables, differences };
   const lastCheck = async (client: Client) => {
@@ -45,6 +49,33 @@ export async function releaseStep(
     signal,
   });
   return { tables: reported(tables), tablesTotal: tables.length, copied: totals(tables) };
+}
+
+/**
+ * Looks whether an earlier attempt, whose answer was lost, has released the target. Until it can be told, nobody may write
+ * to the source again: a refusal that would else call the cutover off is waited out.
+ *
+ * @param isRepeated of a cutover, and not its first attempt
+ * @throws FlexliftError ReleaseUnknown
+ */
+async function unlessReleasedUnseen<T>(isRepeated: boolean, look: () => Promise<T>): Promise<T> {
+  try {
+    return await look();
+  } catch (error) {
+    const isRefusal = error instanceof FlexliftError && error.failureClass === 'permanent';
+    if (!isRepeated || !isRefusal) throw error;
+    const { sentence, remedy, sqlState, ...place } = error.fields;
+    throw new FlexliftError(
+      {
+        ...place,
+        code: 'ReleaseUnknown',
+        sentence: `The target may be released already, and does not say so: ${sentence}`,
+        remedy: `${remedy} The source stays fenced until the target answers; it is tried again.`,
+        sqlState,
+      },
+      { cause: error },
+    );
+  }
 }
 
 /** The largest, and all that differ. */

@@ -15,4 +15,4 @@ export { resolveServer, type ClearAddress } from './server-address';
 export type { StartedRun } from './start-migration';
 export type { TemporalOptions } from './temporal-connection';
 export type { TidyOptions } from './tidy-source';
-export { DEFAULT_FENCE, DEFAULT_MAX_LAG, type CutoverOptions } from './update-requests';
+export { DEFAULT_FENCE, DEFAULT_MAX_COMPARE, DEFAULT_MAX_LAG, type CutoverOptions } from './update-requests';

@@ -42,6 +42,7 @@ function newestFigures(
     state: liveState(answer.state, heartbeat.lagSeconds),
     failure: answer.failure,
     waitingForeignKeys: answer.waitingForeignKeys,
+    proofsPostponed: answer.proofsPostponed,
     ...heartbeat,
     // these the workflow may learn from others than the applier, whose silence must not hide them
     drift: heartbeat.drift.length > 0 ? heartbeat.drift : answer.drift,

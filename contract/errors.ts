@@ -33,6 +33,8 @@ export const FAILURE_CLASSES = {
   SealKeyMissing: 'waiting',
   /** A password reference points to nothing the worker has. */
   SecretMissing: 'waiting',
+  /** The release was begun, and the target does not say whether it was carried out. */
+  ReleaseUnknown: 'waiting',
   /** Wrong password, no pg_hba entry, unknown role. SQLSTATE class 28. */
   AuthenticationFailed: 'permanent',
   /** The database does not exist. SQLSTATE 3D000. */

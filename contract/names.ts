@@ -107,6 +107,8 @@ export interface CutoverRequest extends DatabasesRequest {
   fence: FenceMode;
   /** It is refused while the applier is further behind. Bytes. */
   maxLagBytes: number;
+  /** It is refused where tables of more than this are left to be compared behind the fence. Bytes. Absent: no limit. */
+  maxCompareBytes?: number;
 }
 
 /** An order that a database was handed is taken up, or cannot be. */

@@ -94,11 +94,27 @@ export interface ProofStep extends DatabaseStep {
 export interface ProofResult {
   proven: number;
   differences: Difference[];
+  /** Absent: every table was read. */
+  postponed?: PostponedProofs;
+}
+
+export interface PostponedProofs {
+  /** Why. */
+  sentence: string;
+  /** Any other table would wait for the same. */
+  concernsAll: boolean;
 }
 
 /** Which tables need a proof, in batches of one snapshot each. */
 export interface ProofPlan {
   batches: { summary: string; tableOids: number[] }[];
+}
+
+export interface CompareLimitStep extends DatabaseStep {
+  /** Bytes of tables that may be left to be compared behind the fence. */
+  maxCompareBytes: number;
+  /** Why proofs were postponed just now: one sentence. */
+  postponed?: string;
 }
 
 export interface BeginCutoverStep extends DatabaseStep {

@@ -157,6 +157,8 @@ export interface ReplicationStatus extends ReplicationProgress {
    * Absent: they were not tried yet.
    */
   waitingForeignKeys?: number;
+  /** Why the last tables that were to be proven were not: one sentence. Absent: they were. */
+  proofsPostponed?: string;
   failure?: FailureFields;
 }
 

@@ -1,6 +1,11 @@
-import { CancellationScope, CancelledFailure, condition, isCancellation } from '@temporalio/workflow';
+import {
+  CancellationScope,
+  CancelledFailure,
+  condition,
+  isCancellation,
+  patched,
+} from '@temporalio/workflow';
 import type { CutoverRequest, CutoverStep, FailureFields } from '../contract';
-import type { ActivityClasses } from './activities';
 import { CutoverApplier } from './cutover-applier';
 import type { DatabaseLog } from './database-log';
 import type { DatabaseMigration } from './database-migration';
@@ -42,10 +47,9 @@ interface Progress {
  * what was made for the cutover is undone, and the replication can go on as before.
  */
 export async function cutOver(cutover: Cutover): Promise<Outcome> {
-  const { step, request, log, orders, activities } = cutover;
+  const { request, log, orders } = cutover;
   const scope = new CancellationScope({ cancellable: true });
   const attempt: Progress = { endedReplication: false, isFenced: false };
-  let doubtful: string[] = [];
   try {
     await orders.whileAbortable(
       () => scope.cancel(),
@@ -63,17 +67,9 @@ export async function cutOver(cutover: Cutover): Promise<Outcome> {
         : new CancelledFailure('the cutover was canceled', [], error as Error);
     }
     const failure = isCanceled ? CALLED_OFF_BY_REQUEST : failureFields(error);
-    await CancellationScope.nonCancellable(async () => {
-      const calledOff = { ...step, attempt: log.cutoverAttempt };
-      attempt.applier?.cancel();
-      // writers first: nothing else is urgent. Of what they write the applier takes no change behind its marker
-      if (attempt.isFenced) await activities.long.liftFence(calledOff);
-      log.noteEndOfOutage();
-      await attempt.applier?.settled();
-      if (!attempt.endedReplication) return;
-      // without the last look nobody knows whether the fence held until then
-      ({ doubtful } = await activities.long.undoCutover(calledOff));
-    });
+    const undo = () => callOff(cutover, attempt);
+    // a cancellation does not wait for servers that may be gone: it tidies up by itself, as far as it can
+    const doubtful = await (patched('cancel-calling-off') ? undo() : CancellationScope.nonCancellable(undo));
     await log.endCutover({ state: 'CalledOff', failure });
     return { released: false, endedReplication: attempt.endedReplication, doubtful };
   } finally {
@@ -82,6 +78,19 @@ export async function cutOver(cutover: Cutover): Promise<Outcome> {
   }
   await CancellationScope.nonCancellable(() => log.endCutover({ state: 'Released' }));
   return { released: true, endedReplication: true, doubtful: [] };
+}
+
+/** @returns see {@link Outcome.doubtful} */
+async function callOff({ step, log, activities }: Cutover, attempt: Progress): Promise<string[]> {
+  const calledOff = { ...step, attempt: log.cutoverAttempt };
+  attempt.applier?.cancel();
+  // writers first: nothing else is urgent. Of what they write the applier takes no change behind its marker
+  if (attempt.isFenced) await activities.long.liftFence(calledOff);
+  log.noteEndOfOutage();
+  await attempt.applier?.settled();
+  if (!attempt.endedReplication) return [];
+  // without the last look nobody knows whether the fence held until then
+  return (await activities.long.undoCutover(calledOff)).doubtful;
 }
 
 async function handOver(cutover: Cutover, state: Progress): Promise<void> {
@@ -93,7 +102,7 @@ async function handOver(cutover: Cutover, state: Progress): Promise<void> {
   const step: CutoverStep = { ...database, attempt };
 
   if (step.request.compare) {
-    await log.cutoverStep('Prove', () => unlessHalted(log, () => proveAll(step, log, activities)));
+    await log.cutoverStep('Prove', () => unlessHalted(log, () => proveAll(step, cutover)));
   }
 
   state.endedReplication = true;
@@ -189,18 +198,22 @@ async function unlessHalted(log: DatabaseLog, work: () => Promise<void>): Promis
   ]);
 }
 
-/** What is proven now need not be read while the application waits. */
-async function proveAll(
-  step: CutoverStep,
-  log: DatabaseLog,
-  { short, bulk }: ActivityClasses,
-): Promise<void> {
+/** What is proven now need not be read while the application waits; what is left must not be more than it can wait for. */
+async function proveAll(step: CutoverStep, { request: asked, log, activities }: Cutover): Promise<void> {
   const { request, database } = step;
+  const { short, bulk } = activities;
   const { batches } = await short.planProofs({ request, database });
+  let postponed: string | undefined;
   for (const { summary, tableOids } of batches) {
     const result = await bulk.proveTables.executeWithOptions({ summary }, [{ request, database, tableOids }]);
     log.refuseDifferences(result.differences);
+    postponed ??= result.postponed?.sentence;
+    if (result.postponed?.concernsAll === true) break;
   }
+  const { maxCompareBytes } = asked;
+  // an order of earlier code has no limit
+  if (maxCompareBytes === undefined) return;
+  await short.refuseLongCompare({ request, database, maxCompareBytes, postponed });
 }
 
 const CALLED_OFF_BY_REQUEST: FailureFields = {

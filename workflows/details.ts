@@ -75,7 +75,7 @@ export function databaseDetails(status: DatabaseStatus): string {
 }
 
 export function replicationDetails(status: ReplicationStatus): string {
-  const { changes, proven, retainedLimitBytes, secondsToLimit, waitingForeignKeys } = status;
+  const { changes, proven, proofsPostponed, retainedLimitBytes, secondsToLimit, waitingForeignKeys } = status;
   return [
     `Replication: **${status.state}** at ${status.lsn}, figures of ${clock(status.at)}`,
     ...story(status.failure),
@@ -91,6 +91,7 @@ export function replicationDetails(status: ReplicationStatus): string {
     `| inserts, updates, deletes, truncates | ${changes.inserts}, ${changes.updates}, ${changes.deletes}, ${changes.truncates} |`,
     `| tables proven | ${proven.tables} of ${proven.total} |`,
     `| foreign keys left to the cutover | ${waitingForeignKeys ?? 'not tried yet'} |`,
+    ...(proofsPostponed === undefined ? [] : [`\n- proofs wait: ${proofsPostponed}`]),
     ...status.stoppedTables.map(
       ({ table, failure }) => `\n- stopped: ${table}: ${failure.sentence} ${failure.remedy}`,
     ),

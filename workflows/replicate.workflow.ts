@@ -17,6 +17,7 @@ import {
   RESUME_UPDATE,
   type ApplyResult,
   type FailureFields,
+  type PostponedProofs,
   type ReplicateStep,
   type ReplicationState,
   type ReplicationStatus,
@@ -39,6 +40,7 @@ const resumeSignal = defineSignal<[Partial<Answered>]>(RESUME_UPDATE);
 
 /** Milliseconds. */
 const BETWEEN_WATCHES = 60 * 60_000;
+const BETWEEN_POSTPONED_PROOFS = 60_000;
 
 /** Histories are kept far below the server's limits: a query replays them. */
 const MOST_EVENTS = 2_000;
@@ -67,6 +69,7 @@ class Replicator {
   private isCaughtUp: boolean;
   private hasForeignKeys: boolean;
   private waitingForeignKeys?: number;
+  private proofsPostponed?: PostponedProofs;
   private isProving = false;
   private failure?: FailureFields;
   private state: ReplicationState;
@@ -176,7 +179,7 @@ class Replicator {
       this.isProving = true;
       await this.orStop(() => this.proveOnce());
       this.isProving = false;
-      await condition(() => this.isLeaving, this.step.request.timeouts.proof);
+      await condition(() => this.isLeaving, this.betweenProofs);
     }
   }
 
@@ -226,10 +229,19 @@ class Replicator {
     const { batches } = await this.activities.short.planProofs({ request, database });
     for (const { summary, tableOids } of batches) {
       if (this.isLeaving || this.isHalted) return;
-      await this.interruptible.run(() =>
+      const { postponed } = await this.interruptible.run(() =>
         this.activities.bulk.proveTables.executeWithOptions({ summary }, [{ request, database, tableOids }]),
       );
+      this.proofsPostponed = postponed;
+      this.show();
+      if (postponed?.concernsAll === true) return;
     }
+  }
+
+  /** Milliseconds. What nothing could be proven for may end soon. */
+  private get betweenProofs(): number {
+    const { proof } = this.step.request.timeouts;
+    return this.proofsPostponed?.concernsAll === true ? Math.min(proof, BETWEEN_POSTPONED_PROOFS) : proof;
   }
 
   private get isLeaving(): boolean {
@@ -270,13 +282,15 @@ class Replicator {
     this.state = this.presentState;
     // before anything was applied, too, a person must hear of it
     if (this.isHalted) this.status ??= { ...NO_FIGURES, at: new Date().toISOString(), state: this.state };
-    if (this.status !== undefined) {
-      const { state, failure, waitingForeignKeys } = this;
-      this.status = { ...this.status, state, failure, waitingForeignKeys };
-      setCurrentDetails(replicationDetails(this.status));
-    }
+    this.show();
     if (before === this.state && orders.length === 0) return;
     const { state, failure, status: progress } = this;
     await this.notices.send({ state, failure, progress, orders });
+  }
+  private show(): void {
+    if (this.status === undefined) return;
+    const { state, failure, waitingForeignKeys, proofsPostponed: { sentence: proofsPostponed } = {} } = this;
+    this.status = { ...this.status, state, failure, waitingForeignKeys, proofsPostponed };
+    setCurrentDetails(replicationDetails(this.status));
   }
 }

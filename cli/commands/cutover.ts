@@ -1,6 +1,7 @@
 import { Option, type Command } from 'commander';
 import {
   DEFAULT_FENCE,
+  DEFAULT_MAX_COMPARE,
   DEFAULT_MAX_LAG,
   hasEnded,
   type DatabaseStatus,
@@ -23,6 +24,7 @@ interface CutoverFlags extends CommonFlags {
   database?: string[];
   fence: FenceMode;
   maxLag: number;
+  maxCompare: number;
   acceptDrift?: boolean;
   wait?: boolean;
   abort?: boolean;
@@ -49,6 +51,14 @@ export function addCutover(program: Command): void {
         .argParser(parseSize)
         .default(DEFAULT_MAX_LAG, '1MB'),
     )
+    .addOption(
+      new Option(
+        '--max-compare <size>',
+        'refuse where more than this is left to be compared behind the fence',
+      )
+        .argParser(parseSize)
+        .default(DEFAULT_MAX_COMPARE, '1GB'),
+    )
     .option('--accept-drift', 'the schema was changed on both sides alike: cut over with that')
     .option('--wait', 'until it is ready, and then until it is over')
     .addOption(
@@ -57,6 +67,7 @@ export function addCutover(program: Command): void {
         'wait',
         'fence',
         'maxLag',
+        'maxCompare',
       ]),
     )
     .option('-y, --yes', 'do not ask before the source is fenced')
@@ -80,7 +91,7 @@ export function addCutover(program: Command): void {
 }
 
 async function cutOver(handle: MigrationHandle, flags: CutoverFlags, session: Session): Promise<ExitCode> {
-  const { fence, maxLag: maxLagBytes, database, wait = false } = flags;
+  const { fence, maxLag: maxLagBytes, maxCompare: maxCompareBytes, database, wait = false } = flags;
   const { output } = session;
   let { status } = await handle.snapshot();
   if (status?.endedAt === undefined) {
@@ -91,7 +102,7 @@ async function cutOver(handle: MigrationHandle, flags: CutoverFlags, session: Se
   if (status?.endedAt !== undefined) return await reportEnd(handle, status, session);
   const databases = status === undefined ? database : namesOf(concerned(status, database), database);
   if (flags.acceptDrift === true) await (await handle.acceptDrift({ databases })).result();
-  const accepted = await handle.cutover({ databases, fence, maxLagBytes });
+  const accepted = await handle.cutover({ databases, fence, maxLagBytes, maxCompareBytes });
   if (wait) return await followCutover(handle, accepted, databases, session);
 
   const { name, workflowId } = handle;

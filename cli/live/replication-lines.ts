@@ -85,7 +85,7 @@ export function onlineTrouble({ name, databases }: MigrationStatus): string[] {
 
 function replicationTrouble(replication: ReplicationStatus | undefined, name: string): string[] {
   if (replication === undefined) return [];
-  const { state, failure, stoppedTables, secondsToLimit } = replication;
+  const { state, failure, stoppedTables, secondsToLimit, proofsPostponed } = replication;
   const isPaused = state === 'Paused';
   const isLimitNear = secondsToLimit !== undefined && secondsToLimit < LIMIT_NEAR;
   return [
@@ -94,6 +94,7 @@ function replicationTrouble(replication: ReplicationStatus | undefined, name: st
     ...(isLimitNear
       ? ['the source soon drops WAL that is not applied yet. Raise its max_slot_wal_keep_size.']
       : []),
+    ...(proofsPostponed === undefined ? [] : [`proofs wait: ${formatName(proofsPostponed)}`]),
     ...named(
       stoppedTables.map(
         ({ table, failure: why }) => `table ${formatName(table)} stopped: ${failureLine(why)}`,

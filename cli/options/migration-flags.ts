@@ -48,6 +48,7 @@ export const FLAG_OF_OPTION: Record<string, string> = {
   keylessTables: '--keyless-tables',
   fence: '--fence',
   maxLagBytes: '--max-lag',
+  maxCompareBytes: '--max-compare',
   table: '--table',
   option: '--validate-only',
   overwrite: '--overwrite',

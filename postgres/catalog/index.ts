@@ -1,6 +1,7 @@
 export * from './database-properties';
 export * from './dumped-index';
 export * from './host-cpus';
+export * from './oldest-writer';
 export * from './managed-extensions';
 export * from './provider-roles';
 export * from './server-version';
@@ -10,3 +11,4 @@ export * from './user-databases';
 export * from './user-objects';
 export * from './replica-role';
 export * from './system-identifier';
+export * from './timeline';

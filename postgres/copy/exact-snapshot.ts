@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Client } from 'pg';
 import { sourceObjectPrefix } from '../../contract';
+import { oldestWriter } from '../catalog';
 import { quoteLiteral, quoteQualified, withConnection, type Endpoint } from '../connect';
 import type { Lsn } from '../replicate/lsn';
 import { withExactSnapshot } from '../replicate/pgoutput';
@@ -103,22 +104,8 @@ async function untilContended(
         return;
       }
       const writer = await oldestWriter(client);
-      onProgress(`taking a snapshot${writer === undefined ? '' : `, when ${writer} has ended`}`);
+      onProgress(`taking a snapshot${writer === undefined ? '' : `, when ${writer}, has ended`}`);
       await pause(CONTENTION_INTERVAL, undefined, { signal });
     }
   });
-}
-
-/** Of the whole server, for a person. */
-async function oldestWriter(client: Client): Promise<string | undefined> {
-  const { rows } = await client.query<{ writer: string }>(
-    `SELECT pg_catalog.format('%s, at work since %s,', who, since) AS writer
-       FROM (SELECT pg_catalog.format('the transaction of process %s in database %I', pid, datname), xact_start
-               FROM pg_catalog.pg_stat_activity WHERE backend_xid IS NOT NULL
-              UNION ALL
-             SELECT pg_catalog.format('the prepared transaction %L in database %I', gid, database), prepared
-               FROM pg_catalog.pg_prepared_xacts) AS writers(who, since)
-      ORDER BY since LIMIT 1`,
-  );
-  return rows[0]?.writer;
 }

@@ -10,7 +10,7 @@ import { planLoad, type LoadLimits, type PlannedLoad } from './plan-load';
  *
  * @param args.source not in a transaction
  * @param args.identities how the changes of each table come, as it was settled when the source was prepared
- * @throws FlexliftError SchemaDrift where a table was created since
+ * @throws FlexliftError SchemaDrift where a table came to be replicated since
  */
 export async function planOnlineLoad(args: {
   source: Client;
@@ -24,10 +24,13 @@ export async function planOnlineLoad(args: {
     const identity = identityOf.get(table.oid);
     if (identity === undefined) {
       const object = quoteQualified(table.schema, table.name);
-      throw schemaDrift('A table was created on the source after it was prepared.', {
-        side: 'source',
-        object,
-      });
+      throw schemaDrift(
+        'The table came to be replicated after the source was prepared: it was created, altered or published since.',
+        {
+          side: 'source',
+          object,
+        },
+      );
     }
     return { ...table, identity };
   });

@@ -1,4 +1,6 @@
-import type { Difference, FailureFields } from '../../contract';
+import type { Client } from 'pg';
+import type { Difference, FailureFields, PostponedProofs } from '../../contract';
+import { oldestWriter } from '../catalog';
 import { quoteQualified, type Endpoint } from '../connect';
 import type { LedgerIdentity, TableLoad } from '../ledger';
 import type { Lsn } from '../replicate/lsn';
@@ -33,8 +35,8 @@ export interface ProofRound {
   /** Tables found equal. */
   proven: number;
   differences: Difference[];
-  /** Why nothing or not everything was read: one sentence. Absent: every table was. */
-  postponed?: string;
+  /** Absent: every table was read. */
+  postponed?: PostponedProofs;
 }
 
 /**
@@ -49,8 +51,8 @@ export async function proveTables(args: ProveTablesArguments): Promise<ProofRoun
     args.onProgress('waiting for the applier to stand at a snapshot of the source');
     const lsn = await importBothSnapshots(args, sessions);
     if (lsn === undefined) {
-      const postponed = 'Transactions on the source have been running for too long to take a snapshot.';
-      return { proven: 0, differences: [], postponed };
+      const sentence = await longTransactions(sessions.source.lookout);
+      return { proven: 0, differences: [], postponed: { sentence, concernsAll: true } };
     }
     const round = await proveUnderSnapshots(args, sessions, lsn);
     await Promise.all([sessions.source.reader.query('COMMIT'), sessions.target.reader.query('COMMIT')]);
@@ -72,7 +74,8 @@ async function proveUnderSnapshots(
     args.onProgress(`prove ${object}`);
     const found = await compareUnderSnapshots(sessions, table, args.signal);
     if (found === 'undecided') {
-      round.postponed = `Table ${object} was being changed itself, or somebody waited to lock it.`;
+      const sentence = `Table ${object} was being changed itself, or somebody waited to lock it.`;
+      round.postponed = { sentence, concernsAll: false };
     } else if (found.difference === undefined) {
       round.proven += await recordProof(ledger, args.identity, {
         table: table.oid,
@@ -87,6 +90,12 @@ async function proveUnderSnapshots(
     }
   }
   return round;
+}
+
+async function longTransactions(source: Client): Promise<string> {
+  const writer = await oldestWriter(source);
+  const oldest = writer === undefined ? '' : `; the oldest is ${writer}`;
+  return `Transactions on the source have been running for too long to take a snapshot${oldest}.`;
 }
 
 function differs(table: TableLoad): FailureFields {

@@ -52,7 +52,7 @@ const HOLDS: Partial<Record<Phase, [Hold, ...Hold[]]>> = {
   Drain: [FENCE, DRAIN],
   Sequences: [onTarget('Sequences', 'ALTER SEQUENCE numbers INCREMENT 1')],
   // the comparison waits for its table, and is shown
-  LateRows: [onTarget('Compare', 'LOCK TABLE cache IN ACCESS EXCLUSIVE MODE')],
+  LateRows: [FENCE, onTarget('Compare', 'LOCK TABLE cache IN ACCESS EXCLUSIVE MODE')],
   Compare: [FENCE, DRAIN, onSource('Compare', 'LOCK TABLE big IN ACCESS EXCLUSIVE MODE')],
   PostData: [onTarget('PostData', 'LOCK TABLE big IN ROW EXCLUSIVE MODE')],
   MaterializedViews: [onTarget('MaterializedViews', 'EXPLAIN SELECT FROM kinds')],

@@ -1,10 +1,13 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import {
+  ABORT_CUTOVER_UPDATE,
   CANCEL_UPDATE,
+  databaseWorkflowId,
   STATUS_QUERY,
   taskQueues,
   WORKFLOWS,
   type CancelRequest,
+  type DatabasesRequest,
   type MigrationStatus,
   type OnCancel,
   type TidySourceRequest,
@@ -253,6 +256,28 @@ describe('the cancellation with a source that cannot be reached', () => {
     });
     expect(removed.join()).toMatch('slot flexlift_');
     await expectNothingLeft(migration, 'keep-target');
+  });
+
+  itInAll('does not wait for the end of a cutover that cannot be called off', async () => {
+    const migration = await startBehindProxy();
+    const { workflowId } = migration.handle;
+    const database = shop.migrations.client.workflow.getHandle(databaseWorkflowId(workflowId, shop.database));
+    await behindFence(migration, async () => {
+      proxy.cut();
+      const aborted = migration.handle.executeUpdate<MigrationStatus, [DatabasesRequest]>(
+        ABORT_CUTOVER_UPDATE,
+        {
+          args: [{}],
+        },
+      );
+      aborted.catch(() => undefined);
+      await eventually('its fence is to be lifted', async () => {
+        const { raw } = await database.describe();
+        return raw.pendingActivities?.some((each) => each.activityType?.name === 'liftFence');
+      });
+      await cancelBehindCut(migration);
+    });
+    proxy.reopen();
   });
 
   itInAll('gives a person the SQL that takes it away', async () => {

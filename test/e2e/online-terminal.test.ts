@@ -99,7 +99,9 @@ describe('at the terminal, an online migration', () => {
     expect(shown).toMatchObject({ version: 1, running: true, name, status: { version: 1, mode: 'Online' } });
     const { migrationId } = shown.status;
     const [database] = shown.status.databases;
-    expect(database?.replication).toEqual({
+    // other tests' transactions on the server may keep from proving
+    const { proofsPostponed, ...figures } = database?.replication ?? {};
+    expect(figures).toEqual({
       ...{
         state: 'ReadyForCutover',
         at: expect.any(String) as string,
@@ -120,7 +122,7 @@ describe('at the terminal, an online migration', () => {
         waitingForeignKeys: 0,
       },
     } satisfies Record<
-      keyof Omit<ReplicationStatus, 'failure' | 'retainedLimitBytes' | 'secondsToLimit'>,
+      keyof Omit<ReplicationStatus, 'failure' | 'proofsPostponed' | 'retainedLimitBytes' | 'secondsToLimit'>,
       unknown
     >);
     expect(database?.sourceObjects).toContainEqual(expect.stringMatching(`^slot flexlift_${migrationId}_`));

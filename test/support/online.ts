@@ -21,7 +21,11 @@ import { testAddress, testEndpoint, withSession, type Major } from './servers';
 import { SMALL_PARTS } from './shop-like';
 import { Writers } from './writers';
 
-export const CUTOVER: CutoverRequest = { fence: 'read-only', maxLagBytes: 64 * 1024 ** 2 };
+export const CUTOVER: CutoverRequest = {
+  fence: 'read-only',
+  maxLagBytes: 64 * 1024 ** 2,
+  maxCompareBytes: 1024 ** 3,
+};
 
 export interface Online {
   request: MigrationRequest;

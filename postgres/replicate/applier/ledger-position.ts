@@ -7,9 +7,11 @@ import { formatLsn, parseLsn, type Lsn } from '../lsn';
 export interface StreamRow {
   slot: string;
   systemIdentifier: string;
-  /** Of the source; absent before the first start. */
+  /** Of the source. Absent: a ledger that earlier code began, before its first start. */
   timeline?: number;
   lsn: Lsn;
+  /** No copy and no change on the target comes from behind it: a copy may be ahead of the stream. */
+  upto: Lsn;
   /** Of the last transaction that was applied, before that of the ledger's own making; milliseconds since 1970. */
   commitTime: number;
   counts: ChangeCounts;
@@ -22,13 +24,14 @@ export const NO_CHANGES: ChangeCounts = { transactions: 0, inserts: 0, updates: 
 
 export async function readStream(client: Client): Promise<StreamRow> {
   const { rows } = await client.query<
-    Record<'slot' | 'system_identifier' | 'lsn' | keyof ChangeCounts, string> & {
+    Record<'slot' | 'system_identifier' | 'lsn' | 'upto' | keyof ChangeCounts, string> & {
       timeline: number | null;
       commit_time: Date;
       replica_role: boolean;
       drift: Difference[];
     }
   >(`SELECT s.slot, s.system_identifier, s.timeline, s.lsn, s.replica_role, s.drift,
+            GREATEST(s.lsn, (SELECT pg_catalog.max(t.copy_lsn) FROM flexlift.table_load t)) AS upto,
             COALESCE(s.commit_time, m.created_at) AS commit_time, s.transactions, s.inserts, s.updates, s.deletes, s.truncates
        FROM flexlift.stream s, flexlift.migration m`);
   const [row] = rows;
@@ -38,6 +41,7 @@ export async function readStream(client: Client): Promise<StreamRow> {
     systemIdentifier: row.system_identifier,
     timeline: row.timeline ?? undefined,
     lsn: parseLsn(row.lsn),
+    upto: parseLsn(row.upto),
     commitTime: row.commit_time.getTime(),
     counts: {
       transactions: Number(row.transactions),

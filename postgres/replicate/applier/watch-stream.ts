@@ -73,10 +73,12 @@ async function lastPosition({ target, database, known, stop, ...args }: WatchArg
     return await withConnection(target, database, stop, readStream);
   } catch (error) {
     if (known === undefined || stop.aborted) throw error;
+    const lsn = parseLsn(known.lsn);
     return {
       slot: slotName(args.migrationId, database),
       systemIdentifier: '',
-      lsn: parseLsn(known.lsn),
+      lsn,
+      upto: lsn,
       commitTime: Date.now() - known.lagSeconds * 1_000,
       counts: known.changes,
       replicaRole: false,

@@ -9,6 +9,8 @@ export interface KnownSource {
   systemIdentifier: string;
   /** Begins anew whenever such a copy is promoted. Absent: none is known yet. */
   timeline?: number;
+  /** The target has commits of it up to here. Default: up to where the stream starts. */
+  upto?: Lsn;
 }
 
 const RECOPY = 'Run flexlift recopy to copy the tables anew with a new slot.';
@@ -35,22 +37,23 @@ export async function identifySource(
   const { systemid, xlogpos } = row;
   const timeline = Number(row.timeline);
   if (known !== undefined && known.systemIdentifier !== systemid) throw anotherServer(place);
-  if (from > parseLsn(xlogpos)) {
+  const { upto = from } = known ?? {};
+  if (upto > parseLsn(xlogpos)) {
     throw rewound(
-      `The source's WAL ends at ${xlogpos}, before ${formatLsn(from)}, which the target has.`,
+      `The source's WAL ends at ${xlogpos}, before ${formatLsn(upto)}, which the target has.`,
       place,
     );
   }
   if (known?.timeline !== undefined && known.timeline !== timeline) {
-    await refuseLoss(client, { from, known: known.timeline, timeline }, place);
+    await refuseLoss(client, { upto, known: known.timeline, timeline }, place);
   }
   return timeline;
 }
 
-/** Its WAL may have passed `from` again since, with other commits than those that the target has. */
+/** Its WAL may have passed `upto` again since, with other commits than those that the target has. */
 async function refuseLoss(
   client: Client,
-  { from, known, timeline }: { from: Lsn; known: number; timeline: number },
+  { upto, known, timeline }: { upto: Lsn; known: number; timeline: number },
   place: FailurePlace,
 ): Promise<void> {
   const left = (await timelineHistory(client, timeline)).get(known);
@@ -58,8 +61,8 @@ async function refuseLoss(
     const sentence = `The source is on timeline ${timeline} of its WAL, which does not come from timeline ${known}, whose commits the target has.`;
     throw rewound(sentence, place);
   }
-  if (left < from) {
-    const sentence = `The source lost commits in a failover: its timeline ${timeline} left timeline ${known} at ${formatLsn(left)}, before ${formatLsn(from)}, which the target has.`;
+  if (left < upto) {
+    const sentence = `The source lost commits in a failover: its timeline ${timeline} left timeline ${known} at ${formatLsn(left)}, before ${formatLsn(upto)}, which the target has.`;
     throw rewound(sentence, place);
   }
 }

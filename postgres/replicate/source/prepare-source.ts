@@ -1,6 +1,6 @@
 import type { Client } from 'pg';
 import { FlexliftError, type KeylessTables } from '../../../contract';
-import { mayBeReplica, serverVersion, systemIdentifier } from '../../catalog';
+import { mayBeReplica, serverVersion, systemIdentifier, timeline } from '../../catalog';
 import { withConnection, type Endpoint } from '../../connect';
 import { lockStream, withLedger, type LedgerIdentity } from '../../ledger';
 import type { ClassifiedTable } from './classify-tables';
@@ -74,11 +74,13 @@ async function makeStream(client: Client, args: PrepareSource): Promise<SourcePr
   const drop = () => dropSlot(client, { slot, migrationId, signal });
   const tables = await publishTables({ ...args, client }, drop);
   const marks = await publicationMarks(client, migrationId);
+  // before the slot is made, hence before any copy: what a failover loses later is missed
+  const before = { systemIdentifier: await systemIdentifier(client), timeline: await timeline(client) };
   const state = await slotState(client, slot);
   const isUsable = state?.confirmedLsn !== undefined && !state.lost;
   if (!isUsable) await drop();
   const lsn = isUsable ? state.confirmedLsn : await createSlot({ ...args, client, slot });
-  const stream = { slot, lsn: lsn ?? '0/0', systemIdentifier: await systemIdentifier(client) };
+  const stream = { slot, lsn: lsn ?? '0/0', ...before };
   await withTarget(args, async (target) => {
     await lockStream(target, 'UPDATE');
     // whoever took the turn from us has ended this session, and made another slot
@@ -118,15 +120,15 @@ async function followIdentities(target: Client, tables: ClassifiedTable[]): Prom
 
 async function saveStream(
   target: Client,
-  stream: { slot: string; lsn: string; systemIdentifier: string },
+  stream: { slot: string; lsn: string; systemIdentifier: string; timeline: number },
 ): Promise<void> {
   const replicaRole = await mayBeReplica(target);
   await target.query(
-    `INSERT INTO flexlift.stream (slot, system_identifier, lsn, replica_role) VALUES ($1, $2, $3, $4)
+    `INSERT INTO flexlift.stream (slot, system_identifier, timeline, lsn, replica_role) VALUES ($1, $2, $3, $4, $5)
      ON CONFLICT (singleton) DO UPDATE
-        SET slot = EXCLUDED.slot, system_identifier = EXCLUDED.system_identifier, lsn = EXCLUDED.lsn,
-            timeline = NULL, replica_role = EXCLUDED.replica_role`,
-    [stream.slot, stream.systemIdentifier, stream.lsn, replicaRole],
+        SET slot = EXCLUDED.slot, system_identifier = EXCLUDED.system_identifier, timeline = EXCLUDED.timeline,
+            lsn = EXCLUDED.lsn, replica_role = EXCLUDED.replica_role`,
+    [stream.slot, stream.systemIdentifier, stream.timeline, stream.lsn, replicaRole],
   );
 }
 

@@ -86,6 +86,21 @@ it('a source that refuses to be tidied up is a person’s to tidy, with the SQL 
   });
 });
 
+it('a release that may have been carried out is waited for, whatever the target refuses', async () => {
+  const endpoint = testEndpoint(TARGET, 'target');
+  const refused = { ...endpoint, address: { ...endpoint.address, user: 'nobody_of_this_name' } };
+  const released = (attempt: number) => {
+    const run = { ...runWith({ target: refused }), attempt };
+    return releaseStep({ ...step(run), differences: [], attempt: 1 }, run);
+  };
+  await expect(released(1)).rejects.toMatchObject({ failureClass: 'permanent' });
+  await expect(released(2)).rejects.toMatchObject({
+    code: 'ReleaseUnknown',
+    failureClass: 'waiting',
+    message: expect.stringContaining('nobody_of_this_name') as string,
+  });
+});
+
 it('a late release of a cutover that was called off is refused', async () => {
   const { target, identity } = fixture;
   await withConnection(testEndpoint(TARGET, 'target'), fixture.database, signal, async (client) => {

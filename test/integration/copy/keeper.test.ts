@@ -249,13 +249,14 @@ test('a lock of the application is waited for without any of ours; it is named',
         ),
       ),
     );
-    for (let attempt = 0; attempt < 5; attempt += 1) {
-      await application.query(
-        `SET LOCAL lock_timeout = '150ms'; LOCK TABLE public.a, public.b IN ACCESS EXCLUSIVE MODE`,
-      );
-      await application.query('ROLLBACK; BEGIN; LOCK TABLE public."B 2" IN ACCESS EXCLUSIVE MODE');
-      await pause(100);
-    }
+    // another session, for one that gave its lock up to try would let the keeper in between
+    await pair.session('source', async (other) => {
+      for (let attempt = 0; attempt < 5; attempt += 1) {
+        await other.query(`BEGIN; SET LOCAL lock_timeout = '150ms';
+          LOCK TABLE public.a, public.b IN ACCESS EXCLUSIVE MODE; ROLLBACK`);
+        await pause(100);
+      }
+    });
     await application.query('ROLLBACK');
   });
   expect((await keeper?.held)?.scope).toBeGreaterThan(0);

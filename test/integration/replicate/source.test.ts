@@ -137,14 +137,14 @@ describe.each(PAIRS)('a source of %d', (source, target) => {
     expect(published.join()).not.toContain('unlogged');
     const rows = await withSession(target, pair.database, async (client) => {
       const result = await client.query(
-        'SELECT slot, lsn, replica_role, system_identifier FROM flexlift.stream',
+        'SELECT slot, lsn, replica_role, system_identifier, timeline FROM flexlift.stream',
       );
       return result.rows as object[];
     });
     const [{ system_identifier } = { system_identifier: '' }] = await pair.sql<{ system_identifier: string }>(
       'SELECT system_identifier::text FROM pg_control_system()',
     );
-    expect(rows).toEqual([{ slot, lsn, replica_role: true, system_identifier }]);
+    expect(rows).toEqual([{ slot, lsn, replica_role: true, system_identifier, timeline: 1 }]);
   });
 
   it('puts a marker into the stream of a database that is read-only', async () => {

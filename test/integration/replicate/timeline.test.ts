@@ -2,6 +2,7 @@ import { chmodSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { runAs, serverUser, writeAs } from '../../../embedded/server-user';
+import { timeline } from '../../../postgres/catalog';
 import { withConnection } from '../../../postgres/connect';
 import { parseLsn } from '../../../postgres/replicate/lsn';
 import { openChangeStream, type ChangeStream } from '../../../postgres/replicate/pgoutput';
@@ -48,6 +49,9 @@ it.each<[Major]>([[11], [14], [15], [18]])(
     try {
       await server.start();
       await run('CREATE PUBLICATION pub');
+      const timelineNow = () =>
+        withConnection({ ...endpoint(), side: 'target' }, 'postgres', signal, timeline);
+      expect(await timelineNow()).toBe(1);
       const made = await text(`SELECT lsn FROM pg_create_logical_replication_slot('${SLOT}', 'pgoutput')`);
       const systemIdentifier = await text('SELECT system_identifier FROM pg_control_system()');
       await server.stop();
@@ -59,6 +63,7 @@ it.each<[Major]>([[11], [14], [15], [18]])(
       await server.start();
       await runAs(user, join(server.binaries.directory, 'pg_ctl'), ['promote', '--wait', '--pgdata', data]);
 
+      expect(await timelineNow()).toBe(2);
       const stream = await openAt(made, { systemIdentifier, timeline: 1 });
       expect(stream.timeline).toBe(2);
       await stream.close();
@@ -67,6 +72,9 @@ it.each<[Major]>([[11], [14], [15], [18]])(
       const lost = await failureOf(openAt(later, { systemIdentifier, timeline: 1 }));
       expect(lost).toEqual(failureWith('SourceRewound'));
       expect(lost.fields.sentence).toMatch(/its timeline 2 left timeline 1 at/);
+      // a copy is ahead of the stream
+      const ahead = { systemIdentifier, timeline: 1, upto: parseLsn(later) };
+      expect(await failureOf(openAt(made, ahead))).toEqual(failureWith('SourceRewound'));
       await (await openAt(later, { systemIdentifier, timeline: 2 })).close();
       for (const known of [{ systemIdentifier, timeline: 3 }, { systemIdentifier: '1' }]) {
         expect(await failureOf(openAt(made, known))).toEqual(failureWith('SourceRewound'));

@@ -35,7 +35,7 @@ describe('the flags of cutover', () => {
   }
 
   test('have safe defaults', async () => {
-    expect(await parse()).toEqual({ fence: 'read-only', maxLag: 1024 ** 2 });
+    expect(await parse()).toEqual({ fence: 'read-only', maxLag: 1024 ** 2, maxCompare: 1024 ** 3 });
   });
 
   test('are read', async () => {
@@ -48,11 +48,20 @@ describe('the flags of cutover', () => {
       'none',
       '--max-lag',
       '64kB',
+      '--max-compare',
+      '20GB',
       '--wait',
       '-y',
     ];
     expect(await parse(...args)).toEqual({
-      ...{ database: ['a', 'b'], fence: 'none', maxLag: 65_536, wait: true, yes: true },
+      ...{
+        database: ['a', 'b'],
+        fence: 'none',
+        maxLag: 65_536,
+        maxCompare: 20 * 1024 ** 3,
+        wait: true,
+        yes: true,
+      },
     });
     expect(await parse('--abort')).toMatchObject({ abort: true });
   });
@@ -62,5 +71,6 @@ describe('the flags of cutover', () => {
     [['--abort', '--accept-drift']],
     [['--fence', 'wall']],
     [['--max-lag', 'much']],
+    [['--abort', '--max-compare', '1GB']],
   ])('refuse %j', async (args) => expect(parse(...args)).rejects.toThrow());
 });

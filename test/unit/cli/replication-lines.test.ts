@@ -92,6 +92,13 @@ describe('what a person should look at', () => {
     ]);
   });
 
+  test('what proofs wait for', () => {
+    const proofsPostponed = 'Transactions have been running for too long.';
+    expect(told({ replication: replication({ proofsPostponed }) })).toEqual([
+      'shop: proofs wait: Transactions have been running for too long.',
+    ]);
+  });
+
   test('of many only some', () => {
     const stoppedTables = Array.from({ length: 50 }, (_, index) => ({ table: `t${index}`, failure }));
     const all = told({ replication: replication({ stoppedTables }) });

@@ -123,14 +123,19 @@ test('another treatment of tables without a key is another request', () => {
 
 describe('requests', () => {
   test('of a cutover have safe defaults', () => {
-    expect(checkCutoverOptions({})).toEqual({ fence: 'read-only', maxLagBytes: 1024 ** 2 });
-    const given = { databases: ['a'], fence: 'none' as const, maxLagBytes: 0 };
+    expect(checkCutoverOptions({})).toEqual({
+      fence: 'read-only',
+      maxLagBytes: 1024 ** 2,
+      maxCompareBytes: 1024 ** 3,
+    });
+    const given = { databases: ['a'], fence: 'none' as const, maxLagBytes: 0, maxCompareBytes: 7 };
     expect(checkCutoverOptions(given)).toEqual(given);
   });
 
   test.each([
     [() => checkCutoverOptions({ fence: 'wall' as never }), /^fence: it has none of its values/],
     [() => checkCutoverOptions({ maxLagBytes: -1 }), /^maxLagBytes: it must not be negative/],
+    [() => checkCutoverOptions({ maxCompareBytes: 0.5 }), /^maxCompareBytes: it must be a whole number/],
     [() => checkCutoverOptions({ maxLag: 1 } as never), /^maxLag: there is no such option/],
     [() => checkDatabasesRequest({ databases: [] }), /^databases: it must name at least one/],
     [() => checkDatabasesRequest({ databases: 'a' as never }), /^databases: it must be a list/],

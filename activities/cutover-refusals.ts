@@ -94,16 +94,16 @@ async function lagBytes(source: Client, target: Client): Promise<number> {
 
 /** Nobody knows for how long the application would wait. */
 export async function refuseLongCompare(
-  target: Client,
+  sides: { source: Client; target: Client; compare: boolean },
   { maxCompareBytes, postponed }: { maxCompareBytes: number; postponed?: string },
 ): Promise<void> {
-  const { bytes, size, tables } = await leftToCompare(target);
+  const { bytes, size, what } = await leftToCompare(sides);
   if (bytes <= maxCompareBytes) return;
-  const named = tables.slice(0, 5).join(', ') + (tables.length > 5 ? ` and ${tables.length - 5} more` : '');
+  const named = what.slice(0, 5).join(', ') + (what.length > 5 ? ` and ${what.length - 5} more` : '');
   const why = postponed === undefined ? '' : ` ${postponed}`;
   throw refused(
-    `${size} are left to be compared while the application waits, ${bytes - maxCompareBytes} bytes more than allowed: ${named}.${why}`,
-    'Cut over when the tables are proven, or allow the longer wait with --max-compare.',
+    `${size} (${bytes} bytes) are left to be compared while the application waits, more than the ${maxCompareBytes} bytes allowed: ${named}.${why}`,
+    'Cut over when the tables are proven; or, where that cannot be, allow the longer wait with --max-compare.',
   );
 }
 

@@ -5,6 +5,7 @@ import type {
   DatabaseStep,
   FinalComparePlan,
   ProofPlan,
+  ProofPlanStep,
   ProofResult,
   ProofStep,
 } from '../contract';
@@ -19,10 +20,14 @@ import { refuseLongCompare } from './cutover-refusals';
 import type { Run } from './support/run';
 
 /** The tables that a proof would save reading at the cutover. */
-export async function planProofsStep({ request, database }: DatabaseStep, run: Run): Promise<ProofPlan> {
-  return await run.session('target', database, async (target) => {
+export async function planProofsStep(
+  { request, database, beforeFence }: ProofPlanStep,
+  run: Run,
+): Promise<ProofPlan> {
+  return await run.sessions(database, async (source, target) => {
     await boundChangedRows(target, run.identity);
-    return { batches: await tablesToProve(target, { olderThanMs: request.timeouts.proof }) };
+    const options = { olderThanMs: request.timeouts.proof, beforeFence };
+    return { batches: await tablesToProve({ source, target }, options) };
   });
 }
 
@@ -44,7 +49,10 @@ export async function proveTablesStep(
 }
 
 export async function refuseLongCompareStep(step: CompareLimitStep, run: Run): Promise<void> {
-  await run.session('target', step.database, (target) => refuseLongCompare(target, step));
+  const { database, request, maxCompareBytes, postponed } = step;
+  await run.sessions(database, (source, target) =>
+    refuseLongCompare({ source, target, compare: request.compare }, { maxCompareBytes, postponed }),
+  );
 }
 
 export async function planFinalCompareStep({ database }: DatabaseStep, run: Run): Promise<FinalComparePlan> {

@@ -70,7 +70,7 @@ async function unlessReleasedUnseen<T>(isRepeated: boolean, look: () => Promise<
         ...place,
         code: 'ReleaseUnknown',
         sentence: `The target may be released already, and does not say so: ${sentence}`,
-        remedy: `${remedy} The source stays fenced until the target answers; it is tried again.`,
+        remedy: `${remedy} It is tried again, and the source stays fenced until then; of a target that is gone for good see docs/online.md.`,
         sqlState,
       },
       { cause: error },

@@ -105,6 +105,11 @@ export interface PostponedProofs {
   concernsAll: boolean;
 }
 
+export interface ProofPlanStep extends DatabaseStep {
+  /** Of a cutover: every table that would else be read whole behind the fence. */
+  beforeFence?: boolean;
+}
+
 /** Which tables need a proof, in batches of one snapshot each. */
 export interface ProofPlan {
   batches: { summary: string; tableOids: number[] }[];

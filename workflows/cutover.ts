@@ -101,8 +101,16 @@ async function handOver(cutover: Cutover, state: Progress): Promise<void> {
   log.cutoverAttempt = attempt;
   const step: CutoverStep = { ...database, attempt };
 
-  if (step.request.compare) {
-    await log.cutoverStep('Prove', () => unlessHalted(log, () => proveAll(step, cutover)));
+  const { maxCompareBytes } = request;
+  // an order of an earlier client has no limit
+  if (step.request.compare || maxCompareBytes !== undefined) {
+    await log.cutoverStep('Prove', () =>
+      unlessHalted(log, async () => {
+        const postponed = step.request.compare ? await proveAll(step, cutover) : undefined;
+        if (maxCompareBytes === undefined) return;
+        await activities.short.refuseLongCompare({ ...database, maxCompareBytes, postponed });
+      }),
+    );
   }
 
   state.endedReplication = true;
@@ -198,22 +206,24 @@ async function unlessHalted(log: DatabaseLog, work: () => Promise<void>): Promis
   ]);
 }
 
-/** What is proven now need not be read while the application waits; what is left must not be more than it can wait for. */
-async function proveAll(step: CutoverStep, { request: asked, log, activities }: Cutover): Promise<void> {
+/**
+ * What is proven now need not be read while the application waits.
+ *
+ * @returns why tables were not proven: one sentence
+ */
+async function proveAll(step: CutoverStep, { log, activities }: Cutover): Promise<string | undefined> {
   const { request, database } = step;
   const { short, bulk } = activities;
-  const { batches } = await short.planProofs({ request, database });
-  let postponed: string | undefined;
+  const { batches } = await short.planProofs({ request, database, beforeFence: true });
+  let reason: string | undefined;
   for (const { summary, tableOids } of batches) {
-    const result = await bulk.proveTables.executeWithOptions({ summary }, [{ request, database, tableOids }]);
-    log.refuseDifferences(result.differences);
-    postponed ??= result.postponed?.sentence;
-    if (result.postponed?.concernsAll === true) break;
+    const argument = { request, database, tableOids };
+    const { differences, postponed } = await bulk.proveTables.executeWithOptions({ summary }, [argument]);
+    log.refuseDifferences(differences);
+    reason ??= postponed?.sentence;
+    if (postponed?.concernsAll === true) break;
   }
-  const { maxCompareBytes } = asked;
-  // an order of earlier code has no limit
-  if (maxCompareBytes === undefined) return;
-  await short.refuseLongCompare({ request, database, maxCompareBytes, postponed });
+  return reason;
 }
 
 const CALLED_OFF_BY_REQUEST: FailureFields = {

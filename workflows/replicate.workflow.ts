@@ -40,7 +40,7 @@ const resumeSignal = defineSignal<[Partial<Answered>]>(RESUME_UPDATE);
 
 /** Milliseconds. */
 const BETWEEN_WATCHES = 60 * 60_000;
-const BETWEEN_POSTPONED_PROOFS = 60_000;
+const FIRST_POSTPONEMENT = 60_000;
 
 /** Histories are kept far below the server's limits: a query replays them. */
 const MOST_EVENTS = 2_000;
@@ -69,7 +69,9 @@ class Replicator {
   private isCaughtUp: boolean;
   private hasForeignKeys: boolean;
   private waitingForeignKeys?: number;
-  private proofsPostponed?: PostponedProofs;
+  private proofsPostponed?: string;
+  /** One after the other, in which nothing could be proven. */
+  private roundsPostponed = 0;
   private isProving = false;
   private failure?: FailureFields;
   private state: ReplicationState;
@@ -227,21 +229,29 @@ class Replicator {
   private async proveOnce(): Promise<void> {
     const { request, database } = this.step;
     const { batches } = await this.activities.short.planProofs({ request, database });
+    let first: PostponedProofs | undefined;
     for (const { summary, tableOids } of batches) {
       if (this.isLeaving || this.isHalted) return;
       const { postponed } = await this.interruptible.run(() =>
         this.activities.bulk.proveTables.executeWithOptions({ summary }, [{ request, database, tableOids }]),
       );
-      this.proofsPostponed = postponed;
-      this.show();
-      if (postponed?.concernsAll === true) return;
+      first ??= postponed;
+      if (postponed?.concernsAll === true) break;
     }
+    this.notePostponed(first);
   }
 
-  /** Milliseconds. What nothing could be proven for may end soon. */
+  private notePostponed(postponed: PostponedProofs | undefined): void {
+    this.proofsPostponed = postponed?.sentence;
+    this.roundsPostponed = postponed?.concernsAll === true ? this.roundsPostponed + 1 : 0;
+    this.show();
+  }
+
+  /** Milliseconds. What keeps from all proofs may end soon; each try may hold the applier. */
   private get betweenProofs(): number {
     const { proof } = this.step.request.timeouts;
-    return this.proofsPostponed?.concernsAll === true ? Math.min(proof, BETWEEN_POSTPONED_PROOFS) : proof;
+    if (this.roundsPostponed === 0) return proof;
+    return Math.min(proof, FIRST_POSTPONEMENT * 2 ** (this.roundsPostponed - 1));
   }
 
   private get isLeaving(): boolean {
@@ -289,7 +299,7 @@ class Replicator {
   }
   private show(): void {
     if (this.status === undefined) return;
-    const { state, failure, waitingForeignKeys, proofsPostponed: { sentence: proofsPostponed } = {} } = this;
+    const { state, failure, waitingForeignKeys, proofsPostponed } = this;
     this.status = { ...this.status, state, failure, waitingForeignKeys, proofsPostponed };
     setCurrentDetails(replicationDetails(this.status));
   }

@@ -1,4 +1,5 @@
 import type { Client } from 'pg';
+import { timeline } from '../catalog';
 import { IS_UNCOPIED, withLedger, type LedgerIdentity } from '../ledger';
 import { formatLsn, type Lsn } from '../replicate/lsn';
 import { resetTables } from './reset-tables';
@@ -50,8 +51,15 @@ export async function openExactScope(args: {
 }): Promise<Scope> {
   const { source, target, identity, of, tables, snapshot, lsn, counters } = args;
   const sourceXmax = await settledXmax(source);
+  const present = await timeline(source);
   return await withLedger(target, identity, async () => {
     const scope = await openScope(target, { of, snapshot, sourceXmax, lsn });
+    // a failover may lose commits that the copy holds
+    await target.query(
+      `INSERT INTO flexlift.step (kind, key, detail) VALUES ('timeline', $1, $2)
+           ON CONFLICT (kind, key) DO UPDATE SET detail = EXCLUDED.detail`,
+      [String(scope.scope), present],
+    );
     await resetTables(target, await copiedInPart(target, tables));
     await target.query(
       'UPDATE flexlift.table_load SET copy_lsn = $2, source_counters = NULL WHERE table_oid = ANY ($1::oid[])',

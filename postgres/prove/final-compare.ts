@@ -12,10 +12,10 @@ import { quoteQualified } from '../connect';
 import { haveEqualRows, saveComparisons, type FoundChecksums, type LedgerIdentity } from '../ledger';
 import { changedKeys } from './changed-keys';
 import { compareChangedRows, type ChangedRowsComparison } from './changed-rows';
-import { definitionMarks } from './definition-marks';
+import { currentStandings } from './current-standings';
 import { comparisonKind } from './final-compare-plan';
 import { readIdentityKey } from './identity-key';
-import { tableStandings, type TableStanding } from './table-standings';
+import type { TableStanding } from './table-standings';
 
 export interface FinalCompareArguments {
   /** Fenced; outside of a transaction. */
@@ -48,15 +48,8 @@ interface Comparison extends FoundChecksums {
 export async function finalCompare(args: FinalCompareArguments): Promise<Difference[]> {
   const { source, target, identity, signal } = args;
   const comparisons: Comparison[] = [];
-  // at the same time: the application waits
-  const [marks, standings] = await Promise.all([
-    definitionMarks(source, args.tableOids),
-    tableStandings(target, args.tableOids),
-  ]);
-  for (const standing of standings) {
+  for (const table of await currentStandings(source, target, args.tableOids)) {
     signal.throwIfAborted();
-    const isAsProven = standing.proof?.mark === marks.get(standing.oid);
-    const table = isAsProven ? standing : { ...standing, proof: undefined };
     comparisons.push(provenComparison(table) ?? (await readAndCompare(args, table)));
   }
   await saveComparisons(target, identity, comparisons);

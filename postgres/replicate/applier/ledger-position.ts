@@ -2,6 +2,7 @@ import type { Client, QueryResultRow } from 'pg';
 import { FlexliftError, type ChangeCounts, type Difference } from '../../../contract';
 import { withLedger, type LedgerIdentity } from '../../ledger';
 import { formatLsn, parseLsn, type Lsn } from '../lsn';
+import type { HeldTimeline } from '../pgoutput';
 
 /** Where the ledger says the stream stands. */
 export interface StreamRow {
@@ -10,8 +11,8 @@ export interface StreamRow {
   /** Of the source. Absent: a ledger that earlier code began, before its first start. */
   timeline?: number;
   lsn: Lsn;
-  /** No copy and no change on the target comes from behind it: a copy may be ahead of the stream. */
-  upto: Lsn;
+  /** Up to `lsn`, and up to the snapshots of copies, which may be ahead of it. */
+  held: HeldTimeline[];
   /** Of the last transaction that was applied, before that of the ledger's own making; milliseconds since 1970. */
   commitTime: number;
   counts: ChangeCounts;
@@ -22,16 +23,34 @@ export interface StreamRow {
 
 export const NO_CHANGES: ChangeCounts = { transactions: 0, inserts: 0, updates: 0, deletes: 0, truncates: 0 };
 
+/** Of those whose rows are still what the tables hold. */
+const HELD_BY_COPIES = `
+  (SELECT COALESCE(pg_catalog.jsonb_agg(pg_catalog.jsonb_build_object('timeline', k.detail, 'lsn', c.lsn)), '[]')
+     FROM flexlift.scope c
+     JOIN flexlift.step k ON k.kind = 'timeline' AND k.key = c.scope::pg_catalog.text
+    WHERE EXISTS (SELECT FROM flexlift.table_load t WHERE t.copy_lsn = c.lsn))`;
+
+function heldTimelines(row: {
+  timeline: number | null;
+  lsn: string;
+  copies: { timeline: number; lsn: string }[];
+}): HeldTimeline[] {
+  const { timeline, lsn, copies } = row;
+  const stream = timeline === null ? [] : [{ timeline, lsn }];
+  return [...stream, ...copies].map((each) => ({ timeline: each.timeline, lsn: parseLsn(each.lsn) }));
+}
+
 export async function readStream(client: Client): Promise<StreamRow> {
   const { rows } = await client.query<
-    Record<'slot' | 'system_identifier' | 'lsn' | 'upto' | keyof ChangeCounts, string> & {
+    Record<'slot' | 'system_identifier' | 'lsn' | keyof ChangeCounts, string> & {
       timeline: number | null;
       commit_time: Date;
       replica_role: boolean;
       drift: Difference[];
+      copies: { timeline: number; lsn: string }[];
     }
   >(`SELECT s.slot, s.system_identifier, s.timeline, s.lsn, s.replica_role, s.drift,
-            GREATEST(s.lsn, (SELECT pg_catalog.max(t.copy_lsn) FROM flexlift.table_load t)) AS upto,
+            ${HELD_BY_COPIES} AS copies,
             COALESCE(s.commit_time, m.created_at) AS commit_time, s.transactions, s.inserts, s.updates, s.deletes, s.truncates
        FROM flexlift.stream s, flexlift.migration m`);
   const [row] = rows;
@@ -41,7 +60,7 @@ export async function readStream(client: Client): Promise<StreamRow> {
     systemIdentifier: row.system_identifier,
     timeline: row.timeline ?? undefined,
     lsn: parseLsn(row.lsn),
-    upto: parseLsn(row.upto),
+    held: heldTimelines(row),
     commitTime: row.commit_time.getTime(),
     counts: {
       transactions: Number(row.transactions),

@@ -73,12 +73,11 @@ async function lastPosition({ target, database, known, stop, ...args }: WatchArg
     return await withConnection(target, database, stop, readStream);
   } catch (error) {
     if (known === undefined || stop.aborted) throw error;
-    const lsn = parseLsn(known.lsn);
     return {
       slot: slotName(args.migrationId, database),
       systemIdentifier: '',
-      lsn,
-      upto: lsn,
+      lsn: parseLsn(known.lsn),
+      held: [],
       commitTime: Date.now() - known.lagSeconds * 1_000,
       counts: known.changes,
       replicaRole: false,

@@ -7,10 +7,14 @@ import { parseTimelineHistory } from './timeline-history';
 export interface KnownSource {
   /** Tells a server from all others; a copy of its files has the same. */
   systemIdentifier: string;
-  /** Begins anew whenever such a copy is promoted. Absent: none is known yet. */
-  timeline?: number;
-  /** The target has commits of it up to here. Default: up to where the stream starts. */
-  upto?: Lsn;
+  /** How far the target has its commits, by the timelines that they came on. */
+  held: HeldTimeline[];
+}
+
+export interface HeldTimeline {
+  /** Begins anew whenever a copy of the server is promoted. */
+  timeline: number;
+  lsn: Lsn;
 }
 
 const RECOPY = 'Run flexlift recopy to copy the tables anew with a new slot.';
@@ -37,33 +41,37 @@ export async function identifySource(
   const { systemid, xlogpos } = row;
   const timeline = Number(row.timeline);
   if (known !== undefined && known.systemIdentifier !== systemid) throw anotherServer(place);
-  const { upto = from } = known ?? {};
-  if (upto > parseLsn(xlogpos)) {
+  const held = known?.held ?? [];
+  const here = held.filter((each) => each.timeline === timeline).map(({ lsn }) => lsn);
+  const ahead = [from, ...here].find((lsn) => lsn > parseLsn(xlogpos));
+  if (ahead !== undefined) {
     throw rewound(
-      `The source's WAL ends at ${xlogpos}, before ${formatLsn(upto)}, which the target has.`,
+      `The source's WAL ends at ${xlogpos}, before ${formatLsn(ahead)}, which the target has.`,
       place,
     );
   }
-  if (known?.timeline !== undefined && known.timeline !== timeline) {
-    await refuseLoss(client, { upto, known: known.timeline, timeline }, place);
-  }
+  const earlier = held.filter((each) => each.timeline !== timeline);
+  if (earlier.length > 0) await refuseLoss(client, { earlier, timeline }, place);
   return timeline;
 }
 
-/** Its WAL may have passed `upto` again since, with other commits than those that the target has. */
+/** Its WAL may have passed those positions again since, with other commits than those that the target has. */
 async function refuseLoss(
   client: Client,
-  { upto, known, timeline }: { upto: Lsn; known: number; timeline: number },
+  { earlier, timeline }: { earlier: HeldTimeline[]; timeline: number },
   place: FailurePlace,
 ): Promise<void> {
-  const left = (await timelineHistory(client, timeline)).get(known);
-  if (left === undefined) {
-    const sentence = `The source is on timeline ${timeline} of its WAL, which does not come from timeline ${known}, whose commits the target has.`;
-    throw rewound(sentence, place);
-  }
-  if (left < upto) {
-    const sentence = `The source lost commits in a failover: its timeline ${timeline} left timeline ${known} at ${formatLsn(left)}, before ${formatLsn(upto)}, which the target has.`;
-    throw rewound(sentence, place);
+  const history = await timelineHistory(client, timeline);
+  for (const { timeline: known, lsn } of earlier) {
+    const left = history.get(known);
+    if (left === undefined) {
+      const sentence = `The source is on timeline ${timeline} of its WAL, which does not come from timeline ${known}, whose commits the target has.`;
+      throw rewound(sentence, place);
+    }
+    if (left < lsn) {
+      const sentence = `The source lost commits in a failover: its timeline ${timeline} left timeline ${known} at ${formatLsn(left)}, before ${formatLsn(lsn)}, which the target has.`;
+      throw rewound(sentence, place);
+    }
   }
 }
 

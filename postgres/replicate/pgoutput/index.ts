@@ -3,6 +3,6 @@ export type { ChangeStream } from './change-stream';
 export * from './decode';
 export * from './exact-snapshot';
 export * from './open-change-stream';
-export { anotherServer } from './identify-source';
+export { anotherServer, type HeldTimeline } from './identify-source';
 export { slotLost } from './stream-failure';
 export { Tuple, UNCHANGED, type Value } from './tuple';

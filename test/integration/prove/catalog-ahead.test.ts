@@ -18,6 +18,7 @@ const { signal } = new AbortController();
 describe.each([
   [15, 17],
   [11, 18],
+  [14, 11],
 ] as const)('the catalog that is read before the fence, %i to %i', (source, target) => {
   let fixture: ReplicationFixture;
 

@@ -81,6 +81,7 @@ const CHANGES: [string, ...[string, string | RegExp][]][] = [
 describe.each([
   [15, 17],
   [11, 18],
+  [14, 11],
 ] as const)('drift, %i to %i', (source, target) => {
   let fixture: ReplicationFixture;
 

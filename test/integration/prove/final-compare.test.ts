@@ -72,6 +72,7 @@ async function keysOf(
 describe.each([
   [15, 17],
   [11, 17],
+  [14, 11],
 ] as const)('changed rows by keys of many types, %i to %i', (source, target) => {
   let fixture: ReplicationFixture;
   const KEYS: [name: string, type: string, value: string][] = [
@@ -187,6 +188,7 @@ describe.each([
 describe.each([
   [15, 18],
   [11, 17],
+  [14, 11],
 ] as const)('what is read at the cutover, %i to %i', (source, target) => {
   let fixture: ReplicationFixture;
   beforeAll(async () => {
@@ -285,6 +287,7 @@ describe.each([
 describe.each([
   [11, 15],
   [15, 17],
+  [14, 11],
 ] as const)('what no stream tells of a proven table is found, %i to %i', (source, target) => {
   let fixture: ReplicationFixture;
 

@@ -17,6 +17,7 @@ const until = (marker: string, quietFrom?: string) => ({ until: { marker, quietF
 describe.each<[Major, Major]>([
   [15, 17],
   [11, 18],
+  [14, 11],
 ])('markers from %d to %d', (source, target) => {
   let fixture: ReplicationFixture;
   beforeEach(async () => {

@@ -63,6 +63,7 @@ describe.each<[Major, Major]>([
   [15, 17],
   [11, 18],
   [17, 14],
+  [14, 11],
 ])('from %d to %d', (source, target) => {
   let fixture: ReplicationFixture;
   beforeAll(async () => {

@@ -2,7 +2,7 @@ import { chmodSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { runAs, serverUser, writeAs } from '../../../embedded/server-user';
-import { timeline } from '../../../postgres/catalog';
+import { timeline as timelineOf } from '../../../postgres/catalog';
 import { withConnection } from '../../../postgres/connect';
 import { parseLsn } from '../../../postgres/replicate/lsn';
 import { openChangeStream, type ChangeStream } from '../../../postgres/replicate/pgoutput';
@@ -50,7 +50,7 @@ it.each<[Major]>([[11], [14], [15], [18]])(
       await server.start();
       await run('CREATE PUBLICATION pub');
       const timelineNow = () =>
-        withConnection({ ...endpoint(), side: 'target' }, 'postgres', signal, timeline);
+        withConnection({ ...endpoint(), side: 'target' }, 'postgres', signal, timelineOf);
       expect(await timelineNow()).toBe(1);
       const made = await text(`SELECT lsn FROM pg_create_logical_replication_slot('${SLOT}', 'pgoutput')`);
       const systemIdentifier = await text('SELECT system_identifier FROM pg_control_system()');
@@ -64,20 +64,28 @@ it.each<[Major]>([[11], [14], [15], [18]])(
       await runAs(user, join(server.binaries.directory, 'pg_ctl'), ['promote', '--wait', '--pgdata', data]);
 
       expect(await timelineNow()).toBe(2);
-      const stream = await openAt(made, { systemIdentifier, timeline: 1 });
+      const known = (...held: [timeline: number, lsn: string][]): KnownSource => ({
+        systemIdentifier,
+        held: held.map(([timeline, lsn]) => ({ timeline, lsn: parseLsn(lsn) })),
+      });
+      const stream = await openAt(made, known([1, made]));
       expect(stream.timeline).toBe(2);
       await stream.close();
       await run('CREATE TABLE public.more ()');
       const later = await text('SELECT pg_current_wal_flush_lsn()');
-      const lost = await failureOf(openAt(later, { systemIdentifier, timeline: 1 }));
+      const lost = await failureOf(openAt(later, known([1, later])));
       expect(lost).toEqual(failureWith('SourceRewound'));
       expect(lost.fields.sentence).toMatch(/its timeline 2 left timeline 1 at/);
-      // a copy is ahead of the stream
-      const ahead = { systemIdentifier, timeline: 1, upto: parseLsn(later) };
-      expect(await failureOf(openAt(made, ahead))).toEqual(failureWith('SourceRewound'));
-      await (await openAt(later, { systemIdentifier, timeline: 2 })).close();
-      for (const known of [{ systemIdentifier, timeline: 3 }, { systemIdentifier: '1' }]) {
-        expect(await failureOf(openAt(made, known))).toEqual(failureWith('SourceRewound'));
+      await (await openAt(later, known([2, later]))).close();
+      // copies are ahead of the stream: what was copied before the failover may be lost, what was copied after it is not
+      await (await openAt(made, known([1, made], [2, later]))).close();
+      for (const wrong of [
+        known([1, made], [1, later]),
+        known([3, made]),
+        known([2, 'FF/0']),
+        { ...known(), systemIdentifier: '1' },
+      ]) {
+        expect(await failureOf(openAt(made, wrong))).toEqual(failureWith('SourceRewound'));
       }
     } finally {
       await Promise.all(streams.map((stream) => stream.close()));

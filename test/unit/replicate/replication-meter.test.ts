@@ -10,7 +10,7 @@ beforeEach(() => {
     slot: 'flexlift_0123456789ab_01234567',
     systemIdentifier: '1',
     lsn: 1n,
-    upto: 1n,
+    held: [],
     commitTime: Date.now(),
     counts: NO_CHANGES,
     replicaRole: true,

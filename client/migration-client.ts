@@ -190,7 +190,7 @@ export class MigrationClient {
   }
 
   async close(): Promise<void> {
-    await this.temporal.connection.close();
+    await this.temporal.close();
   }
 
   private async sealKey(): Promise<Buffer> {

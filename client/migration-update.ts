@@ -53,7 +53,7 @@ export async function startUpdate(
         waitForStage: 'ACCEPTED',
       }),
     );
-    const first = handle.result();
+    const first = temporal.client.withAbortSignal(temporal.closed, () => handle.result());
     // whoever asks for the result sees its failure; who doesn't is not to be ended by it
     first.catch(() => undefined);
     await Promise.race([first, pause(ANSWER_AT_HAND)]);
@@ -81,7 +81,7 @@ async function carriedOut(
     try {
       return await answer;
     } catch (error) {
-      if (!isTemporalAway(error)) throw updateFailure(error, temporal);
+      if (temporal.closed.aborted || !isTemporalAway(error)) throw updateFailure(error, temporal);
       await pause(RETRY, undefined, { signal });
     }
   }

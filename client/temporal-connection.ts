@@ -20,6 +20,9 @@ export interface TemporalConnection {
   /** `host:port`. */
   address: string;
   namespace: string;
+  /** Aborted when it is closed: a call that waits for its answer would keep the process until that comes. */
+  closed: AbortSignal;
+  close(): Promise<void>;
 }
 
 /** @throws FlexliftError TemporalUnreachable */
@@ -36,7 +39,18 @@ export async function connectTemporal(options: TemporalOptions = {}): Promise<Te
       metadata,
       connectTimeout: '10s',
     });
-    return { connection, client: new Client({ connection, namespace }), address, namespace };
+    const closing = new AbortController();
+    return {
+      connection,
+      client: new Client({ connection, namespace }),
+      address,
+      namespace,
+      closed: closing.signal,
+      close: async () => {
+        closing.abort();
+        await connection.close();
+      },
+    };
   } catch (error) {
     throw describeTemporalFailure(error, { address, namespace }) ?? error;
   }

@@ -68,6 +68,17 @@ test('a request returns when it is accepted, and its result when it is carried o
   await finish(handle);
 });
 
+test('a client that is closed waits for no answer, else a command would not end', async () => {
+  const handle = await start();
+  const other = await MigrationClient.connect({ address: testTemporalAddress(), namespace: 'default' });
+  const accepted = await (await other.find(handle.name)).cutover();
+  const result = accepted.result();
+  const ended = Promise.race([result.catch(() => 'broken off'), handle.cutover().then((it) => it.result())]);
+  await other.close();
+  expect(await ended).toBe('broken off');
+  await finish(handle);
+});
+
 test('what the migration refuses is told at once, in its words', async () => {
   const handle = await start();
   const refusal = { code: 'CutoverRefused', fields: { sentence: 'It is not ready.', remedy: 'Wait.' } };

@@ -17,7 +17,6 @@ import {
   RESUME_UPDATE,
   type ApplyResult,
   type FailureFields,
-  type PostponedProofs,
   type ReplicateStep,
   type ReplicationState,
   type ReplicationStatus,
@@ -28,6 +27,7 @@ import { failureFields } from './failure';
 import { isStreamGone, NO_FIGURES } from './halted';
 import { Interruptible } from './interruptible';
 import { type Answered } from './orders';
+import { ProofRounds } from './proof-rounds';
 import { ReplicationNotices } from './replication-notices';
 import { runAll } from './run-all';
 import { waitingForeignKeys } from './waiting-foreign-keys';
@@ -40,7 +40,6 @@ const resumeSignal = defineSignal<[Partial<Answered>]>(RESUME_UPDATE);
 
 /** Milliseconds. */
 const BETWEEN_WATCHES = 60 * 60_000;
-const FIRST_POSTPONEMENT = 60_000;
 
 /** Histories are kept far below the server's limits: a query replays them. */
 const MOST_EVENTS = 2_000;
@@ -69,13 +68,11 @@ class Replicator {
   private isCaughtUp: boolean;
   private hasForeignKeys: boolean;
   private waitingForeignKeys?: number;
-  private proofsPostponed?: string;
-  /** One after the other, in which nothing could be proven. */
-  private roundsPostponed = 0;
   private isProving = false;
   private failure?: FailureFields;
   private state: ReplicationState;
   private readonly notices: ReplicationNotices;
+  private readonly proofs: ProofRounds;
   /** What an order to pause or end interrupts. */
   private readonly interruptible = new Interruptible();
 
@@ -90,6 +87,7 @@ class Replicator {
     this.waitingForeignKeys = step.waitingForeignKeys;
     this.state = step.status?.state ?? 'CatchingUp';
     this.notices = new ReplicationNotices(step);
+    this.proofs = new ProofRounds(step, activities, this.interruptible);
     setHandler(replicationQuery, () => this.status, {
       description: 'Position, lag, changes, stopped tables, drift and proofs',
     });
@@ -179,9 +177,10 @@ class Replicator {
       await condition(() => this.isLeaving || (this.hasForeignKeys && !this.isHalted));
       if (this.isLeaving) return;
       this.isProving = true;
-      await this.orStop(() => this.proveOnce());
+      await this.orStop(() => this.proofs.next(() => this.isLeaving || this.isHalted));
       this.isProving = false;
-      await condition(() => this.isLeaving, this.betweenProofs);
+      this.show();
+      await condition(() => this.isLeaving, this.proofs.pause);
     }
   }
 
@@ -224,34 +223,6 @@ class Replicator {
       ]),
     );
     this.status = { ...progress, state: this.state };
-  }
-
-  private async proveOnce(): Promise<void> {
-    const { request, database } = this.step;
-    const { batches } = await this.activities.short.planProofs({ request, database });
-    let first: PostponedProofs | undefined;
-    for (const { summary, tableOids } of batches) {
-      if (this.isLeaving || this.isHalted) return;
-      const { postponed } = await this.interruptible.run(() =>
-        this.activities.bulk.proveTables.executeWithOptions({ summary }, [{ request, database, tableOids }]),
-      );
-      first ??= postponed;
-      if (postponed?.concernsAll === true) break;
-    }
-    this.notePostponed(first);
-  }
-
-  private notePostponed(postponed: PostponedProofs | undefined): void {
-    this.proofsPostponed = postponed?.sentence;
-    this.roundsPostponed = postponed?.concernsAll === true ? this.roundsPostponed + 1 : 0;
-    this.show();
-  }
-
-  /** Milliseconds. What keeps from all proofs may end soon; each try may hold the applier. */
-  private get betweenProofs(): number {
-    const { proof } = this.step.request.timeouts;
-    if (this.roundsPostponed === 0) return proof;
-    return Math.min(proof, FIRST_POSTPONEMENT * 2 ** (this.roundsPostponed - 1));
   }
 
   private get isLeaving(): boolean {
@@ -299,7 +270,8 @@ class Replicator {
   }
   private show(): void {
     if (this.status === undefined) return;
-    const { state, failure, waitingForeignKeys, proofsPostponed } = this;
+    const { state, failure, waitingForeignKeys } = this;
+    const proofsPostponed = this.proofs.postponed;
     this.status = { ...this.status, state, failure, waitingForeignKeys, proofsPostponed };
     setCurrentDetails(replicationDetails(this.status));
   }

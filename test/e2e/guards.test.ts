@@ -173,10 +173,8 @@ describe('a forgotten writer', () => {
 const LOST_ROW: [string, string, object[]] = [
   'a lost row',
   `DELETE FROM big WHERE id = 20000`,
-  [
-    { kind: 'rows', object: '"public"."big"' },
-    { kind: 'materialized-view', object: '"public"."kinds"' },
-  ],
+  // the materialized view has as many rows as before
+  [{ kind: 'rows', object: '"public"."big"' }],
 ];
 
 describe('the comparison fails', () => {

@@ -10,6 +10,7 @@ import {
   leftToCompare,
   unpublishedTables,
   type DriftOptions,
+  type LeftToCompareArguments,
 } from '../postgres/prove';
 import { preparedTransactions } from '../postgres/replicate/source';
 
@@ -94,10 +95,10 @@ async function lagBytes(source: Client, target: Client): Promise<number> {
 
 /** Nobody knows for how long the application would wait. */
 export async function refuseLongCompare(
-  sides: { source: Client; target: Client; compare: boolean },
+  args: LeftToCompareArguments,
   { maxCompareBytes, postponed }: { maxCompareBytes: number; postponed?: string },
 ): Promise<void> {
-  const { bytes, size, what } = await leftToCompare(sides);
+  const { bytes, size, what } = await leftToCompare(args);
   if (bytes <= maxCompareBytes) return;
   const named = what.slice(0, 5).join(', ') + (what.length > 5 ? ` and ${what.length - 5} more` : '');
   const why = postponed === undefined ? '' : ` ${postponed}`;

@@ -49,9 +49,11 @@ export async function proveTablesStep(
 }
 
 export async function refuseLongCompareStep(step: CompareLimitStep, run: Run): Promise<void> {
-  const { database, request, maxCompareBytes, postponed } = step;
+  const { database, request, fence, maxCompareBytes, postponed } = step;
+  const { compare } = request;
+  const trustsCounters = fence !== 'none';
   await run.sessions(database, (source, target) =>
-    refuseLongCompare({ source, target, compare: request.compare }, { maxCompareBytes, postponed }),
+    refuseLongCompare({ source, target, compare, trustsCounters }, { maxCompareBytes, postponed }),
   );
 }
 

@@ -23,47 +23,55 @@ export async function releaseStep(
 ): Promise<ReleaseResult> {
   const { identity, signal, request } = run;
   const target = run.endpoint('target');
-  const isRepeated = attempt !== undefined && run.attempt > 1;
-  const tables = await unlessReleasedUnseen(isRepeated, () =>
+  // of a cutover, and not its first attempt: one before it may have released the target, and its answer was lost
+  let mayBeReleased = attempt !== undefined && run.attempt > 1;
+  const unlessReleased = <T>(work: () => Promise<T>) => unlessReleasedUnseen(() => mayBeReleased, work);
+  const { isReleased, tables } = await unlessReleased(() =>
     run.session('target', database, async (client) => {
       await endReaders(client, request.migrationId);
       const ledger = await readLedger(client);
-      const released = ledger?.state === 'released' && ledger.migration_id === identity.migrationId;
-      return released ? (ledger.report?.tables ?? []) : await tableReports(client);
+      return ledger?.state === 'released' && ledger.migration_id === identity.migrationId
+        ? { isReleased: true, tables: ledger.report?.tables ?? [] }
+        : { isReleased: false, tables: await tableReports(client) };
     }),
   );
   const { noOwner, noPrivileges } = request;
   const report = { tables, differences };
   const lastCheck = async (client: Client) => {
+    // the ledger is locked, and open
+    mayBeReleased = false;
     await holdCutover(client, attempt);
     await refuseUnfitTables(client);
   };
-  await releaseTargetDatabase({
-    target,
-    database,
-    identity,
-    noOwner,
-    noPrivileges,
-    report,
-    lastCheck,
-    signal,
-  });
+  if (!isReleased) {
+    await unlessReleased(() =>
+      releaseTargetDatabase({
+        target,
+        database,
+        identity,
+        noOwner,
+        noPrivileges,
+        report,
+        lastCheck,
+        signal,
+      }),
+    );
+  }
   return { tables: reported(tables), tablesTotal: tables.length, copied: totals(tables) };
 }
 
 /**
- * Looks whether an earlier attempt, whose answer was lost, has released the target. Until it can be told, nobody may write
- * to the source again: a refusal that would else call the cutover off is waited out.
+ * Until it can be told whether the target is released, nobody may write to the source again: a refusal that would else call
+ * the cutover off is waited out.
  *
- * @param isRepeated of a cutover, and not its first attempt
  * @throws FlexliftError ReleaseUnknown
  */
-async function unlessReleasedUnseen<T>(isRepeated: boolean, look: () => Promise<T>): Promise<T> {
+async function unlessReleasedUnseen<T>(mayBeReleased: () => boolean, work: () => Promise<T>): Promise<T> {
   try {
-    return await look();
+    return await work();
   } catch (error) {
     const isRefusal = error instanceof FlexliftError && error.failureClass === 'permanent';
-    if (!isRepeated || !isRefusal) throw error;
+    if (!isRefusal || !mayBeReleased()) throw error;
     const { sentence, remedy, sqlState, ...place } = error.fields;
     throw new FlexliftError(
       {

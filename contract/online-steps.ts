@@ -116,6 +116,7 @@ export interface ProofPlan {
 }
 
 export interface CompareLimitStep extends DatabaseStep {
+  fence: FenceMode;
   /** Bytes of tables that may be left to be compared behind the fence. */
   maxCompareBytes: number;
   /** Why proofs were postponed just now: one sentence. */

@@ -101,14 +101,11 @@ async function handOver(cutover: Cutover, state: Progress): Promise<void> {
   log.cutoverAttempt = attempt;
   const step: CutoverStep = { ...database, attempt };
 
-  const { maxCompareBytes } = request;
-  // an order of an earlier client has no limit
-  if (step.request.compare || maxCompareBytes !== undefined) {
+  if (step.request.compare || request.maxCompareBytes !== undefined) {
     await log.cutoverStep('Prove', () =>
       unlessHalted(log, async () => {
         const postponed = step.request.compare ? await proveAll(step, cutover) : undefined;
-        if (maxCompareBytes === undefined) return;
-        await activities.short.refuseLongCompare({ ...database, maxCompareBytes, postponed });
+        await refuseLongCompare(cutover, postponed);
       }),
     );
   }
@@ -122,10 +119,16 @@ async function handOver(cutover: Cutover, state: Progress): Promise<void> {
 /** Behind the fence the application waits: what does not depend on another step goes on beside it. */
 async function fenceAndRelease(
   step: CutoverStep,
-  { request: { fence }, log, activities, share }: Cutover,
+  cutover: Cutover,
   applier: CutoverApplier,
   state: Progress,
 ): Promise<void> {
+  const {
+    request: { fence },
+    log,
+    activities,
+    share,
+  } = cutover;
   const { long, short } = activities;
   const { compare } = step.request;
   const comparison = new FinalComparison({ step, log, activities, share, applier });
@@ -134,6 +137,8 @@ async function fenceAndRelease(
     log.noteForeignKeys(waitingForeignKeys(await long.buildForeignKeys(step)));
     await runAll([() => applier.untilClose(), ...(compare ? [() => comparison.prepare()] : [])]);
     await short.rereadProperties({ ...step, fence });
+    // foreign keys may have taken hours
+    await refuseLongCompare(cutover);
   });
 
   state.isFenced = fence !== 'none';
@@ -221,9 +226,22 @@ async function proveAll(step: CutoverStep, { log, activities }: Cutover): Promis
     const { differences, postponed } = await bulk.proveTables.executeWithOptions({ summary }, [argument]);
     log.refuseDifferences(differences);
     reason ??= postponed?.sentence;
-    if (postponed?.concernsAll === true) break;
+    if (postponed?.concernsAll === true) return postponed.sentence;
   }
   return reason;
+}
+
+/**
+ * An order of an earlier client has no limit.
+ *
+ * @param postponed why proofs were: one sentence
+ */
+async function refuseLongCompare(
+  { request: { maxCompareBytes, fence }, step: { request, database }, activities }: Cutover,
+  postponed?: string,
+): Promise<void> {
+  if (maxCompareBytes === undefined) return;
+  await activities.short.refuseLongCompare({ request, database, fence, maxCompareBytes, postponed });
 }
 
 const CALLED_OFF_BY_REQUEST: FailureFields = {

@@ -1,3 +1,4 @@
+import { patched } from '@temporalio/workflow';
 import type { DatabaseStep, PostponedProofs } from '../contract';
 import type { ActivityClasses } from './activities';
 import type { Interruptible } from './interruptible';
@@ -21,18 +22,23 @@ export class ProofRounds {
   /** @param isOver asked before each batch; what was proven stays so */
   async next(isOver: () => boolean): Promise<void> {
     const { request, database } = this.step;
-    const { batches } = await this.activities.short.planProofs({ request, database });
-    let first: PostponedProofs | undefined;
+    const plan = () => this.activities.short.planProofs({ request, database });
+    const { batches } = await (patched('interrupt-planning') ? this.interruptible.run(plan) : plan());
+    let proven = 0;
+    let reason: PostponedProofs | undefined;
     for (const { summary, tableOids } of batches) {
       if (isOver()) return;
-      const { postponed } = await this.interruptible.run(() =>
+      const result = await this.interruptible.run(() =>
         this.activities.bulk.proveTables.executeWithOptions({ summary }, [{ request, database, tableOids }]),
       );
-      first ??= postponed;
-      if (postponed?.concernsAll === true) break;
+      proven += result.proven;
+      reason ??= result.postponed;
+      if (result.postponed?.concernsAll !== true) continue;
+      reason = result.postponed;
+      break;
     }
-    this.postponed = first?.sentence;
-    this.fruitless = first?.concernsAll === true ? this.fruitless + 1 : 0;
+    this.postponed = reason?.sentence;
+    this.fruitless = reason?.concernsAll === true && proven === 0 ? this.fruitless + 1 : 0;
   }
 
   /** Until the next one, milliseconds. What keeps from all proofs may end soon; each try may hold the applier. */

@@ -11,4 +11,3 @@ export * from './user-databases';
 export * from './user-objects';
 export * from './replica-role';
 export * from './system-identifier';
-export * from './timeline';

@@ -90,6 +90,7 @@ async function openGroupScope(
     tables,
     snapshot: locked.snapshot,
     lsn: locked.lsn,
+    timeline: locked.timeline,
     counters,
   });
 }

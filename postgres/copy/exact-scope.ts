@@ -1,5 +1,4 @@
 import type { Client } from 'pg';
-import { timeline } from '../catalog';
 import { IS_UNCOPIED, withLedger, type LedgerIdentity } from '../ledger';
 import { formatLsn, type Lsn } from '../replicate/lsn';
 import { resetTables } from './reset-tables';
@@ -47,18 +46,18 @@ export async function openExactScope(args: {
   tables: { oid: number }[];
   snapshot: string;
   lsn: Lsn;
+  timeline: number;
   counters: SourceCounters[];
 }): Promise<Scope> {
-  const { source, target, identity, of, tables, snapshot, lsn, counters } = args;
+  const { source, target, identity, of, tables, snapshot, lsn, timeline, counters } = args;
   const sourceXmax = await settledXmax(source);
-  const present = await timeline(source);
   return await withLedger(target, identity, async () => {
     const scope = await openScope(target, { of, snapshot, sourceXmax, lsn });
     // a failover may lose commits that the copy holds
     await target.query(
       `INSERT INTO flexlift.step (kind, key, detail) VALUES ('timeline', $1, $2)
            ON CONFLICT (kind, key) DO UPDATE SET detail = EXCLUDED.detail`,
-      [String(scope.scope), present],
+      [String(scope.scope), timeline],
     );
     await resetTables(target, await copiedInPart(target, tables));
     await target.query(

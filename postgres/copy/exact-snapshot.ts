@@ -35,6 +35,8 @@ export interface LockedSnapshot {
   snapshot: string;
   /** Exactly the commits before it are in the snapshot. */
   lsn: Lsn;
+  /** Of the source's WAL. */
+  timeline: number;
 }
 
 /**
@@ -75,9 +77,9 @@ async function snapshotUnlessContended(
   try {
     return await withExactSnapshot(
       { endpoint, database, signal: AbortSignal.any([signal, giveUp.signal]), slotName },
-      async ({ name, lsn }) => {
+      async ({ name, lsn, timeline }) => {
         await holder.query(`SET TRANSACTION SNAPSHOT ${quoteLiteral(name)}`);
-        return { snapshot: await exportSnapshot(holder), lsn };
+        return { snapshot: await exportSnapshot(holder), lsn, timeline };
       },
     );
   } catch (error) {

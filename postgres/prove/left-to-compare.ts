@@ -15,17 +15,21 @@ export interface LeftToCompare {
   what: string[];
 }
 
-/** @param sides.compare false: only what is not replicated is read, to be copied anew where it changed */
-export async function leftToCompare(sides: {
+export interface LeftToCompareArguments {
   source: Client;
   target: Client;
+  /** False: only what is not replicated is read, to be copied anew where it changed. */
   compare: boolean;
-}): Promise<LeftToCompare> {
-  const { source, target, compare } = sides;
+  /** False: what is not replicated is read whether it seems to have changed or not; see `CopyLateRowsArguments`. */
+  trustsCounters: boolean;
+}
+
+export async function leftToCompare(args: LeftToCompareArguments): Promise<LeftToCompare> {
+  const { source, target, compare, trustsCounters } = args;
   const standings = await currentStandings(source, target);
   const tables = compare
     ? await readWhole(target, standings)
-    : standings.filter(isAmong(await movedTables(source, target)));
+    : standings.filter(trustsCounters ? isAmong(await movedTables(source, target)) : isLate);
   const sizes = [
     ...(await sizesOn(source, SOURCE_SIZES, tables.filter(isLate))),
     ...(await sizesOn(

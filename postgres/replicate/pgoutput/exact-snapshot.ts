@@ -2,6 +2,7 @@ import { DatabaseError, type Client } from 'pg';
 import { FlexliftError } from '../../../contract';
 import { quoteIdentifier, serverName, withConnection, type Endpoint } from '../../connect';
 import { parseLsn, type Lsn } from '../lsn';
+import { identifySystem } from './identify-system';
 import { replicationFailure } from './stream-failure';
 
 export interface ExactSnapshot {
@@ -9,6 +10,8 @@ export interface ExactSnapshot {
   name: string;
   /** It holds exactly the transactions whose commit record begins before it. */
   lsn: Lsn;
+  /** Of the server's WAL. */
+  timeline: number;
 }
 
 export interface ExactSnapshotArguments {
@@ -47,13 +50,14 @@ export async function withExactSnapshot<T>(
 
 /** The next command on the connection would end the snapshot, the connection's end drops the slot. */
 async function createSnapshot(client: Client, slotName: string): Promise<ExactSnapshot> {
+  const { timeline } = await identifySystem(client);
   // the option's older form, which all majors take
   const command = `CREATE_REPLICATION_SLOT ${quoteIdentifier(slotName)} TEMPORARY LOGICAL pgoutput EXPORT_SNAPSHOT`;
   try {
     const { rows } = await client.query<{ consistent_point: string; snapshot_name: string }>(command);
     const slot = rows[0];
     if (slot === undefined) throw new Error('CREATE_REPLICATION_SLOT returned nothing');
-    return { name: slot.snapshot_name, lsn: parseLsn(slot.consistent_point) };
+    return { name: slot.snapshot_name, lsn: parseLsn(slot.consistent_point), timeline };
   } catch (error) {
     throw error instanceof DatabaseError && error.code === '42710' ? slotHeld(slotName, error) : error;
   }

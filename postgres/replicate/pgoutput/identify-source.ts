@@ -1,6 +1,7 @@
 import type { Client } from 'pg';
 import { FlexliftError, type FailurePlace } from '../../../contract';
-import { formatLsn, parseLsn, type Lsn } from '../lsn';
+import { formatLsn, type Lsn } from '../lsn';
+import { identifySystem } from './identify-system';
 import { parseTimelineHistory } from './timeline-history';
 
 /** Whose positions a ledger's are. */
@@ -34,19 +35,14 @@ export async function identifySource(
   { from, known }: { from: Lsn; known?: KnownSource },
   place: FailurePlace,
 ): Promise<number> {
-  const { rows } = await client.query<{ systemid: string; timeline: number | string; xlogpos: string }>(
-    'IDENTIFY_SYSTEM',
-  );
-  const [row = { systemid: '', timeline: 0, xlogpos: '0/0' }] = rows;
-  const { systemid, xlogpos } = row;
-  const timeline = Number(row.timeline);
-  if (known !== undefined && known.systemIdentifier !== systemid) throw anotherServer(place);
+  const { systemIdentifier, timeline, end } = await identifySystem(client);
+  if (known !== undefined && known.systemIdentifier !== systemIdentifier) throw anotherServer(place);
   const held = known?.held ?? [];
   const here = held.filter((each) => each.timeline === timeline).map(({ lsn }) => lsn);
-  const ahead = [from, ...here].find((lsn) => lsn > parseLsn(xlogpos));
+  const ahead = [from, ...here].find((lsn) => lsn > end);
   if (ahead !== undefined) {
     throw rewound(
-      `The source's WAL ends at ${xlogpos}, before ${formatLsn(ahead)}, which the target has.`,
+      `The source's WAL ends at ${formatLsn(end)}, before ${formatLsn(ahead)}, which the target has.`,
       place,
     );
   }

@@ -1,8 +1,9 @@
 import type { Client } from 'pg';
 import { FlexliftError, type KeylessTables } from '../../../contract';
-import { mayBeReplica, serverVersion, systemIdentifier, timeline } from '../../catalog';
+import { mayBeReplica, serverVersion } from '../../catalog';
 import { withConnection, type Endpoint } from '../../connect';
 import { lockStream, withLedger, type LedgerIdentity } from '../../ledger';
+import { identifySystem } from '../pgoutput';
 import type { ClassifiedTable } from './classify-tables';
 import { slotName } from './names';
 import { keepPublicationMarks, publicationMarks } from './publication-marks';
@@ -75,12 +76,14 @@ async function makeStream(client: Client, args: PrepareSource): Promise<SourcePr
   const tables = await publishTables({ ...args, client }, drop);
   const marks = await publicationMarks(client, migrationId);
   // before the slot is made, hence before any copy: what a failover loses later is missed
-  const before = { systemIdentifier: await systemIdentifier(client), timeline: await timeline(client) };
+  const { systemIdentifier, timeline } = await withConnection(args.source, database, signal, identifySystem, {
+    replication: true,
+  });
   const state = await slotState(client, slot);
   const isUsable = state?.confirmedLsn !== undefined && !state.lost;
   if (!isUsable) await drop();
   const lsn = isUsable ? state.confirmedLsn : await createSlot({ ...args, client, slot });
-  const stream = { slot, lsn: lsn ?? '0/0', ...before };
+  const stream = { slot, lsn: lsn ?? '0/0', systemIdentifier, timeline };
   await withTarget(args, async (target) => {
     await lockStream(target, 'UPDATE');
     // whoever took the turn from us has ended this session, and made another slot

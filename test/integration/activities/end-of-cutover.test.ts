@@ -101,6 +101,17 @@ it('a release that may have been carried out is waited for, whatever the target 
   });
 });
 
+it('so it is where the target answers a question, but refuses the release itself', async () => {
+  const endpoint = testEndpoint(TARGET, 'target');
+  const refused = { ...endpoint, address: { ...endpoint.address, user: 'nobody_of_this_name' } };
+  const released = (attempt: number) => {
+    const run = { ...runWith(), attempt, endpoint: () => refused };
+    return releaseStep({ ...step(run), differences: [], attempt: 1 }, run);
+  };
+  await expect(released(1)).rejects.toMatchObject({ failureClass: 'permanent' });
+  await expect(released(2)).rejects.toMatchObject({ code: 'ReleaseUnknown' });
+});
+
 it('a late release of a cutover that was called off is refused', async () => {
   const { target, identity } = fixture;
   await withConnection(testEndpoint(TARGET, 'target'), fixture.database, signal, async (client) => {

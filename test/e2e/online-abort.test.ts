@@ -34,8 +34,8 @@ interface Holder {
 const onSource = (phase: Phase, sql: string): Hold => ({ phase, side: 'source', sql });
 const onTarget = (phase: Phase, sql: string): Hold => ({ phase, side: 'target', sql });
 
-/** The ledger's. */
-const STEPS = 'LOCK TABLE flexlift.step IN SHARE MODE';
+/** The ledger's row of them. */
+const PROPERTIES = `SELECT FROM flexlift.step WHERE key = 'database-properties' FOR UPDATE`;
 const PROVE = onTarget('Prove', 'LOCK TABLE quiet IN ACCESS EXCLUSIVE MODE');
 const FENCE = onSource('Fence', 'LOCK TABLE pg_catalog.pg_publication IN SHARE MODE');
 const DRAIN = onTarget('Drain', 'LOCK TABLE big IN SHARE MODE');
@@ -47,7 +47,7 @@ const COMPARE_CATALOG = onTarget(
 /** In the order of the steps. Each hold is taken while the one before it holds, which is let go then. */
 const HOLDS: Partial<Record<Phase, [Hold, ...Hold[]]>> = {
   Prove: [PROVE],
-  PrepareCutover: [onTarget('PrepareCutover', STEPS)],
+  PrepareCutover: [onTarget('PrepareCutover', PROPERTIES)],
   Fence: [FENCE],
   Drain: [FENCE, DRAIN],
   Sequences: [onTarget('Sequences', 'ALTER SEQUENCE numbers INCREMENT 1')],

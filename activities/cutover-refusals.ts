@@ -1,6 +1,6 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Client } from 'pg';
-import { FlexliftError, type Difference, type MigrationRequest } from '../contract';
+import { enumerate, FlexliftError, type Difference, type MigrationRequest } from '../contract';
 import { quoteQualified } from '../postgres/connect';
 import { IS_UNCOPIED } from '../postgres/ledger';
 import {
@@ -100,10 +100,9 @@ export async function refuseLongCompare(
 ): Promise<void> {
   const { bytes, size, what } = await leftToCompare(args);
   if (bytes <= maxCompareBytes) return;
-  const named = what.slice(0, 5).join(', ') + (what.length > 5 ? ` and ${what.length - 5} more` : '');
   const why = postponed === undefined ? '' : ` ${postponed}`;
   throw refused(
-    `${size} (${bytes} bytes) are left to be compared while the application waits, more than the ${maxCompareBytes} bytes allowed: ${named}.${why}`,
+    `${size} (${bytes} bytes) are left to be compared while the application waits, more than the ${maxCompareBytes} bytes allowed: ${enumerate(what)}.${why}`,
     'Cut over when the tables are proven; or, where that cannot be, allow the longer wait with --max-compare.',
   );
 }

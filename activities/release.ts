@@ -1,4 +1,3 @@
-import type { Client } from 'pg';
 import {
   FlexliftError,
   REPORTED_TABLES,
@@ -17,47 +16,51 @@ import type { Run } from './support/run';
  * Hands the target to its users: the ledger shrinks to its one row, which keeps the whole report. An attempt after the
  * release answers from that row.
  */
-export async function releaseStep(
+export async function releaseStep(step: ReleaseStep, run: Run): Promise<ReleaseResult> {
+  // of a cutover, and not its first attempt: one before it may have released the target, and its answer was lost
+  let mayBeReleased = step.attempt !== undefined && run.attempt > 1;
+  const isOpen = () => void (mayBeReleased = false);
+  const tables = await unlessReleasedUnseen(
+    () => mayBeReleased,
+    () => release(step, run, isOpen),
+  );
+  return { tables: reported(tables), tablesTotal: tables.length, copied: totals(tables) };
+}
+
+/**
+ * @param isOpen called when the ledger is locked, and not released
+ * @returns the report of this attempt, or of the one that released it
+ */
+async function release(
   { database, differences, attempt }: ReleaseStep,
   run: Run,
-): Promise<ReleaseResult> {
+  isOpen: () => void,
+): Promise<TableReport[]> {
   const { identity, signal, request } = run;
-  const target = run.endpoint('target');
-  // of a cutover, and not its first attempt: one before it may have released the target, and its answer was lost
-  let mayBeReleased = attempt !== undefined && run.attempt > 1;
-  const unlessReleased = <T>(work: () => Promise<T>) => unlessReleasedUnseen(() => mayBeReleased, work);
-  const { isReleased, tables } = await unlessReleased(() =>
-    run.session('target', database, async (client) => {
-      await endReaders(client, request.migrationId);
-      const ledger = await readLedger(client);
-      return ledger?.state === 'released' && ledger.migration_id === identity.migrationId
-        ? { isReleased: true, tables: ledger.report?.tables ?? [] }
-        : { isReleased: false, tables: await tableReports(client) };
-    }),
-  );
+  const { isReleased, tables } = await run.session('target', database, async (client) => {
+    await endReaders(client, request.migrationId);
+    const ledger = await readLedger(client);
+    return ledger?.state === 'released' && ledger.migration_id === identity.migrationId
+      ? { isReleased: true, tables: ledger.report?.tables ?? [] }
+      : { isReleased: false, tables: await tableReports(client) };
+  });
+  if (isReleased) return tables;
   const { noOwner, noPrivileges } = request;
-  const report = { tables, differences };
-  const lastCheck = async (client: Client) => {
-    // the ledger is locked, and open
-    mayBeReleased = false;
-    await holdCutover(client, attempt);
-    await refuseUnfitTables(client);
-  };
-  if (!isReleased) {
-    await unlessReleased(() =>
-      releaseTargetDatabase({
-        target,
-        database,
-        identity,
-        noOwner,
-        noPrivileges,
-        report,
-        lastCheck,
-        signal,
-      }),
-    );
-  }
-  return { tables: reported(tables), tablesTotal: tables.length, copied: totals(tables) };
+  await releaseTargetDatabase({
+    target: run.endpoint('target'),
+    database,
+    identity,
+    noOwner,
+    noPrivileges,
+    report: { tables, differences },
+    lastCheck: async (client) => {
+      isOpen();
+      await holdCutover(client, attempt);
+      await refuseUnfitTables(client);
+    },
+    signal,
+  });
+  return tables;
 }
 
 /**

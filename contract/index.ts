@@ -1,3 +1,4 @@
+export * from './enumerate';
 export * from './errors';
 export * from './names';
 export * from './online-steps';

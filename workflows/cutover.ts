@@ -13,6 +13,7 @@ import { failed, failureFields } from './failure';
 import { FinalComparison } from './final-comparison';
 import { finishEntries } from './finish-entries';
 import type { Orders } from './orders';
+import { proveBatches } from './proof-rounds';
 import type { Replication } from './replication';
 import { runAll } from './run-all';
 import { waitingForeignKeys } from './waiting-foreign-keys';
@@ -220,15 +221,13 @@ async function proveAll(step: CutoverStep, { log, activities }: Cutover): Promis
   const { request, database } = step;
   const { short, bulk } = activities;
   const { batches } = await short.planProofs({ request, database, beforeFence: true });
-  let reason: string | undefined;
-  for (const { summary, tableOids } of batches) {
+  const round = await proveBatches(batches, async ({ summary, tableOids }) => {
     const argument = { request, database, tableOids };
-    const { differences, postponed } = await bulk.proveTables.executeWithOptions({ summary }, [argument]);
-    log.refuseDifferences(differences);
-    reason ??= postponed?.sentence;
-    if (postponed?.concernsAll === true) return postponed.sentence;
-  }
-  return reason;
+    const result = await bulk.proveTables.executeWithOptions({ summary }, [argument]);
+    log.refuseDifferences(result.differences);
+    return result;
+  });
+  return round?.postponed?.sentence;
 }
 
 /**

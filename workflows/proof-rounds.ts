@@ -1,5 +1,5 @@
 import { patched } from '@temporalio/workflow';
-import type { DatabaseStep, PostponedProofs } from '../contract';
+import type { DatabaseStep, PostponedProofs, ProofPlan, ProofResult } from '../contract';
 import type { ActivityClasses } from './activities';
 import type { Interruptible } from './interruptible';
 
@@ -24,21 +24,20 @@ export class ProofRounds {
     const { request, database } = this.step;
     const plan = () => this.activities.short.planProofs({ request, database });
     const { batches } = await (patched('interrupt-planning') ? this.interruptible.run(plan) : plan());
-    let proven = 0;
-    let reason: PostponedProofs | undefined;
-    for (const { summary, tableOids } of batches) {
-      if (isOver()) return;
-      const result = await this.interruptible.run(() =>
-        this.activities.bulk.proveTables.executeWithOptions({ summary }, [{ request, database, tableOids }]),
-      );
-      proven += result.proven;
-      reason ??= result.postponed;
-      if (result.postponed?.concernsAll !== true) continue;
-      reason = result.postponed;
-      break;
-    }
-    this.postponed = reason?.sentence;
-    this.fruitless = reason?.concernsAll === true && proven === 0 ? this.fruitless + 1 : 0;
+    const round = await proveBatches(
+      batches,
+      ({ summary, tableOids }) =>
+        this.interruptible.run(() =>
+          this.activities.bulk.proveTables.executeWithOptions({ summary }, [
+            { request, database, tableOids },
+          ]),
+        ),
+      isOver,
+    );
+    if (round === undefined) return;
+    const { proven, postponed } = round;
+    this.postponed = postponed?.sentence;
+    this.fruitless = postponed?.concernsAll === true && proven === 0 ? this.fruitless + 1 : 0;
   }
 
   /** Until the next one, milliseconds. What keeps from all proofs may end soon; each try may hold the applier. */
@@ -46,4 +45,27 @@ export class ProofRounds {
     const { proof } = this.step.request.timeouts;
     return this.fruitless === 0 ? proof : Math.min(proof, FIRST_POSTPONEMENT * 2 ** (this.fruitless - 1));
   }
+}
+
+/**
+ * One batch after the other, until one waits for what any other would wait for.
+ *
+ * @param isOver asked before each batch
+ * @returns what keeps from the most proofs, if anything; `undefined`: it was over before its end
+ */
+export async function proveBatches(
+  batches: ProofPlan['batches'],
+  prove: (batch: ProofPlan['batches'][number]) => Promise<ProofResult>,
+  isOver: () => boolean = () => false,
+): Promise<Omit<ProofResult, 'differences'> | undefined> {
+  let proven = 0;
+  let first: PostponedProofs | undefined;
+  for (const batch of batches) {
+    if (isOver()) return undefined;
+    const result = await prove(batch);
+    proven += result.proven;
+    if (result.postponed?.concernsAll === true) return { proven, postponed: result.postponed };
+    first ??= result.postponed;
+  }
+  return { proven, postponed: first };
 }

@@ -1,4 +1,5 @@
 import type { Client } from 'pg';
+import { enumerate } from '../../contract';
 import { quoteQualified } from '../connect';
 import {
   haveEqualRows,
@@ -41,7 +42,7 @@ export function refuseDrift(differing: TableName[]): void {
   if (differing.length === 0) return;
   const names = [...new Set(differing.map((table) => quoteQualified(table.schema, table.name)))];
   throw schemaDrift(
-    `Tables were created, dropped or renamed on the source since the load was planned: ${names.slice(0, 5).join(', ')}${names.length > 5 ? ` and ${names.length - 5} more` : ''}.`,
+    `Tables were created, dropped or renamed on the source since the load was planned: ${enumerate(names)}.`,
     { side: 'source' },
   );
 }

@@ -15,7 +15,7 @@ export async function definitionMarks(client: Client, tableOids?: number[]): Pro
                 FROM pg_catalog.pg_attribute a WHERE a.attrelid = c.oid AND a.attnum > 0)), 0)::pg_catalog.text AS mark
        FROM pg_catalog.pg_class c
        JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-      WHERE $1::pg_catalog.oid[] IS NULL OR c.oid = ANY ($1::pg_catalog.oid[])`,
+      WHERE c.relkind = 'r' AND ($1::pg_catalog.oid[] IS NULL OR c.oid = ANY ($1::pg_catalog.oid[]))`,
     [tableOids ?? null],
   );
   return new Map(rows.map(({ oid, mark }) => [oid, mark]));

@@ -65,6 +65,11 @@ function unreachable(side: Side, major: Major): Endpoint {
   return { ...endpoint, address: { ...endpoint.address, port: NO_PORT } };
 }
 
+function refusing(side: Side, major: Major): Endpoint {
+  const endpoint = testEndpoint(major, side);
+  return { ...endpoint, address: { ...endpoint.address, user: 'nobody_of_this_name' } };
+}
+
 it('a cancellation lets the application write again though the target is gone', async () => {
   await raise();
   expect(await isFenced()).toBe(true);
@@ -75,9 +80,7 @@ it('a cancellation lets the application write again though the target is gone', 
 });
 
 it('a source that refuses to be tidied up is a person’s to tidy, with the SQL for it', async () => {
-  const endpoint = testEndpoint(SOURCE, 'source');
-  const refused = { ...endpoint, address: { ...endpoint.address, user: 'nobody_of_this_name' } };
-  const run = runWith({ source: refused });
+  const run = runWith({ source: refusing('source', SOURCE) });
   const { left } = await cleanUpStep({ ...step(run), onCancel: 'keep-target' }, run);
   expect(left?.sql).toContain('pg_drop_replication_slot');
   expect(left?.failure).toMatchObject({
@@ -87,8 +90,7 @@ it('a source that refuses to be tidied up is a person’s to tidy, with the SQL 
 });
 
 it('a release that may have been carried out is waited for, whatever the target refuses', async () => {
-  const endpoint = testEndpoint(TARGET, 'target');
-  const refused = { ...endpoint, address: { ...endpoint.address, user: 'nobody_of_this_name' } };
+  const refused = refusing('target', TARGET);
   const released = (attempt: number) => {
     const run = { ...runWith({ target: refused }), attempt };
     return releaseStep({ ...step(run), differences: [], attempt: 1 }, run);
@@ -102,8 +104,7 @@ it('a release that may have been carried out is waited for, whatever the target 
 });
 
 it('so it is where the target answers a question, but refuses the release itself', async () => {
-  const endpoint = testEndpoint(TARGET, 'target');
-  const refused = { ...endpoint, address: { ...endpoint.address, user: 'nobody_of_this_name' } };
+  const refused = refusing('target', TARGET);
   const released = (attempt: number) => {
     const run = { ...runWith(), attempt, endpoint: () => refused };
     return releaseStep({ ...step(run), differences: [], attempt: 1 }, run);

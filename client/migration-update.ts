@@ -53,7 +53,7 @@ export async function startUpdate(
         waitForStage: 'ACCEPTED',
       }),
     );
-    const first = temporal.client.withAbortSignal(temporal.closed, () => handle.result());
+    const first = handle.result();
     // whoever asks for the result sees its failure; who doesn't is not to be ended by it
     first.catch(() => undefined);
     await Promise.race([first, pause(ANSWER_AT_HAND)]);

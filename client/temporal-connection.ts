@@ -1,5 +1,12 @@
-import { Client, Connection, type ConnectionOptions } from '@temporalio/client';
+import {
+  Client,
+  Connection,
+  defaultGrpcRetryOptions,
+  makeGrpcRetryInterceptor,
+  type ConnectionOptions,
+} from '@temporalio/client';
 import { loadClientConnectConfig } from '@temporalio/envconfig';
+import { endCallsWith } from './closing-calls';
 import { describeTemporalFailure } from './temporal-failure';
 
 /** Where Temporal is. What is absent comes from the standard `TEMPORAL_*` environment and profile file. */
@@ -20,7 +27,7 @@ export interface TemporalConnection {
   /** `host:port`. */
   address: string;
   namespace: string;
-  /** Aborted when it is closed: a call that waits for its answer would keep the process until that comes. */
+  /** Aborted when it is closed; calls that wait for their answer end then. */
   closed: AbortSignal;
   close(): Promise<void>;
 }
@@ -31,6 +38,7 @@ export async function connectTemporal(options: TemporalOptions = {}): Promise<Te
   const { metadata, ...fromProfile } = configured.connectionOptions;
   const address = options.address ?? fromProfile.address ?? 'localhost:7233';
   const namespace = options.namespace ?? configured.namespace ?? 'default';
+  const closing = new AbortController();
   try {
     const connection = await Connection.connect({
       address,
@@ -38,8 +46,8 @@ export async function connectTemporal(options: TemporalOptions = {}): Promise<Te
       apiKey: options.apiKey ?? fromProfile.apiKey,
       metadata,
       connectTimeout: '10s',
+      interceptors: [makeGrpcRetryInterceptor(defaultGrpcRetryOptions()), endCallsWith(closing.signal)],
     });
-    const closing = new AbortController();
     return {
       connection,
       client: new Client({ connection, namespace }),

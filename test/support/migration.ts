@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
-import { Client, Connection, type WorkflowHandle } from '@temporalio/client';
+import type { Client, WorkflowHandle } from '@temporalio/client';
+import { connectTemporal, type TemporalConnection } from '../../client/temporal-connection';
 import {
   DEFAULT_LIMITS,
   DEFAULT_TIMEOUTS,
@@ -56,14 +57,14 @@ export function testRequest(
 
 /** Starts migrations by the bare Temporal client and remembers what to close. */
 export class Migrations {
-  private constructor(
-    private readonly connection: Connection,
-    readonly client: Client,
-  ) {}
+  private constructor(private readonly temporal: TemporalConnection) {}
 
   static async connect(address = testTemporalAddress(), namespace = 'default'): Promise<Migrations> {
-    const connection = await Connection.connect({ address });
-    return new Migrations(connection, new Client({ connection, namespace }));
+    return new Migrations(await connectTemporal({ address, namespace }));
+  }
+
+  get client(): Client {
+    return this.temporal.client;
   }
 
   async start(request: MigrationRequest): Promise<MigrationHandle> {
@@ -75,6 +76,6 @@ export class Migrations {
   }
 
   async close(): Promise<void> {
-    await this.connection.close();
+    await this.temporal.close();
   }
 }

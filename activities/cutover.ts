@@ -75,6 +75,7 @@ export async function raiseFenceStep(step: FenceStep, run: Run): Promise<void> {
         source: run.endpoint('source'),
         database,
         migrationId: request.migrationId,
+        attempt,
         mode: fence,
         unseen,
         // a worker that stood still meanwhile may have lost the attempt
@@ -86,8 +87,9 @@ export async function raiseFenceStep(step: FenceStep, run: Run): Promise<void> {
   });
 }
 
-export async function liftFenceStep({ request, database }: CutoverStep, run: Run): Promise<void> {
-  await run.session('source', database, (source) => liftFence(source, request.migrationId));
+export async function liftFenceStep({ request, database, attempt }: CutoverStep, run: Run): Promise<void> {
+  const { migrationId } = request;
+  await run.session('source', database, (source) => liftFence(source, { migrationId, attempt }));
 }
 
 export async function runLateStep(

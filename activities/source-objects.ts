@@ -86,7 +86,8 @@ export async function removeSourceObjects(
   { request, database, what }: TidyStep,
   run: Run,
 ): Promise<string[]> {
-  const lift = (client: Client) => liftFence(client, request.migrationId);
+  const { migrationId } = request;
+  const lift = (client: Client) => liftFence(client, { migrationId });
   if (what === 'fence') {
     const wasFenced = await run.session('source', database, lift);
     return wasFenced ? [`fence of ${database}`] : [];
@@ -94,7 +95,7 @@ export async function removeSourceObjects(
   return await takeAwaySourceObjects({
     source: run.endpoint('source'),
     database,
-    migrationId: request.migrationId,
+    migrationId,
     signal: run.signal,
     liftFence: what === 'all' ? lift : () => Promise.resolve(false),
   });

@@ -14,7 +14,7 @@ import type { Run } from './run';
  */
 export async function undoCutover(database: string, attempt: number, run: Run): Promise<string[]> {
   const { migrationId } = run.request;
-  const lift = () => run.session('source', database, (source) => liftFence(source, migrationId));
+  const lift = () => run.session('source', database, (source) => liftFence(source, { migrationId, attempt }));
   await lift();
   const doubtful = await run.session('target', database, async (client) => {
     // what a frozen worker has begun for the attempt would keep from calling it off

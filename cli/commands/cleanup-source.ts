@@ -60,7 +60,7 @@ async function removeAll(source: Endpoint, objects: Leftover[], signal: AbortSig
     try {
       const removed = await takeAwaySourceObjects({
         ...{ source, database, migrationId, signal },
-        liftFence: (client) => liftFence(client, migrationId),
+        liftFence: (client) => liftFence(client, { migrationId }),
       });
       removals.push({ database, removed });
     } catch (error) {

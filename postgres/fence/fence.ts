@@ -13,6 +13,8 @@ export const READ_ONLY = 'default_transaction_read_only';
 export interface Fence {
   version: 1;
   mode: Exclude<FenceMode, 'none'>;
+  /** The attempt to cut over that it stands for; absent in fences of earlier versions. */
+  attempt?: number;
   /** ISO 8601, by the source's clock. */
   raisedAt: string;
   /** What the database was set to; null: nothing. */

@@ -1,5 +1,5 @@
 export { fenceName, foreignFences, readFence, type Fence } from './fence';
-export { liftFence, liftFenceStatement } from './lift-fence';
+export { liftFence, liftFenceStatement, type LiftedFences } from './lift-fence';
 export { propertiesBehindFence } from './properties-behind-fence';
 export * from './raise-fence';
 export { refuseLiftedFence } from './refuse-lifted-fence';

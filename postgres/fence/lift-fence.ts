@@ -7,20 +7,30 @@ import { FENCE_PATTERN, fenceName, READ_ONLY, readFence } from './fence';
 /** Milliseconds. */
 const RETRY_INTERVAL = 50;
 
+export interface LiftedFences {
+  /** Absent: whatever migration's. */
+  migrationId?: string;
+  /** Not what stands for a later attempt to cut over: this call may be late. Absent: whichever. */
+  attempt?: number;
+}
+
 /**
  * Restores all that a fence changed and takes it away, in one transaction. Repeating it is harmless.
  *
  * @param client a session in the source's database, not in a transaction
- * @param migrationId absent: whatever migration's
  * @returns false where none stands
  * @throws FlexliftError CleanUpNeeded where somebody has changed what the fence keeps
  */
-export async function liftFence(client: Client, migrationId?: string): Promise<boolean> {
+export async function liftFence(
+  client: Client,
+  { migrationId, attempt = Infinity }: LiftedFences = {},
+): Promise<boolean> {
   return await inTransaction(
     client,
     async () => {
       await lockFence(client, migrationId);
-      if ((await readFence(client, migrationId)) === undefined) return false;
+      const fence = await readFence(client, migrationId);
+      if (fence === undefined || (fence.attempt ?? 0) > attempt) return false;
       await client.query(liftFenceStatement(migrationId));
       return true;
     },

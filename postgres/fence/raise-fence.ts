@@ -23,6 +23,8 @@ export interface RaiseFence {
   source: Endpoint;
   database: string;
   migrationId: string;
+  /** To cut over. */
+  attempt: number;
   mode: FenceMode;
   /** Tables whose UPDATE and DELETE no marker would find, for they are not published. */
   unseen: { schema: string; name: string }[];
@@ -53,7 +55,7 @@ export interface RaisedFence {
  * subscription is in its way; PermissionDenied where we neither own the database nor may create a publication in it
  */
 export async function raiseFence(args: RaiseFence): Promise<RaisedFence> {
-  const { source, database, migrationId, mode, signal } = args;
+  const { source, database, migrationId, attempt, mode, signal } = args;
   if (mode === 'none') return { raisedAt: new Date().toISOString(), endedSessions: 0 };
   return await withConnection(source, database, signal, async (client) => {
     // one that stands still would lift our fence where it finds its own refused
@@ -66,33 +68,39 @@ export async function raiseFence(args: RaiseFence): Promise<RaisedFence> {
       return { raisedAt, endedSessions };
     } catch (error) {
       if (error instanceof FlexliftError && error.code === 'CutoverRefused')
-        await liftFence(client, migrationId);
+        await liftFence(client, { migrationId, attempt });
       throw error;
     }
   });
 }
 
 async function putUp(client: Client, args: RaiseFence, mode: Fence['mode']): Promise<Fence> {
-  const { migrationId, unseen, confirm } = args;
+  const { migrationId, attempt, unseen, confirm } = args;
+  const name = quoteIdentifier(fenceName(migrationId));
   await lockFence(client, migrationId);
   await confirm();
   await refuseForeignFence(client, migrationId);
   const standing = await readFence(client, migrationId);
-  if (standing?.mode === mode) return standing;
+  if (standing?.mode === mode) return await keep(client, name, { ...standing, attempt });
   if (standing !== undefined) await client.query(liftFenceStatement(migrationId));
   const fence: Fence = {
     version: 1,
     mode,
+    attempt,
     ...(await readFencedSettings(client)),
     connect: mode === 'revoke-connect' ? await readConnectGrants(client) : [],
   };
-  const name = quoteIdentifier(fenceName(migrationId));
   await createPublication(client, name, unseen);
-  await client.query(`COMMENT ON PUBLICATION ${name} IS ${quoteLiteral(JSON.stringify(fence))}`);
+  await keep(client, name, fence);
   await onThisDatabase(client, 'ALTER DATABASE ', ` SET ${READ_ONLY} = on`);
   for (const { role } of fence.roles) await fenceRole(client, role);
   for (const subscription of fence.subscriptions) await disableSubscription(client, subscription);
   await revokeConnect(client, fence.connect);
+  return fence;
+}
+
+async function keep(client: Client, publication: string, fence: Fence): Promise<Fence> {
+  await client.query(`COMMENT ON PUBLICATION ${publication} IS ${quoteLiteral(JSON.stringify(fence))}`);
   return fence;
 }
 

@@ -43,6 +43,7 @@ async function raise(): Promise<void> {
     source: testEndpoint(SOURCE, 'source', `flexlift:${fixture.identity.migrationId}:raiseFence:test:1`),
     database: fixture.database,
     migrationId: fixture.identity.migrationId,
+    attempt: 1,
     mode: 'read-only',
     unseen: [],
     confirm: () => Promise.resolve(),

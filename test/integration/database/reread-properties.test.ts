@@ -34,7 +34,9 @@ beforeEach(async () => {
 });
 
 afterEach(async () => {
-  await withSession(SOURCE, database, (client) => liftFence(client, args.identity.migrationId));
+  await withSession(SOURCE, database, (client) =>
+    liftFence(client, { migrationId: args.identity.migrationId }),
+  );
   await dropTestDatabase(SOURCE, database);
   await dropTestDatabase(TARGET, database);
 });
@@ -79,6 +81,7 @@ async function raise(): Promise<void> {
     source: args.source,
     database,
     migrationId: args.identity.migrationId,
+    attempt: 1,
     mode: 'revoke-connect',
     unseen: [],
     confirm: () => Promise.resolve(),

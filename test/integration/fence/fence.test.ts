@@ -1,3 +1,4 @@
+import { FlexliftError } from '../../../contract';
 import { quoteIdentifier } from '../../../postgres/connect';
 import { liftFenceStatement, readFence } from '../../../postgres/fence';
 import { FencedSource, refusal } from './support';
@@ -46,12 +47,31 @@ describe.each([11, 14, 18] as const)('on %i', (major) => {
       expect((await source.raise({ mode })).raisedAt).toBe(raisedAt);
       expect(await source.asOwner((client) => readFence(client, source.migrationId))).toEqual(kept);
       expect(await source.footprint()).not.toEqual(before);
-      expect(await source.lift('0123456789ab')).toBe(false);
+      expect(await source.lift({ migrationId: '0123456789ab' })).toBe(false);
       expect(await source.lift()).toBe(true);
       expect(await source.footprint()).toEqual(before);
       expect(await source.lift()).toBe(false);
     },
   );
+});
+
+test('what is late of an earlier attempt lifts no fence of a later one', async () => {
+  source = await FencedSource.create(15);
+  const footprint = await source.footprint();
+  await source.raise({ attempt: 1 });
+  // the same fence stands for the next one
+  await source.raise({ attempt: 2 });
+  expect(await source.lift({ attempt: 1 })).toBe(false);
+  const over = new FlexliftError({ code: 'CutoverRefused', sentence: 'It is over.', remedy: 'None.' });
+  await expect(source.raise({ attempt: 1, confirm: () => Promise.reject(over) })).rejects.toBe(over);
+  expect(await source.isReadOnly(source.owner)).toBe(true);
+
+  expect(await source.lift({ attempt: 2 })).toBe(true);
+  expect(await source.footprint()).toEqual(footprint);
+  await source.raise({ attempt: 2 });
+  // whoever names none lifts whatever stands
+  expect(await source.lift()).toBe(true);
+  expect(await source.footprint()).toEqual(footprint);
 });
 
 test('an attempt that is frozen in the middle of it keeps nobody from lifting it', async () => {

@@ -90,5 +90,5 @@ test('a role that we may not alter, and the fence of another migration, are name
   await source.admin(
     `BEGIN READ WRITE; COMMENT ON PUBLICATION flexlift_aaaaaaaaaaaa_fence IS 'mine'; COMMIT`,
   );
-  await expect(source.lift('aaaaaaaaaaaa')).rejects.toMatchObject({ code: 'CleanUpNeeded' });
+  await expect(source.lift({ migrationId: 'aaaaaaaaaaaa' })).rejects.toMatchObject({ code: 'CleanUpNeeded' });
 });

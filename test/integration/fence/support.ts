@@ -2,7 +2,13 @@ import { randomBytes } from 'node:crypto';
 import { Client } from 'pg';
 import { FlexliftError } from '../../../contract';
 import { applicationName, quoteIdentifier, withConnection, type Endpoint } from '../../../postgres/connect';
-import { liftFence, raiseFence, type RaiseFence, type RaisedFence } from '../../../postgres/fence';
+import {
+  liftFence,
+  raiseFence,
+  type LiftedFences,
+  type RaiseFence,
+  type RaisedFence,
+} from '../../../postgres/fence';
 import {
   createTestDatabase,
   dropTestDatabase,
@@ -94,6 +100,7 @@ export class FencedSource {
       source: this.endpoint,
       database: this.database,
       migrationId: this.migrationId,
+      attempt: 1,
       mode: 'read-only',
       unseen: [],
       confirm: () => Promise.resolve(),
@@ -103,9 +110,9 @@ export class FencedSource {
     });
   }
 
-  async lift(migrationId = this.migrationId): Promise<boolean> {
+  async lift(lifted: LiftedFences = {}): Promise<boolean> {
     return await withConnection(this.endpoint, this.database, NEVER, (client) =>
-      liftFence(client, migrationId),
+      liftFence(client, { migrationId: this.migrationId, ...lifted }),
     );
   }
 

@@ -55,6 +55,7 @@ describe.each([
       source: testEndpoint(source, 'source', `flexlift:${migrationId}:fence:test:1`),
       database: fixture.database,
       migrationId,
+      attempt: 1,
       mode: 'revoke-connect',
       unseen: [],
       confirm: () => Promise.resolve(),

@@ -28,13 +28,26 @@ export function streamFailure(error: unknown, place: FailurePlace): FlexliftErro
 /** Adds to the common failures what is particular to a replication connection. */
 export function replicationFailure(error: unknown, place: FailurePlace): FlexliftError {
   const failure = mapPostgresError(error, place);
-  const remedy = REMEDIES[failure.fields.sqlState ?? ''];
-  return remedy === undefined ? failure : new FlexliftError({ ...failure.fields, remedy }, { cause: error });
+  const particular = PARTICULAR[failure.fields.sqlState ?? ''];
+  return particular === undefined
+    ? failure
+    : new FlexliftError({ ...failure.fields, ...particular }, { cause: error });
 }
 
-const REMEDIES: Record<string, string> = {
-  '53300': 'Raise max_wal_senders (or max_connections) on that server, or end replication connections.',
-  '53400': 'Raise max_replication_slots on that server, or drop replication slots that nobody needs.',
+/** By SQLSTATE. */
+const PARTICULAR: Record<string, { sentence?: string; remedy: string }> = {
+  '53300': {
+    remedy: 'Raise max_wal_senders (or max_connections) on that server, or end replication connections.',
+  },
+  '53400': {
+    remedy: 'Raise max_replication_slots on that server, or drop replication slots that nobody needs.',
+  },
+  // of an encoding with unassigned characters, which a copy takes over as they are
+  '22P05': {
+    sentence: 'A changed row holds a character that UTF8 lacks, and no change behind it can be read.',
+    remedy:
+      "Correct that text on the source (its server's log names the character), then run flexlift recopy to begin anew with a new slot.",
+  },
 };
 
 /**

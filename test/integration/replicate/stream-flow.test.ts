@@ -161,6 +161,30 @@ describe.each<Major>([11, 17])('the flow out of a server of major %d', (major) =
   });
 });
 
+test('a character that UTF8 lacks is named, for nothing behind it can be read', async () => {
+  const source = await StreamSource.create(
+    17,
+    'CREATE TABLE t (v text)',
+    `ENCODING 'WIN1252' LC_COLLATE 'C' LC_CTYPE 'C'`,
+  );
+  try {
+    const stream = await source.open();
+    await source.sql(`INSERT INTO t VALUES (E'\\x81')`);
+    const failure = readTransactions(stream, 1);
+    await expect(failure).rejects.toMatchObject({
+      code: 'DataRejected',
+      fields: {
+        sentence: expect.stringContaining('a character that UTF8 lacks') as string,
+        remedy: expect.stringContaining('flexlift recopy') as string,
+        sqlState: '22P05',
+        side: 'source',
+      },
+    });
+  } finally {
+    await source.drop();
+  }
+});
+
 test('a database in LATIN1 sends UTF-8: names, values, keys, messages', async () => {
   const source = await StreamSource.create(
     17,

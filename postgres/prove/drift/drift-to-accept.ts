@@ -81,6 +81,6 @@ async function uncopiedTables(target: Client, tables: SourceTable[]): Promise<Di
       object: `table ${quoteQualified(schema, name)}`,
       message:
         'The table was made on the source since its schema was dumped: its rows are neither copied nor replicated. ' +
-        'Drop it on the source, or cancel the migration (flexlift cancel) and start it again.',
+        'Drop it on the source, or cancel the migration (flexlift cancel --drop-target) and start it again.',
     }));
 }

@@ -6,6 +6,7 @@ import {
   type ReleaseStep,
   type TableReport,
 } from '../contract';
+import { refuseEmptied, refuseEmptiedSince } from '../postgres/copy';
 import { releaseTargetDatabase } from '../postgres/database';
 import { holdCutover, readLedger, tableReports } from '../postgres/ledger';
 import { refuseUnfitTables } from './cutover-refusals';
@@ -57,6 +58,7 @@ async function release(
       isOpen();
       await holdCutover(client, attempt);
       await refuseUnfitTables(client);
+      await (attempt === undefined ? refuseEmptied(client) : refuseEmptiedSince(client, attempt));
     },
     signal,
   });

@@ -12,6 +12,7 @@ import {
 import { copyLargeObjectRange } from './large-objects';
 import { largeObjectPropertiesChecksum, type PropertyChoice } from './large-object-properties';
 import { largeObjectRangeChecksum } from './large-objects-checksum';
+import { witnessUnlogged } from './emptied-tables';
 import { copiedInAttempt, onceInAttempt } from './late-step';
 import { hasMoved, lateTables, renewTable, type LateTable } from './late-tables';
 import type { ChecksumTable } from './reconcile';
@@ -56,6 +57,7 @@ export async function copyLateRows(args: CopyLateRowsArguments): Promise<string[
   const { source, target, attempt } = args;
   await endPredecessors(source, args.predecessorPrefix);
   await endPredecessors(target, args.predecessorPrefix);
+  await witnessUnlogged(target, args.identity, attempt);
   const tables = await lateTables(target);
   const counters = await settledCounters(
     source,

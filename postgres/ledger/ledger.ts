@@ -192,6 +192,8 @@ export async function releaseLedger(
                   flexlift.archive_entry, flexlift.step, flexlift.stream, flexlift.spool, flexlift.changed_rows,
                   flexlift.proof, flexlift.proof_request`,
     );
+    // made by a cutover that needs it
+    await client.query('DROP TABLE IF EXISTS flexlift.unlogged');
   });
 }
 

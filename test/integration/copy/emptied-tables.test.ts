@@ -1,0 +1,89 @@
+import { chmodSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { PostgresServer } from '../../../embedded';
+import { refuseEmptied, refuseEmptiedSince } from '../../../postgres/copy';
+import { witnessUnlogged } from '../../../postgres/copy/emptied-tables';
+import { releaseLedger } from '../../../postgres/ledger';
+import { createOwnServer } from '../../support/own-server';
+import { testAddress, useServerAt } from '../../support/servers';
+import { identity } from './fixture';
+import { OnlinePair } from './online-fixture';
+
+const TARGET = 17;
+const EMPTIED = { code: 'CutoverRefused', fields: { side: 'target' } };
+const { port: shared } = testAddress(TARGET);
+let root: string;
+let server: PostgresServer;
+let online: OnlinePair;
+
+beforeEach(async () => {
+  root = mkdtempSync(join(tmpdir(), 'flexlift-emptied-'));
+  chmodSync(root, 0o711);
+  server = await createOwnServer({ major: TARGET, directory: join(root, 'target') });
+  await server.start();
+  useServerAt(TARGET, server.port);
+  online = await OnlinePair.create(15, TARGET);
+});
+
+afterEach(async () => {
+  await online.drop();
+  useServerAt(TARGET, shared);
+  await server.remove();
+  rmSync(root, { recursive: true, force: true });
+});
+
+async function crash(): Promise<void> {
+  await server.kill();
+  await server.start();
+}
+
+async function planned(schema: string): Promise<void> {
+  await online.pair.both(schema);
+  await online.pair.sql('source', 'INSERT INTO cache VALUES (1)');
+  await online.plan({ cache: 'late' });
+  await online.stream({ replicaRole: true, cutover: 1 });
+}
+
+const witness = (attempt: number) =>
+  online.pair.session('target', (target) => witnessUnlogged(target, identity, attempt));
+const lastCheck = (attempt: number) =>
+  online.pair.session('target', (target) => refuseEmptiedSince(target, attempt));
+
+test('a cutover whose target crashed behind its back is called off, and the next one is none the worse', async () => {
+  await planned('CREATE UNLOGGED TABLE cache (id int)');
+  await witness(1);
+  await witness(1);
+  await lastCheck(1);
+  await crash();
+  await expect(lastCheck(1)).rejects.toMatchObject(EMPTIED);
+  await expect(witness(1)).rejects.toMatchObject(EMPTIED);
+
+  await online.pair.sql('target', 'UPDATE flexlift.stream SET cutover = 2');
+  await witness(2);
+  await lastCheck(2);
+  await online.pair.session('target', (target) => releaseLedger(target, identity, {}));
+  const left = `SELECT relname AS name FROM pg_class WHERE relnamespace = 'flexlift'::regnamespace AND relkind = 'r'`;
+  expect(await online.pair.sql('target', left)).toEqual([{ name: 'migration' }]);
+});
+
+test('a crash does no harm where nothing is unlogged', async () => {
+  await planned('CREATE TABLE cache (id int)');
+  await witness(1);
+  await crash();
+  await witness(1);
+  await lastCheck(1);
+});
+
+test('a release without a cutover names the table that a crash has emptied', async () => {
+  await planned('CREATE UNLOGGED TABLE cache (id int); CREATE UNLOGGED TABLE void (id int)');
+  const release = () => online.pair.session('target', refuseEmptied);
+  await release();
+  await online.copyGroup(1);
+  await release();
+  await crash();
+  await expect(release()).rejects.toMatchObject({
+    code: 'TargetRewound',
+    fields: { object: '"public"."cache"' },
+  });
+});

@@ -105,6 +105,7 @@ export async function runLateStep(
       target: run.endpoint('target'),
       database,
       identity,
+      attempt,
       signal,
     });
     return await runLate({ client, attempt, until, ...entryOptions(run) });

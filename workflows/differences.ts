@@ -13,5 +13,5 @@ export function listed(differences: Difference[]): Difference[] {
 export function remedyOf({ kind }: Difference): string {
   return kind === 'rows' || kind === 'checksum'
     ? 'Copy the named tables anew with flexlift recopy, then cut over again.'
-    : 'Let nobody alter either database meanwhile, and cut over again; flexlift show lists all differences.';
+    : 'Make the named object on the target what it is on the source, let nobody alter either meanwhile, and cut over again; flexlift show lists all differences.';
 }

@@ -35,7 +35,8 @@ export async function largeObjectRangeChecksum(
   return { count: Number(rows[0]?.count), checksum: rows[0]?.checksum ?? '0' };
 }
 
-// 262144 is INV_READ, 2 is SEEK_END, a chunk has 4 MiB; the descriptors end with the transaction
+// 262144 is INV_READ, 2 is SEEK_END, a chunk has 4 MiB. Each descriptor is closed at once: the server looks for a free one
+// from the first on
 const BATCH_CHECKSUM = `
   SELECT pg_catalog.count(*),
          COALESCE(pg_catalog.sum(pg_catalog.hashtextextended(
@@ -45,7 +46,12 @@ const BATCH_CHECKSUM = `
                              pg_catalog.encode(pg_catalog.sha256(pg_catalog.lo_get(o.oid, start, 4194304)), 'hex'), ','
                              ORDER BY start)
                       FROM pg_catalog.generate_series(0::int8, o.size - 1, 4194304::int8) AS start), '') AS digest
-            FROM (SELECT oid, pg_catalog.lo_lseek64(pg_catalog.lo_open(oid, 262144), 0, 2) AS size
-                    FROM pg_catalog.pg_largeobject_metadata
-                   WHERE ($1::oid IS NULL OR oid > $1) AND ($2::oid IS NULL OR oid <= $2)
+            FROM (SELECT sought.oid, sought.size, pg_catalog.lo_close(sought.descriptor) AS closed
+                    FROM (SELECT opened.oid, opened.descriptor,
+                                 pg_catalog.lo_lseek64(opened.descriptor, 0, 2) AS size
+                            FROM (SELECT oid, pg_catalog.lo_open(oid, 262144) AS descriptor
+                                    FROM pg_catalog.pg_largeobject_metadata
+                                   WHERE ($1::oid IS NULL OR oid > $1) AND ($2::oid IS NULL OR oid <= $2)
+                                  OFFSET 0) opened
+                          OFFSET 0) sought
                   OFFSET 0) o) hashed`;

@@ -1,4 +1,5 @@
 import type { Client } from 'pg';
+import { quoteQualified } from '../connect';
 import { withCutover, type LedgerIdentity } from '../ledger';
 
 const KIND = 'late-rows';
@@ -40,15 +41,15 @@ export async function onceInAttempt(
 
 /** Quoted names of those tables that were copied in the attempt and whose inserted rows come in the stream. */
 export async function streamedTablesCopiedInAttempt(target: Client, attempt: number): Promise<string[]> {
-  const { rows } = await target.query<{ name: string }>(
-    `SELECT s.detail ->> 'copied' AS name
+  const { rows } = await target.query<{ schema: string; name: string }>(
+    `SELECT t.schema_name AS schema, t.table_name AS name
        FROM flexlift.step s
        JOIN flexlift.table_load t ON s.key = pg_catalog.format('%s/%s', $2::int, t.table_oid)
       WHERE s.kind = $1 AND s.detail IS NOT NULL AND t.identity = 'append'
-      ORDER BY 1`,
+      ORDER BY 1, 2`,
     [KIND, attempt],
   );
-  return rows.map((row) => row.name);
+  return rows.map(({ schema, name }) => quoteQualified(schema, name));
 }
 
 /** The names of what was copied in the attempt, by this or an earlier run of it. */

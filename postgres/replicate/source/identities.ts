@@ -1,7 +1,7 @@
 import type { Client } from 'pg';
 import { ALTERED_IDENTITIES } from '../../catalog';
 import { quoteIdentifier, quoteLiteral, quoteQualified, withConnection, type Endpoint } from '../../connect';
-import { withLedger, type LedgerIdentity } from '../../ledger';
+import { withCutover, type LedgerIdentity } from '../../ledger';
 import type { ClassifiedTable, ReplicaIdentity } from './classify-tables';
 import { alterTable, altering, IDENTITY_LOCK, type AlterationArguments } from './lock-to-alter';
 import { publicationNames } from './names';
@@ -18,6 +18,8 @@ export interface AlteredIdentity {
 }
 
 const CLAUSES: Partial<Record<ReplicaIdentity, string>> = { d: 'DEFAULT', n: 'NOTHING' };
+/** Tables whose locks are held together on the target. */
+const BATCH = 100;
 
 /** What the migration's publication in the connected database remembers; dropped tables are left out. */
 export async function alteredIdentities(client: Client, migrationId: string): Promise<AlteredIdentity[]> {
@@ -97,25 +99,52 @@ export async function restoreIdentities(args: AlterationArguments, migrationId: 
 /**
  * The schema is dumped with the replica identities that we set: gives the target's tables those that the source's had.
  * For the time after the last change was applied; to be done before the catalogs are compared and before
- * `takeAwaySourceObjects`. Repeating it is harmless.
+ * `takeAwaySourceObjects`. Repeating it is harmless, and takes no lock.
+ *
+ * @throws FlexliftError CutoverRefused where the attempt has ended
  */
 export async function restoreTargetIdentities(args: {
   source: Endpoint;
   target: Endpoint;
   database: string;
   identity: LedgerIdentity;
+  /** To cut over. */
+  attempt: number;
   signal: AbortSignal;
 }): Promise<void> {
-  const { source, target, database, identity, signal } = args;
+  const { source, target, database, identity, attempt, signal } = args;
   const altered = await withConnection(source, database, signal, (client) =>
     alteredIdentities(client, identity.migrationId),
   );
   if (altered.length === 0) return;
-  await withConnection(target, database, signal, (client) =>
-    withLedger(client, identity, async () => {
-      for (const table of altered) await client.query(previousIdentity(table));
-    }),
+  await withConnection(target, database, signal, async (client) => {
+    const left = await withOtherIdentity(client, altered);
+    for (let start = 0; start < left.length; start += BATCH) {
+      signal.throwIfAborted();
+      await withCutover(client, identity, attempt, async () => {
+        for (const table of left.slice(start, start + BATCH)) await client.query(previousIdentity(table));
+      });
+    }
+  });
+}
+
+/** Those that do not have their previous one on the client's server. */
+async function withOtherIdentity(client: Client, tables: AlteredIdentity[]): Promise<AlteredIdentity[]> {
+  const { rows } = await client.query<{ place: number }>(
+    `SELECT wanted.place::int4
+       FROM ROWS FROM (pg_catalog.unnest($1::text[]), pg_catalog.unnest($2::text[]), pg_catalog.unnest($3::text[]))
+            WITH ORDINALITY AS wanted(schema, name, identity, place)
+       JOIN pg_catalog.pg_namespace n ON n.nspname = wanted.schema
+       JOIN pg_catalog.pg_class c ON c.relnamespace = n.oid AND c.relname = wanted.name
+      WHERE c.relreplident::pg_catalog.text <> wanted.identity
+      ORDER BY wanted.place`,
+    [
+      tables.map(({ schema }) => schema),
+      tables.map(({ name }) => name),
+      tables.map(({ previous }) => (CLAUSES[previous] === undefined ? 'd' : previous)),
+    ],
   );
+  return rows.flatMap(({ place }) => tables[place - 1] ?? []);
 }
 
 function previousIdentity({ schema, name, previous }: AlteredIdentity): string {

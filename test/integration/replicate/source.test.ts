@@ -1,5 +1,6 @@
 import { readCatalog } from '../../../postgres/compare';
 import { quoteIdentifier } from '../../../postgres/connect';
+import { beginCutover } from '../../../postgres/ledger';
 import {
   classifyTables,
   cleanUpStatements,
@@ -275,13 +276,19 @@ describe.each(PAIRS)('a source of %d', (source, target) => {
          ALTER TABLE keyless REPLICA IDENTITY FULL`,
       ),
     );
-    await restoreTargetIdentities({
-      source: pair.endpoint('source'),
-      target: pair.endpoint('target'),
-      database: pair.database,
-      identity: pair.identity,
-      signal: new AbortController().signal,
-    });
+    const attempt = await withSession(target, pair.database, (client) => beginCutover(client, pair.identity));
+    const restore = (change: { attempt?: number } = {}) =>
+      restoreTargetIdentities({
+        source: pair.endpoint('source'),
+        target: pair.endpoint('target'),
+        database: pair.database,
+        identity: pair.identity,
+        attempt,
+        signal: new AbortController().signal,
+        ...change,
+      });
+    await expect(restore({ attempt: attempt - 1 })).rejects.toMatchObject({ code: 'CutoverRefused' });
+    await restore();
     const { rows } = await withSession(target, pair.database, (client) =>
       client.query(
         `SELECT relname, relreplident FROM pg_class WHERE relname IN ('keyless', 'nothing', 'whole') ORDER BY 1`,
@@ -292,6 +299,10 @@ describe.each(PAIRS)('a source of %d', (source, target) => {
       { relname: 'nothing', relreplident: 'n' },
       { relname: 'whole', relreplident: 'f' },
     ]);
+    await withSession(target, pair.database, async (client) => {
+      await client.query('BEGIN; LOCK TABLE keyless');
+      await restore();
+    });
   });
 
   it('takes no superuser on either side', async () => {

@@ -253,6 +253,33 @@ test('rows older than a constraint NOT VALID can be copied until the cutover, an
   });
 });
 
+test('constraints that a parent hands down, and what somebody has dropped meanwhile, are undone', async () => {
+  const families = [
+    ['a_parent', 'b_child'],
+    ['d_parent', 'c_child'],
+  ].flatMap(([parent, child]) => [
+    `CREATE TABLE ${parent} (a int); CREATE TABLE ${child} () INHERITS (${parent})`,
+    `ALTER TABLE ${parent} ADD CONSTRAINT k CHECK (a > 0) NOT VALID`,
+    `ALTER TABLE ${child} ADD CONSTRAINT k CHECK (a > 0) NOT VALID`,
+  ]);
+  const trigger =
+    'CREATE TRIGGER t BEFORE UPDATE ON a_parent FOR EACH ROW EXECUTE FUNCTION suppress_redundant_updates_trigger()';
+  await moved([15, 17], [...families, trigger], async (move) => {
+    await withTarget(move, async (client) => {
+      const before = await listing(move.target);
+      for (const again of [true, false]) {
+        const attempt = await beginCutover(client, move.identity);
+        await runLate({ ...task(client, move), attempt });
+        expect(await listing(move.target)).toEqual(await listing(move.source));
+        if (!again) continue;
+        await client.query('DROP TRIGGER t ON public.a_parent');
+        await undoLate({ ...task(client, move), attempt });
+        expect(await listing(move.target)).toEqual(before);
+      }
+    });
+  });
+});
+
 test('late work of a cutover that was called off is refused, and so is a late undo of it', async () => {
   await moved([15, 17], SMALL, async (move) => {
     await withTarget(move, async (client) => {

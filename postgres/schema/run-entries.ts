@@ -107,9 +107,8 @@ export async function runEntries(task: RunTask, entries: StoredEntry[]): Promise
   for (const batch of entryBatches(entries, { online: isForCutover })) {
     task.signal.throwIfAborted();
     const onEntry = ({ object }: TakenEntry) => task.onProgress?.({ done, total, object });
-    // whoever waits for a cutover wants to know which table it waits for
-    const asOne = batch.length > 1 && !isForCutover;
-    if (!asOne || !(await isAccepted(task.client, () => runBatch(task, batch, { asOne, onEntry })))) {
+    const asOne = batch.length > 1;
+    if (!asOne || !(await isAccepted(task, () => runBatch(task, batch, { asOne, onEntry })))) {
       await runBatch(task, batch, { asOne: false, onEntry });
     }
     done += batch.length;
@@ -117,13 +116,18 @@ export async function runEntries(task: RunTask, entries: StoredEntry[]): Promise
   task.onProgress?.({ done, total });
 }
 
-/** What a server refuses of many statements that were sent as one is found by sending each by itself. */
-async function isAccepted(client: Client, work: () => Promise<void>): Promise<boolean> {
+/**
+ * What a server refuses of many statements that were sent as one is found by sending each by itself; so is the table whose
+ * lock they wait for, which whoever waits for a cutover wants to know.
+ */
+async function isAccepted({ client, attempt }: RunTask, work: () => Promise<void>): Promise<boolean> {
   try {
     await atSide('target', client, work);
     return true;
   } catch (error) {
-    if (error instanceof FlexliftError && error.failureClass === 'permanent') return false;
+    if (!(error instanceof FlexliftError)) throw error;
+    if (error.failureClass === 'permanent') return false;
+    if (attempt !== undefined && error.code === 'Contention') return false;
     throw error;
   }
 }

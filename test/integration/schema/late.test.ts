@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import type { Client } from 'pg';
-import { quoteIdentifier } from '../../../postgres/connect';
+import { quoteIdentifier, withConnection } from '../../../postgres/connect';
 import { beginCutover, callOffCutover, cutoverAttempt } from '../../../postgres/ledger';
 import {
   pendingEntries,
@@ -11,7 +11,15 @@ import {
   runTableEntries,
   undoLate,
 } from '../../../postgres/schema';
-import { createTestDatabase, dropTestDatabase, withSession, type Major } from '../../support/servers';
+import {
+  createTestDatabase,
+  dropTestDatabase,
+  testAddress,
+  testEndpoint,
+  withSession,
+  type Major,
+} from '../../support/servers';
+import { TcpProxy } from '../../support/tcp-proxy';
 import { catalogListing } from './catalog-listing';
 import { nastySchema } from './nasty-schema';
 import { dumpAndStore, NEVER, withTarget, type Move } from './schema-steps';
@@ -250,6 +258,43 @@ test('rows older than a constraint NOT VALID can be copied until the cutover, an
         if (again) await undoLate({ ...task(client, move), attempt });
       }
     });
+  });
+});
+
+test('many entries of a cutover are few round trips, and the one that waits for a lock is named', async () => {
+  const tables = Array.from({ length: 250 }, (_, n) => `t${n}`);
+  const statements = tables.map(
+    (table) => `CREATE TABLE ${table} (a int); CREATE TRIGGER t BEFORE UPDATE ON ${table}
+      FOR EACH ROW EXECUTE FUNCTION suppress_redundant_updates_trigger()`,
+  );
+  await moved([15, 17], statements, async (move) => {
+    const proxy = await TcpProxy.start(testAddress(17));
+    const endpoint = testEndpoint(17, 'target');
+    const address = { ...endpoint.address, port: proxy.port };
+    await withConnection({ ...endpoint, address }, move.target.database, NEVER, async (client) => {
+      const attempt = await beginCutover(client, move.identity);
+      const before = proxy.roundTrips;
+      await runLate({ ...task(client, move), attempt });
+      expect(proxy.roundTrips - before).toBeLessThan(30);
+      expect(await listing(move.target)).toEqual(await listing(move.source));
+      await undoLate({ ...task(client, move), attempt });
+    });
+    await withTarget(move, async (client) => {
+      const attempt = await beginCutover(client, move.identity);
+      const said: string[] = [];
+      await withSession(17, move.target.database, async (reader) => {
+        await reader.query('BEGIN; LOCK TABLE t7 IN ROW EXCLUSIVE MODE');
+        const onProgress = ({ object }: { object?: string }) => {
+          said.push(object ?? 'done');
+          if (said.filter((what) => what === said.at(-1)).length > 1 && said.at(-1)?.includes('t7') === true)
+            void reader.query('ROLLBACK');
+        };
+        await runLate({ ...task(client, move), attempt, onProgress });
+      });
+      expect(said.at(-1)).toBe('done');
+      expect(await listing(move.target)).toEqual(await listing(move.source));
+    });
+    await proxy.close();
   });
 });
 

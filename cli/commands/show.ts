@@ -8,7 +8,7 @@ import type { Output } from '../output';
 import { concurrencyText } from '../report/concurrency-text';
 import { onlineLines } from '../report/online-text';
 import { createReport } from '../report/report';
-import { reportText } from '../report/report-text';
+import { findingLines, reportText } from '../report/report-text';
 import { addJsonFlag, examples } from './common';
 import { onMigration } from './on-migration';
 
@@ -35,6 +35,7 @@ function runningText(snapshot: MigrationSnapshot, engine: Engine, output: Output
   return [
     `${colors.bold(name)}: ${status === undefined ? '' : `${status.source} to ${status.target}: `}${status?.state ?? 'InProgress'}`,
     ...(status?.concurrency === undefined ? [] : [concurrencyText(status.concurrency)]),
+    ...findingLines(status?.findings ?? [], colors),
     ...progressLines(snapshot, figures, { colors, databases: Infinity }),
     ...(status?.databases ?? []).flatMap((database) => onlineSection(database, output)),
     `Workflow: ${snapshot.workflowId} in namespace ${engine.namespace} of ${engine.address}`,

@@ -30,7 +30,11 @@ export function addWorker(program: Command): void {
       collectRole,
     )
     .option('--copy-slots <n>', 'copies, checksums and index builds at a time (default: 16)', parseCount)
-    .option('--stream-slots <n>', 'snapshots held and databases replicated at a time (default: 64)', parseCount)
+    .option(
+      '--stream-slots <n>',
+      'snapshots held and databases replicated at a time (default: 64)',
+      parseCount,
+    )
     .addOption(
       new Option('--metrics <host:port>', 'serve metrics for Prometheus there')
         .env('FLEXLIFT_METRICS')

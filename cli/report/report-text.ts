@@ -96,7 +96,7 @@ export function differenceLines(differences: Difference[], colors: Colors): stri
   ]);
 }
 
-function findingLines(findings: Finding[], colors: Colors): string[] {
+export function findingLines(findings: Finding[], colors: Colors): string[] {
   return findings
     .filter(({ state }) => state !== 'Succeeded')
     .map(({ state, rule, database, message, remedy }) => {

@@ -1,18 +1,19 @@
 import type { AnalyzeResult, CutoverStep, DatabaseStep, RefreshStep } from '../contract';
 import { analyzeDatabase, copySequences, refreshMaterializedViews } from '../postgres/compare';
+import { witnessUnlogged } from '../postgres/copy';
 import type { Run } from './support/run';
 import { sessionsOnTarget } from './support/target-sessions';
 
-/** Online these belong to one attempt to cut over. */
+/** What a database needs once its rows, indexes and constraints are there. Online these belong to one attempt to cut over. */
 type FinishStep = DatabaseStep & Partial<CutoverStep>;
-
-/** What a database needs once its rows, indexes and constraints are there. */
 
 export async function copySequencesStep({ database, attempt }: FinishStep, run: Run): Promise<void> {
   const { identity, signal } = run;
-  await run.sessions(database, (source, target) =>
-    copySequences({ source, target, identity, attempt, signal }),
-  );
+  await run.sessions(database, async (source, target) => {
+    // sequences can be unlogged, too
+    if (attempt !== undefined) await witnessUnlogged(target, identity, attempt);
+    await copySequences({ source, target, identity, attempt, signal });
+  });
 }
 
 export async function refreshMaterializedViewsStep(

@@ -5,7 +5,8 @@ const CLOSED = { code: status.CANCELLED, details: 'The connection was closed.', 
 /**
  * Ends the calls of a connection with it, and refuses those that come later. Left alone, a call that waits for its answer
  * keeps the process for as long as the server does, and one that waits for its next attempt throws where nobody can
- * catch it: the channel is gone then. To be put behind the interceptor that makes those attempts.
+ * catch it, for the channel is gone: it ends when that attempt is due, within seconds. To be put behind the interceptor that
+ * makes those attempts.
  *
  * @param closed aborted when the connection is to be closed
  */

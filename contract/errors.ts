@@ -61,7 +61,10 @@ export const FAILURE_CLASSES = {
   SchemaDrift: 'permanent',
   /** The replication slot is gone or its WAL was removed: what it would have sent cannot be had any more. */
   SlotLost: 'permanent',
-  /** The ledger's position is behind the slot's: the target lost commits it had confirmed (a restore, a failover). */
+  /**
+   * The ledger's position is behind the slot's: the target lost commits it had confirmed (a restore, a failover). Offline: a
+   * crash has emptied its unlogged tables.
+   */
   TargetRewound: 'permanent',
   /** The source is another server, or its WAL ends, or left the timeline we know, before the ledger's position. */
   SourceRewound: 'permanent',
@@ -69,7 +72,7 @@ export const FAILURE_CLASSES = {
   LoadIncomplete: 'permanent',
   /** A change cannot be applied: a row it expects is missing, or the target refuses it. Stops its table. */
   ChangeRejected: 'permanent',
-  /** The cutover cannot begin as things stand; says why. */
+  /** The cutover cannot begin, or go on, as things stand; says why. */
   CutoverRefused: 'permanent',
   /** The source took a write after it was fenced. */
   FenceBroken: 'permanent',

@@ -10,8 +10,11 @@ export function listed(differences: Difference[]): Difference[] {
 }
 
 /** While the replication can go on. */
-export function remedyOf({ kind }: Difference): string {
-  return kind === 'rows' || kind === 'checksum'
-    ? 'Copy the named tables anew with flexlift recopy, then cut over again.'
-    : 'Make the named object on the target what it is on the source, let nobody alter either meanwhile, and cut over again; flexlift show lists all differences.';
+export function remedyOf({ kind, object }: Difference): string {
+  if (kind === 'rows' || kind === 'checksum')
+    return 'Copy the named tables anew with flexlift recopy, then cut over again.';
+  // what the cutover sets by itself
+  const isSetAnew = kind !== 'catalog' || object.startsWith('database ');
+  const mend = isSetAnew ? '' : 'Make the named object on the target what it is on the source. ';
+  return `${mend}Let nobody alter either database meanwhile, and cut over again; flexlift show lists all differences.`;
 }

@@ -32,6 +32,8 @@ export async function undoLastCutover(database: string, run: Run): Promise<void>
   const { identity } = run;
   const attempt = await run.session('target', database, cutoverAttempt);
   if (attempt === 0) return;
+  // whatever attempt it stands for: a target that was put back to an earlier state has forgotten the later ones
+  await run.session('source', database, (source) => liftFence(source, { migrationId: identity.migrationId }));
   const doubtful = await undoCutover(database, attempt, run);
   await run.session('target', database, async (target) => {
     for (const name of doubtful) {

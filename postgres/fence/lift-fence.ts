@@ -18,7 +18,7 @@ export interface LiftedFences {
  * Restores all that a fence changed and takes it away, in one transaction. Repeating it is harmless.
  *
  * @param client a session in the source's database, not in a transaction
- * @returns false where none stands
+ * @returns false where none stands that is meant
  * @throws FlexliftError CleanUpNeeded where somebody has changed what the fence keeps
  */
 export async function liftFence(

@@ -132,6 +132,9 @@ async function isAccepted({ client, attempt }: RunTask, work: () => Promise<void
   }
 }
 
+/** While an application waits, and cannot be told for which table. Milliseconds. */
+const PATIENCE_AS_ONE = 1_000;
+
 interface BatchOptions {
   /** Statements that need nothing done between them are sent as one: a round trip for each is most of their time. */
   asOne: boolean;
@@ -145,6 +148,8 @@ async function runBatch(
 ): Promise<void> {
   const { client, signal } = task;
   await withCutover(client, task.identity, task.attempt, async () => {
+    if (asOne && task.attempt !== undefined)
+      await client.query(`SET LOCAL lock_timeout = ${PATIENCE_AS_ONE}`);
     const rights = new LentRights(client);
     const pending: TakenEntry[] = [];
     const flush = async () => {

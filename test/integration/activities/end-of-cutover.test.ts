@@ -3,6 +3,7 @@ import { releaseStep } from '../../../activities/release';
 import type { Run } from '../../../activities/support/run';
 import type { FlexliftError } from '../../../contract';
 import { withConnection, type Endpoint, type Side } from '../../../postgres/connect';
+import { witnessUnlogged } from '../../../postgres/copy';
 import { raiseFence, readFence } from '../../../postgres/fence';
 import { beginCutover, callOffCutover, readLedger } from '../../../postgres/ledger';
 import { testRequest } from '../../support/migration';
@@ -112,6 +113,27 @@ it('so it is where the target answers a question, but refuses the release itself
   };
   await expect(released(1)).rejects.toMatchObject({ failureClass: 'permanent' });
   await expect(released(2)).rejects.toMatchObject({ code: 'ReleaseUnknown' });
+});
+
+it('unlogged tables that were emptied meanwhile are not released', async () => {
+  const { target, identity } = fixture;
+  await target.query('ALTER TABLE public.t SET UNLOGGED');
+  await withConnection(testEndpoint(TARGET, 'target'), fixture.database, signal, async (client) => {
+    const attempt = await beginCutover(client, identity);
+    await witnessUnlogged(client, identity, attempt);
+    // as recovery leaves it
+    await client.query('TRUNCATE flexlift.unlogged');
+    await client.query('UPDATE flexlift.part SET rows = 1, copied_at = now()');
+    const run = runWith();
+    const released = (change: { attempt?: number }) =>
+      releaseStep({ ...step(run), differences: [], ...change }, run);
+    await expect(released({ attempt })).rejects.toMatchObject({ code: 'CutoverRefused' });
+    await expect(released({})).rejects.toMatchObject({
+      code: 'TargetRewound',
+      fields: { object: '"public"."t"' },
+    });
+  });
+  expect((await readLedger(target))?.state).toBe('open');
 });
 
 it('a late release of a cutover that was called off is refused', async () => {

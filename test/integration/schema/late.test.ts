@@ -19,6 +19,7 @@ import {
   withSession,
   type Major,
 } from '../../support/servers';
+import { eventually } from '../../support/eventually';
 import { TcpProxy } from '../../support/tcp-proxy';
 import { catalogListing } from './catalog-listing';
 import { nastySchema } from './nasty-schema';
@@ -284,12 +285,16 @@ test('many entries of a cutover are few round trips, and the one that waits for 
       const said: string[] = [];
       await withSession(17, move.target.database, async (reader) => {
         await reader.query('BEGIN; LOCK TABLE t7 IN ROW EXCLUSIVE MODE');
-        const onProgress = ({ object }: { object?: string }) => {
-          said.push(object ?? 'done');
-          if (said.filter((what) => what === said.at(-1)).length > 1 && said.at(-1)?.includes('t7') === true)
-            void reader.query('ROLLBACK');
-        };
-        await runLate({ ...task(client, move), attempt, onProgress });
+        const onProgress = ({ object }: { object?: string }) => void said.push(object ?? 'done');
+        const end = runLate({ ...task(client, move), attempt, onProgress });
+        await eventually('the table that is waited for to be named', async () => {
+          const { rowCount } = await reader.query(
+            `SELECT FROM pg_locks WHERE relation = 't7'::regclass AND NOT granted`,
+          );
+          return rowCount === 1 && said.at(-1)?.includes('"t7 t"') === true;
+        });
+        await reader.query('ROLLBACK');
+        await end;
       });
       expect(said.at(-1)).toBe('done');
       expect(await listing(move.target)).toEqual(await listing(move.source));
@@ -299,17 +304,20 @@ test('many entries of a cutover are few round trips, and the one that waits for 
 });
 
 test('constraints that a parent hands down, and what somebody has dropped meanwhile, are undone', async () => {
-  const families = [
-    ['a_parent', 'b_child'],
-    ['d_parent', 'c_child'],
-  ].flatMap(([parent, child]) => [
-    `CREATE TABLE ${parent} (a int); CREATE TABLE ${child} () INHERITS (${parent})`,
-    `ALTER TABLE ${parent} ADD CONSTRAINT k CHECK (a > 0) NOT VALID`,
-    `ALTER TABLE ${child} ADD CONSTRAINT k CHECK (a > 0) NOT VALID`,
-  ]);
+  // more than are undone in one transaction
+  const children = Array.from({ length: 120 }, (_, n) => ['a_parent', `b_child_${n}`]);
+  const families = [...children, ['b_child_7', 'c_grandchild'], ['e_parent', 'd_child']].flatMap(
+    ([parent, child]) => [
+      `CREATE TABLE IF NOT EXISTS ${parent} (a int); CREATE TABLE ${child} () INHERITS (${parent})`,
+      `ALTER TABLE ${child} ADD CONSTRAINT k CHECK (a > 0) NOT VALID`,
+    ],
+  );
+  const parents = ['a_parent', 'e_parent'].map(
+    (parent) => `ALTER TABLE ${parent} ADD CONSTRAINT k CHECK (a > 0) NOT VALID`,
+  );
   const trigger =
     'CREATE TRIGGER t BEFORE UPDATE ON a_parent FOR EACH ROW EXECUTE FUNCTION suppress_redundant_updates_trigger()';
-  await moved([15, 17], [...families, trigger], async (move) => {
+  await moved([15, 17], [...families, ...parents, trigger], async (move) => {
     await withTarget(move, async (client) => {
       const before = await listing(move.target);
       for (const again of [true, false]) {

@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import { InterceptingCall, Metadata, status, type Interceptor, type NextCall } from '@grpc/grpc-js';
 
 const CLOSED = { code: status.CANCELLED, details: 'The connection was closed.', metadata: new Metadata() };
@@ -11,6 +12,8 @@ const CLOSED = { code: status.CANCELLED, details: 'The connection was closed.', 
  * @param closed aborted when the connection is to be closed
  */
 export function endCallsWith(closed: AbortSignal): Interceptor {
+  // one for each call, and there may be many
+  setMaxListeners(0, closed);
   return (options, nextCall) => {
     if (closed.aborted) return refusedCall();
     const call = nextCall(options);

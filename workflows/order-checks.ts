@@ -58,7 +58,11 @@ export function refuse(sentence: string, remedy: string, code: FailureCode = 'Cu
 export function canCutOver(database: DatabaseStatus): string | undefined {
   if (database.cutover?.state === 'Running') return undefined;
   const state = database.replication?.state ?? 'not replicating yet';
-  if (database.phase === 'Replicate' && state === 'ReadyForCutover') return undefined;
+  if (state === 'ReadyForCutover' && !isEnded(database)) {
+    return database.phase === 'Replicate'
+      ? undefined
+      : `Database ${database.database} is not ready for the cutover: its last one is being called off.`;
+  }
   return `Database ${database.database} is not ready for the cutover: it is ${isEnded(database) ? database.state : state}.`;
 }
 

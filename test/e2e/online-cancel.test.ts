@@ -200,7 +200,9 @@ describe('the cancellation of an online migration', () => {
       const cutover = cutOver(migration.handle);
       await pause(delay);
       const { state } = await cancel(migration, 'drop-target');
-      expect((await cutover).cutover?.state).toBe(state === 'Canceled' ? 'CalledOff' : 'Released');
+      // a cancellation that comes before the cutover's beginning leaves none
+      const { state: end = 'CalledOff' } = (await cutover).cutover ?? {};
+      expect(end).toBe(state === 'Canceled' ? 'CalledOff' : 'Released');
       if (state === 'Canceled') await expectNothingLeft(migration, 'drop-target');
       else await expectReleased(shop, migration, [SOURCE, TARGET]);
       await migration.writer.stop();

@@ -39,7 +39,10 @@ const PROPERTIES = `SELECT FROM flexlift.step WHERE key = 'database-properties' 
 const PROVE = onTarget('Prove', 'LOCK TABLE quiet IN ACCESS EXCLUSIVE MODE');
 const FENCE = onSource('Fence', 'LOCK TABLE pg_catalog.pg_publication IN SHARE MODE');
 const DRAIN = onTarget('Drain', 'LOCK TABLE big IN SHARE MODE');
-/** The view's query cannot be read meanwhile. New sessions would wait for a catalog, too, at times. */
+/**
+ * A view's query cannot be read meanwhile. The table has no rows of its own, which would have to be proven before. New
+ * sessions would wait for a catalog, too, at times.
+ */
 const COMPARE_CATALOG = onTarget('CompareCatalog', 'LOCK TABLE viewed IN ACCESS EXCLUSIVE MODE');
 
 /** In the order of the steps. Each hold is taken while the one before it holds, which is let go then. */
@@ -174,7 +177,7 @@ it('a cutover that is called off at any of its steps leaves all as it was, and t
     shop.database,
     'CREATE TABLE quiet (id int PRIMARY KEY); INSERT INTO quiet VALUES (1)',
     `CREATE UNLOGGED TABLE cache (id int PRIMARY KEY, v text); INSERT INTO cache VALUES (1, 'one')`,
-    'CREATE TABLE viewed (id int PRIMARY KEY); CREATE VIEW viewing AS SELECT id FROM viewed',
+    'CREATE TABLE viewed (id int) PARTITION BY LIST (id); CREATE VIEW viewing AS SELECT id FROM viewed',
   );
   const migration = await start({ timeouts: { ...TEST_TIMEOUTS, proof: 600_000 } });
   const { handle, writer } = migration;

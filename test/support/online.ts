@@ -165,10 +165,19 @@ function endOf({ state, failure, findings }: MigrationStatus): string {
   return JSON.stringify([state, failure, findings.filter((finding) => finding.state === 'Failed')]);
 }
 
-/** Cuts over, one database or the only one, and waits for the end of the try. */
-export async function cutOver(
+/** Cuts over, one database or the only one, and waits for the end of the try; nobody has to hear of its failure. */
+export function cutOver(
   handle: MigrationHandle,
   change: Partial<CutoverRequest> = {},
+): Promise<DatabaseStatus> {
+  const end = askForCutover(handle, change);
+  end.catch(() => undefined);
+  return end;
+}
+
+async function askForCutover(
+  handle: MigrationHandle,
+  change: Partial<CutoverRequest>,
 ): Promise<DatabaseStatus> {
   const status = await handle.executeUpdate<MigrationStatus, [CutoverRequest]>(CUTOVER_UPDATE, {
     args: [{ ...CUTOVER, ...change }],

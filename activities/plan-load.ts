@@ -1,6 +1,6 @@
 import type { Client } from 'pg';
 import type { LoadPlan, LoadStep } from '../contract';
-import { completeScope } from '../postgres/copy';
+import { completeScope, resetEmptied } from '../postgres/copy';
 import { isLoadComplete, remainingLoad } from '../postgres/ledger';
 import { planOnlineLoadStep } from './online-load';
 import type { Run } from './support/run';
@@ -19,6 +19,7 @@ export async function planLoadStep(step: LoadStep, run: Run): Promise<LoadPlan> 
     // without a snapshot no checksum is taken under it: the comparison takes what it lacks itself
     if (await isLoadComplete(ledger)) return await remainingLoad(ledger, { checksums: false });
     return await withSnapshot(run, database, {}, async ({ target, scope }) => {
+      await resetEmptied(target, identity);
       const plan = await remaining(target);
       if (!isEmpty(plan)) return plan;
       const { complete } = await completeScope({ target, identity, scope: scope.scope });

@@ -1,15 +1,22 @@
 import type { Client } from 'pg';
-import { FlexliftError } from '../../contract';
+import { enumerate, FlexliftError } from '../../contract';
 import { quoteQualified } from '../connect';
-import { withCutover, type LedgerIdentity } from '../ledger';
-
-const KIND = 'unlogged';
+import { withCutover, withLedger, type LedgerIdentity } from '../ledger';
+import { resetTables } from './reset-tables';
 
 /**
- * Leaves an unlogged table of our own beside the source's, once in an attempt at the cutover: whatever empties those when
- * nobody looks (recovery of the target's server, or a standby that takes its place) empties this one, too.
+ * An unlogged table of our own is left beside the source's: whatever empties those when nobody looks (recovery of the
+ * target's server, or a standby that takes its place) empties this one, too. A step in the ledger says that it was left.
+ */
+const KIND = 'unlogged';
+
+/** Is no number of an attempt at the cutover: those begin at 1. */
+const OFFLINE = 0;
+
+/**
+ * Once in an attempt at the cutover, before anything unlogged is compared.
  *
- * @throws FlexliftError CutoverRefused where that has happened since the attempt first came here, or has ended
+ * @throws FlexliftError CutoverRefused where they were emptied since the attempt first came here, or it has ended
  */
 export async function witnessUnlogged(
   target: Client,
@@ -18,17 +25,84 @@ export async function witnessUnlogged(
 ): Promise<void> {
   await withCutover(target, identity, attempt, async () => {
     if (!(await hasUnlogged(target))) return;
-    const { rowCount } = await target.query(
-      'INSERT INTO flexlift.step (kind, key) VALUES ($1, $2) ON CONFLICT DO NOTHING',
-      [KIND, String(attempt)],
-    );
-    if (rowCount === 0) {
-      await refuseEmptiedSince(target, attempt);
-      return;
-    }
-    await target.query('CREATE UNLOGGED TABLE IF NOT EXISTS flexlift.unlogged (attempt integer PRIMARY KEY)');
-    await target.query('INSERT INTO flexlift.unlogged VALUES ($1)', [attempt]);
+    if (!(await leaveWitness(target, attempt))) await refuseEmptiedSince(target, attempt);
   });
+}
+
+/**
+ * To be asked last of all: what was compared is not what stands there any more.
+ *
+ * @throws FlexliftError CutoverRefused
+ */
+export async function refuseEmptiedSince(target: Client, attempt: number): Promise<void> {
+  if (!(await isWitnessGone(target, attempt))) return;
+  throw new FlexliftError({
+    code: 'CutoverRefused',
+    sentence:
+      "The target's server crashed or failed over since the cutover began: its unlogged tables are empty.",
+    remedy: 'Cut over again: they are copied anew then.',
+    side: 'target',
+  });
+}
+
+/** Before each plan of an offline load: what the ledger takes for copied, and a crash has emptied, is copied again. */
+export async function resetEmptied(target: Client, identity: LedgerIdentity): Promise<void> {
+  await withLedger(target, identity, async () => {
+    if (!(await hasUnlogged(target))) return;
+    if ((await leaveWitness(target, OFFLINE)) || !(await isWitnessGone(target, OFFLINE))) return;
+    await resetTables(target, await unloggedTables(target));
+    await putWitness(target, OFFLINE);
+  });
+}
+
+/**
+ * The same where nothing is copied any more.
+ *
+ * @throws FlexliftError TargetRewound
+ */
+export async function refuseEmptied(target: Client): Promise<void> {
+  if (!(await isWitnessGone(target, OFFLINE))) return;
+  const filled = (await unloggedTables(target)).filter(({ rows }) => rows > 0);
+  const names = [...filled, ...(await unloggedSequences(target))].map(({ schema, name }) =>
+    quoteQualified(schema, name),
+  );
+  const [object] = names;
+  if (object === undefined) return;
+  throw new FlexliftError({
+    code: 'TargetRewound',
+    sentence: `The target's server crashed or failed over, which empties what is unlogged: ${enumerate(names)}.`,
+    remedy: 'Run the same command again, with --overwrite.',
+    side: 'target',
+    object,
+  });
+}
+
+/** @returns false where it had been left before, whether or not it still stands */
+async function leaveWitness(target: Client, attempt: number): Promise<boolean> {
+  const { rowCount } = await target.query(
+    'INSERT INTO flexlift.step (kind, key) VALUES ($1, $2) ON CONFLICT DO NOTHING',
+    [KIND, String(attempt)],
+  );
+  if (rowCount === 0) return false;
+  await putWitness(target, attempt);
+  return true;
+}
+
+async function putWitness(target: Client, attempt: number): Promise<void> {
+  await target.query('CREATE UNLOGGED TABLE IF NOT EXISTS flexlift.unlogged (attempt integer PRIMARY KEY)');
+  await target.query('INSERT INTO flexlift.unlogged VALUES ($1) ON CONFLICT DO NOTHING', [attempt]);
+}
+
+async function isWitnessGone(target: Client, attempt: number): Promise<boolean> {
+  const { rowCount: left } = await target.query('SELECT FROM flexlift.step WHERE kind = $1 AND key = $2', [
+    KIND,
+    String(attempt),
+  ]);
+  if (left === 0) return false;
+  const { rowCount: stands } = await target.query('SELECT FROM flexlift.unlogged WHERE attempt = $1', [
+    attempt,
+  ]);
+  return stands === 0;
 }
 
 /** Sequences can be unlogged from 15 on. */
@@ -40,53 +114,34 @@ async function hasUnlogged(target: Client): Promise<boolean> {
   return rowCount === 1;
 }
 
-/**
- * To be asked last of all: what was compared is not what stands there any more.
- *
- * @throws FlexliftError CutoverRefused
- */
-export async function refuseEmptiedSince(target: Client, attempt: number): Promise<void> {
-  const { rowCount: witnessed } = await target.query(
-    'SELECT FROM flexlift.step WHERE kind = $1 AND key = $2',
-    [KIND, String(attempt)],
-  );
-  if (witnessed === 0) return;
-  const { rowCount: left } = await target.query('SELECT FROM flexlift.unlogged WHERE attempt = $1', [
-    attempt,
-  ]);
-  if (left === 1) return;
-  throw new FlexliftError({
-    code: 'CutoverRefused',
-    sentence:
-      "The target's server crashed or failed over since the cutover began: its unlogged tables are empty.",
-    remedy: 'Cut over again: they are copied anew then.',
-    side: 'target',
-  });
+interface UnloggedTable {
+  /** On the source. */
+  oid: number;
+  schema: string;
+  name: string;
+  /** As copied. */
+  rows: number;
 }
 
-/**
- * The same where nothing changes any more once it is copied. A table without a page has no row, whatever policies hide.
- *
- * @throws FlexliftError TargetRewound
- */
-export async function refuseEmptied(target: Client): Promise<void> {
-  const { rows } = await target.query<{ schema: string; name: string }>(
-    `SELECT t.schema_name AS schema, t.table_name AS name
+async function unloggedTables(target: Client): Promise<UnloggedTable[]> {
+  const { rows } = await target.query<UnloggedTable>(
+    `SELECT t.table_oid AS oid, t.schema_name AS schema, t.table_name AS name,
+            (SELECT COALESCE(pg_catalog.sum(p.rows), 0)::float8 FROM flexlift.part p
+              WHERE p.table_oid = t.table_oid) AS rows
        FROM flexlift.table_load t
        JOIN pg_catalog.pg_namespace n ON n.nspname = t.schema_name
        JOIN pg_catalog.pg_class c ON c.relnamespace = n.oid AND c.relname = t.table_name AND c.relpersistence = 'u'
-      WHERE c.relkind = 'r' AND pg_catalog.pg_relation_size(c.oid) = 0
-        AND EXISTS (SELECT FROM flexlift.part p WHERE p.table_oid = t.table_oid AND p.rows > 0)
-      ORDER BY 1, 2 LIMIT 1`,
+      ORDER BY 2, 3`,
   );
-  const [first] = rows;
-  if (first === undefined) return;
-  const object = quoteQualified(first.schema, first.name);
-  throw new FlexliftError({
-    code: 'TargetRewound',
-    sentence: `The target's server crashed or failed over since its unlogged tables were copied: ${object} is empty.`,
-    remedy: 'Run the same command again, with --overwrite.',
-    side: 'target',
-    object,
-  });
+  return rows;
+}
+
+async function unloggedSequences(target: Client): Promise<{ schema: string; name: string }[]> {
+  const { rows } = await target.query<{ schema: string; name: string }>(
+    `SELECT n.nspname AS schema, c.relname AS name
+       FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+      WHERE c.relpersistence = 'u' AND c.relkind = 'S' AND n.nspname <> 'flexlift'
+      ORDER BY 1, 2`,
+  );
+  return rows;
 }

@@ -27,6 +27,8 @@ const SOURCE = 15;
 const TARGET = 18;
 /** Above the ids that the writers use. */
 const CONFLICTING_ID = 90_000_000;
+/** The key of an advisory lock. */
+const HELD = 4711;
 
 const { shop, start, startReady } = useOnlineMigrations(SOURCE, TARGET);
 
@@ -148,23 +150,24 @@ describe('a recopy of all tables', () => {
   itInAll('does not wait for those of single ones', async () => {
     const migration = await startReady();
     const { handle } = migration;
-    const onTarget = (sql: string) => withSession(TARGET, shop.database, (client) => client.query(sql));
-    const slow = (seconds: number) =>
-      onTarget(`CREATE OR REPLACE FUNCTION public.slow() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
-          IF pg_catalog.current_setting('application_name') ~ 'copyPart' THEN PERFORM pg_catalog.pg_sleep(${seconds}); END IF;
-          RETURN NEW; END $$`);
-    await slow(1);
-    await onTarget(`CREATE TRIGGER slow BEFORE INSERT ON big FOR EACH ROW EXECUTE PROCEDURE public.slow();
-      ALTER TABLE big ENABLE ALWAYS TRIGGER slow`);
-    // it would take hours
-    await recopy(migration, { table: 'big' });
-    const queued = recopy(migration, { table: '"Small 3"' });
-    await recopy(migration, {});
-    await queued;
-    await untilPhase(handle, 'Load');
-    await slow(0);
-    await untilReplication(handle, 'ReadyForCutover');
-    await onTarget('DROP TRIGGER slow ON big; DROP FUNCTION public.slow()');
+    await withSession(TARGET, shop.database, async (holder) => {
+      await holder.query(`SELECT pg_advisory_lock(${HELD});
+        CREATE FUNCTION public.hold() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+          IF pg_catalog.current_setting('application_name') ~ 'copyPart' THEN
+            PERFORM pg_catalog.pg_advisory_xact_lock_shared(${HELD});
+          END IF;
+          RETURN NEW; END $$;
+        CREATE TRIGGER hold BEFORE INSERT ON big FOR EACH ROW EXECUTE PROCEDURE public.hold();
+        ALTER TABLE big ENABLE ALWAYS TRIGGER hold`);
+      await recopy(migration, { table: 'big' });
+      const queued = recopy(migration, { table: '"Small 3"' });
+      await recopy(migration, {});
+      await queued;
+      await untilPhase(handle, 'Load');
+      await holder.query(`SELECT pg_advisory_unlock(${HELD})`);
+      await untilReplication(handle, 'ReadyForCutover');
+      await holder.query('DROP TRIGGER hold ON big; DROP FUNCTION public.hold()');
+    });
     await untilCutOver(handle);
     await expectReleased(shop, migration, [SOURCE, TARGET]);
   });

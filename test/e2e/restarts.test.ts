@@ -18,6 +18,10 @@ import { shopLikeSql, SMALL_PARTS } from '../support/shop-like';
 import { WorkerProcess } from '../support/worker-process';
 import { createOwnServer } from '../support/own-server';
 
+/** Larger than all others, so that its parts are the first; recovery of the target's server empties it. */
+const CACHE = `CREATE UNLOGGED TABLE cache AS SELECT id, repeat('c', 200) AS page FROM generate_series(1, 60000) id;
+               ANALYZE cache`;
+
 /** Servers of these tests' own: they are stopped in the middle of the work. */
 let source: PostgresServer;
 let target: PostgresServer;
@@ -32,6 +36,7 @@ beforeAll(async () => {
   await Promise.all([source.start(), target.start()]);
   await withClient(source, 'postgres', (client) => client.query('CREATE DATABASE shop'));
   await withClient(source, 'shop', (client) => client.query(shopLikeSql(60_000)));
+  await withClient(source, 'shop', (client) => client.query(CACHE));
 });
 afterEach(async () => {
   await Promise.all(workers.splice(0).map((worker) => worker.kill()));
@@ -71,15 +76,24 @@ function request() {
   });
 }
 
+/** Until a part of the unlogged table is copied, and the next one begun. */
 async function untilCopying(migrationId: string): Promise<void> {
-  await eventually('a copy', () =>
-    withClient(target, 'postgres', async (client) => {
+  await eventually('a copy', async () => {
+    const copying = await withClient(target, 'postgres', async (client) => {
       const { rowCount } = await client.query('SELECT FROM pg_stat_activity WHERE application_name LIKE $1', [
         `flexlift:${migrationId}:copyPart:%`,
       ]);
       return rowCount !== 0;
-    }),
-  );
+    });
+    if (!copying) return false;
+    return await withClient(target, 'shop', async (client) => {
+      const { rowCount } = await client.query(
+        `SELECT FROM flexlift.part JOIN flexlift.table_load USING (table_oid)
+          WHERE table_name = 'cache' AND copied_at IS NOT NULL`,
+      );
+      return rowCount !== 0;
+    });
+  });
 }
 
 const RESTARTS: [string, 'fast' | 'immediate', () => PostgresServer][] = [

@@ -3,7 +3,7 @@ import { releaseStep } from '../../../activities/release';
 import type { Run } from '../../../activities/support/run';
 import type { FlexliftError } from '../../../contract';
 import { withConnection, type Endpoint, type Side } from '../../../postgres/connect';
-import { witnessUnlogged } from '../../../postgres/copy';
+import { resetEmptied, witnessUnlogged } from '../../../postgres/copy';
 import { raiseFence, readFence } from '../../../postgres/fence';
 import { beginCutover, callOffCutover, readLedger } from '../../../postgres/ledger';
 import { testRequest } from '../../support/migration';
@@ -121,6 +121,7 @@ it('unlogged tables that were emptied meanwhile are not released', async () => {
   await withConnection(testEndpoint(TARGET, 'target'), fixture.database, signal, async (client) => {
     const attempt = await beginCutover(client, identity);
     await witnessUnlogged(client, identity, attempt);
+    await resetEmptied(client, identity);
     // as recovery leaves it
     await client.query('TRUNCATE flexlift.unlogged');
     await client.query('UPDATE flexlift.part SET rows = 1, copied_at = now()');

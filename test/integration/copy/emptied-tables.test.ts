@@ -3,7 +3,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { PostgresServer } from '../../../embedded';
 import { checksumTable } from '../../../postgres/compare';
-import { copyLateRows, refuseEmptied, refuseEmptiedSince, witnessUnlogged } from '../../../postgres/copy';
+import {
+  copyLateRows,
+  refuseEmptied,
+  refuseEmptiedSince,
+  resetEmptied,
+  witnessUnlogged,
+} from '../../../postgres/copy';
 import { releaseLedger } from '../../../postgres/ledger';
 import { createOwnServer } from '../../support/own-server';
 import { testAddress, useServerAt } from '../../support/servers';
@@ -84,15 +90,59 @@ test('a crash does no harm where nothing is unlogged', async () => {
   await lastCheck(1);
 });
 
-test('a release without a cutover names the table that a crash has emptied', async () => {
-  await planned('CREATE UNLOGGED TABLE cache (id int); CREATE UNLOGGED TABLE void (id int)');
-  const release = () => online.pair.session('target', refuseEmptied);
-  await release();
+const offline = {
+  plan: () => online.pair.session('target', (target) => resetEmptied(target, identity)),
+  release: () => online.pair.session('target', refuseEmptied),
+  left: async () => {
+    const rows = await online.pair.sql<{ name: string }>(
+      'target',
+      `SELECT table_name AS name FROM flexlift.part JOIN flexlift.table_load USING (table_oid)
+        WHERE copied_at IS NULL ORDER BY 1`,
+    );
+    return rows.map(({ name }) => name);
+  },
+};
+
+test('what a crash emptied in the middle of an offline load is copied again, and nothing else', async () => {
+  await planned('CREATE UNLOGGED TABLE cache (id int); CREATE TABLE kept (id int PRIMARY KEY)');
+  await offline.plan();
+  expect(await offline.left()).toEqual(['cache', 'kept']);
   await online.copyGroup(1);
-  await release();
+  await offline.plan();
+  expect(await offline.left()).toEqual([]);
   await crash();
-  await expect(release()).rejects.toMatchObject({
+  // as a part that was copied since the crash
+  await online.pair.sql('target', 'INSERT INTO cache VALUES (2)');
+  await offline.plan();
+  expect(await offline.left()).toEqual(['cache']);
+  expect(await online.pair.sql('target', 'SELECT * FROM cache')).toEqual([]);
+  await online.copyGroup(1);
+  await offline.plan();
+  expect(await offline.left()).toEqual([]);
+  await offline.release();
+});
+
+test('a release without a cutover names the table that a crash has emptied since it was copied', async () => {
+  await planned('CREATE UNLOGGED TABLE cache (id int); CREATE UNLOGGED TABLE void (id int)');
+  await offline.plan();
+  await online.copyGroup(1);
+  await offline.release();
+  await crash();
+  await expect(offline.release()).rejects.toMatchObject({
     code: 'TargetRewound',
     fields: { object: '"public"."cache"' },
+  });
+});
+
+test('so it does of an unlogged sequence, and lets tables pass that were empty before', async () => {
+  await planned('CREATE UNLOGGED TABLE void (id int); CREATE TABLE cache (id int)');
+  await offline.plan();
+  await online.copyGroup(1);
+  await crash();
+  await offline.release();
+  await online.pair.sql('target', 'CREATE UNLOGGED SEQUENCE numbers');
+  await expect(offline.release()).rejects.toMatchObject({
+    code: 'TargetRewound',
+    fields: { object: '"public"."numbers"' },
   });
 });

@@ -101,10 +101,11 @@ export async function removeSourceObjects(
   });
 }
 
-/** The source stays silent, or refuses what no repetition helps against: a person has to tidy up there. */
+/** The server stays silent, or refuses what no repetition helps against: a person has to tidy up there. */
 export function isForPerson(error: unknown, { isLast }: { isLast: boolean }): error is FlexliftError {
   if (!(error instanceof FlexliftError)) return false;
-  return error.failureClass === 'permanent' || (error.code === 'Unreachable' && isLast);
+  const mayLast = error.code === 'Unreachable' || error.failureClass === 'waiting';
+  return error.failureClass === 'permanent' || (mayLast && isLast);
 }
 
 export function whatIsLeft({ database }: DatabaseStep, { request }: Run, cause: FlexliftError): LeftOnSource {

@@ -17,8 +17,10 @@ export async function confirmDestruction(
     throw new UsageError(`${flag} ${what}. Add --yes to say that this is meant.`);
   }
   const terminal = createInterface({ input: process.stdin, output: process.stderr });
+  // Ctrl-D and Ctrl-C leave a question without an answer, and some versions of Node without an error
+  const closed = new Promise<string>((resolve) => terminal.once('close', () => resolve('')));
   try {
-    const answer = await terminal.question(`${flag} ${what}. Go on? [y/N] `);
+    const answer = await Promise.race([terminal.question(`${flag} ${what}. Go on? [y/N] `), closed]);
     if (!/^y(es)?$/i.test(answer.trim())) throw new UsageError('Nothing was done.');
   } finally {
     terminal.close();

@@ -24,6 +24,7 @@ const WORKER_VARIABLES = [
   'FLEXLIFT_KEY',
   'FLEXLIFT_METRICS',
   'FLEXLIFT_KEY_DIRECTORY',
+  'FLEXLIFT_PG_BIN',
   'PGPASSFILE',
   'PGSSLROOTCERT',
 ];
@@ -160,7 +161,7 @@ function workerProcess(
     isHealthy: async ({ identity, commandLine }) => {
       // a worker of a server that ran at another port is of no use
       if (!commandLine.includes(engine.address)) return false;
-      return await client.isPoolServed(pool, identity.pid).catch(() => false);
+      return await client.isWorkerPresent(pool, identity.pid).catch(() => false);
     },
     plan: () =>
       Promise.resolve({

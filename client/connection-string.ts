@@ -61,7 +61,7 @@ function parseUri(rest: string, option: string): ConnectionFields {
     setParameter(
       fields,
       decode(key, 'a parameter', option),
-      decode(value ?? '', `parameter ${key}`, option),
+      decode(value ?? '', 'a parameter', option),
       option,
     );
   }
@@ -110,7 +110,12 @@ function setParameter(fields: ConnectionFields, key: string, value: string, opti
   if (IGNORED.has(key)) return;
   if (key === 'ssl' && value === 'true') fields.sslmode ??= 'require';
   else if (isKeyword(key)) fields[key] = value;
-  else throw new RequestError(option, `parameter ${JSON.stringify(key)} is not supported.`, 'Leave it out.');
+  else if (/^[a-z_]+$/.test(key)) {
+    throw new RequestError(option, `parameter ${JSON.stringify(key)} is not supported.`, 'Leave it out.');
+  } else {
+    // of a password that is not escaped it may be a piece
+    throw new RequestError(option, 'what stands behind a ? of the URI is no parameter.', FORM);
+  }
 }
 
 function isKeyword(key: string): key is Keyword {

@@ -1,4 +1,5 @@
 export * from '../contract';
+export { parseConnectionString } from './connection-string';
 export type { MigrationSummary } from './find-migration';
 export * from './migration-client';
 export { MigrationHandle, type WatchOptions } from './migration-handle';
@@ -11,7 +12,7 @@ export type { RunningActivity } from './pending-activities';
 export { fractionDone, ProgressMeter, RateMeter, type DatabaseProgress } from './progress';
 export { hasEnded, isReadyForCutover } from './readiness';
 export { RequestError } from './request-error';
-export { resolveServer, type ClearAddress } from './server-address';
+export { resolveServer, SYSTEM_CERTIFICATES, type ClearAddress } from './server-address';
 export type { StartedRun } from './start-migration';
 export type { TemporalOptions } from './temporal-connection';
 export type { TidyOptions } from './tidy-source';

@@ -18,7 +18,7 @@ import { connectTemporal, type TemporalConnection, type TemporalOptions } from '
 import { describeTemporalFailure } from './temporal-failure';
 import { tidySource, type TidyOptions } from './tidy-source';
 import type { CutoverOptions } from './update-requests';
-import { assertTakenUp, assertWorkersPoll, isPoolServed } from './worker-presence';
+import { assertPoolServed, assertTakenUp, isWorkerPresent } from './worker-presence';
 
 export interface MigrationClientOptions extends TemporalOptions {
   /** Where the key lies that passwords are sealed with. Default `FLEXLIFT_KEY_DIRECTORY`; `FLEXLIFT_KEY` wins. */
@@ -68,7 +68,7 @@ export class MigrationClient {
     return await this.inOurWords(async () => {
       const run = await startMigration(this.temporal, wanted, {
         key: () => this.sealKey(),
-        beforeStart: () => assertWorkersPoll(this.temporal, wanted.pool),
+        beforeStart: () => assertPoolServed(this.temporal, wanted.pool),
         onNotice: this.options.onNotice,
       });
       if (run.how === 'started') await assertTakenUp(this.temporal, run, wanted.pool);
@@ -182,11 +182,10 @@ export class MigrationClient {
   }
 
   /**
-   * Whether workers serve a pool; with `pid`, the worker of that process on this machine. One that was killed a minute
-   * ago may still count.
+   * Whether the process of that number on this machine serves a pool. One that was killed a minute ago may still count.
    */
-  async isPoolServed(pool: string, pid?: number): Promise<boolean> {
-    return await this.inOurWords(() => isPoolServed(this.temporal, pool, pid));
+  async isWorkerPresent(pool: string, pid: number): Promise<boolean> {
+    return await this.inOurWords(() => isWorkerPresent(this.temporal, pool, pid));
   }
 
   async close(): Promise<void> {

@@ -28,7 +28,7 @@ import {
   checkThrottleRequest,
   type CutoverOptions,
 } from './update-requests';
-import { assertWorkersPoll } from './worker-presence';
+import { assertControlled } from './worker-presence';
 import { outcomeOf } from './workflow-outcome';
 
 export interface WatchOptions {
@@ -169,7 +169,7 @@ export class MigrationHandle {
   /** Looks for workers first: what nobody takes would stay behind and begin later, unwatched. */
   private async ask(update: string, what: string, request: object): Promise<AcceptedUpdate> {
     if (this.run.how !== 'ended') {
-      await this.inOurWords(() => assertWorkersPoll(this.temporal, this.run.pool));
+      await this.inOurWords(() => assertControlled(this.temporal, this.run.pool));
       const accepted = await startUpdate(this.temporal, this.updated(), { update, what, request });
       if (accepted !== undefined) return accepted;
     }

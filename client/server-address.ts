@@ -12,6 +12,9 @@ export interface ClearPassword {
 /** A server whose password may still be in clear. */
 export type ClearAddress = Omit<ServerAddress, 'password'> & { password: PasswordReference | ClearPassword };
 
+/** libpq's word for the certificates that the machine trusts anyway: no file, and the certificate is checked. */
+export const SYSTEM_CERTIFICATES = 'system';
+
 const SSL_MODES: readonly SslMode[] = ['disable', 'prefer', 'require', 'verify-ca', 'verify-full'];
 
 /**
@@ -39,7 +42,9 @@ export function resolveServer(
       `Name it: postgres://user@${uriHost(host)}/.`,
     );
   }
-  const sslRootCert = server.sslRootCert ?? given.sslrootcert ?? nonEmpty(environment.PGSSLROOTCERT);
+  const rootCert = server.sslRootCert ?? given.sslrootcert ?? nonEmpty(environment.PGSSLROOTCERT);
+  const isSystem = rootCert === SYSTEM_CERTIFICATES;
+  const sslMode = given.sslmode ?? nonEmpty(environment.PGSSLMODE) ?? (isSystem ? 'verify-full' : 'prefer');
   return {
     host: plain(host, `${option}.host`),
     port,
@@ -49,9 +54,8 @@ export function resolveServer(
       `${option}.maintenanceDatabase`,
     ),
     password: passwordOf(server, given, option, environment),
-    sslMode:
-      server.sslMode ?? sslModeOf(given.sslmode ?? nonEmpty(environment.PGSSLMODE) ?? 'prefer', option),
-    ...(sslRootCert === undefined ? {} : { sslRootCert }),
+    sslMode: server.sslMode ?? sslModeOf(sslMode, option),
+    ...(rootCert === undefined || isSystem ? {} : { sslRootCert: rootCert }),
   };
 }
 

@@ -18,7 +18,7 @@ import {
 import { cleanedUpSince, cleanUpMemo } from './cleaned-up';
 import { runningActivities, type RunningActivity } from './pending-activities';
 import type { TemporalConnection } from './temporal-connection';
-import { assertTakenUp, assertWorkersPoll } from './worker-presence';
+import { assertControlled, assertTakenUp } from './worker-presence';
 import { failureOf, outcomeOf, QUERY_PATIENCE } from './workflow-outcome';
 
 export interface TidyOptions {
@@ -51,7 +51,7 @@ export async function tidySource(
     ? await endedIn(migration, what, databases)
     : await databasesOf(migration, description, request);
   const step: TidySourceRequest = { request, databases: namedOf(known, databases), what };
-  await assertWorkersPoll(temporal, request.pool);
+  await assertControlled(temporal, request.pool);
   const before = await cleanedUpSince(migration, description);
   const cleanedUp = what === 'all' ? [...new Set([...before, ...step.databases])] : before;
   const tidy = await startAlone(temporal, tidyWorkflowId(migration.workflowId), step, cleanedUp);

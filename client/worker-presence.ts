@@ -13,32 +13,69 @@ const UNTOUCHED_EVENTS = 2;
 /** `WORKFLOW` and `ACTIVITY` of Temporal's TaskQueueType. */
 const QUEUE_TYPES = { workflow: 1, activity: 2 } as const;
 
-/**
- * Whether workers poll all queues of the pool; with `pid`, the process of that number on this machine. One that was
- * killed a minute ago may still count.
- */
-export async function isPoolServed(
-  temporal: TemporalConnection,
-  pool: string,
-  pid?: number,
-): Promise<boolean> {
-  return (await unservedQueues(temporal, pool, pid)).length === 0;
+interface Queue {
+  name: string;
+  type: 1 | 2;
 }
 
 /**
- * Waits until workers serve all queues of the pool.
+ * Whether a worker with all queues of the pool is there: the process of that number on this machine. Its workflows say it
+ * for all of them: whose slots are all in use for minutes, by copies, does not poll. One that was killed a minute ago may
+ * still count.
+ */
+export async function isWorkerPresent(
+  temporal: TemporalConnection,
+  pool: string,
+  pid: number,
+): Promise<boolean> {
+  return (await unpolledQueues(temporal, [workflowQueue(pool)], pid)).length === 0;
+}
+
+/**
+ * Waits until workers take up the pool's workflows and what they order of the control queue.
  *
  * @param patience milliseconds. Default 15 s.
  * @throws FlexliftError NoWorker, naming the queues that nobody polls
  */
-export async function assertWorkersPoll(
+export async function assertControlled(
   temporal: TemporalConnection,
   pool: string,
+  patience?: number,
+): Promise<void> {
+  await waitForWorkers(temporal, pool, () => unpolledQueues(temporal, controlQueues(pool)), patience);
+}
+
+/**
+ * Waits until workers serve all queues of the pool. Where other migrations are under way in it, nobody polls for copies
+ * while all slots are in use.
+ *
+ * @param patience milliseconds. Default 15 s.
+ * @throws FlexliftError NoWorker, naming the queues that nobody polls
+ */
+export async function assertPoolServed(
+  temporal: TemporalConnection,
+  pool: string,
+  patience?: number,
+): Promise<void> {
+  const { copy, stream } = taskQueues(pool);
+  const work = [copy, stream].map((name) => ({ name, type: QUEUE_TYPES.activity }));
+  const unserved = async () => {
+    const idle = await unpolledQueues(temporal, [...controlQueues(pool), ...work]);
+    const mayBeBusy = idle.length > 0 && idle.every((name) => name === copy || name === stream);
+    return mayBeBusy && (await hasOpenWorkflows(temporal, pool)) ? [] : idle;
+  };
+  await waitForWorkers(temporal, pool, unserved, patience);
+}
+
+async function waitForWorkers(
+  temporal: TemporalConnection,
+  pool: string,
+  unserved: () => Promise<string[]>,
   patience = 15_000,
 ): Promise<void> {
   const deadline = Date.now() + patience;
   for (;;) {
-    const idle = await unservedQueues(temporal, pool);
+    const idle = await unserved();
     if (idle.length === 0) return;
     if (Date.now() >= deadline) throw noWorker(temporal, pool, idle);
     await pause(INTERVAL);
@@ -69,22 +106,32 @@ export async function assertTakenUp(
   }
 }
 
-async function unservedQueues(temporal: TemporalConnection, pool: string, pid?: number): Promise<string[]> {
-  const { control, copy, stream } = taskQueues(pool);
-  const queues = [
-    { name: control, type: QUEUE_TYPES.workflow },
-    { name: control, type: QUEUE_TYPES.activity },
-    { name: copy, type: QUEUE_TYPES.activity },
-    { name: stream, type: QUEUE_TYPES.activity },
-  ];
-  const polled = await Promise.all(queues.map(({ name, type }) => queueIsPolled(temporal, name, type, pid)));
+function workflowQueue(pool: string): Queue {
+  return { name: taskQueues(pool).control, type: QUEUE_TYPES.workflow };
+}
+
+function controlQueues(pool: string): Queue[] {
+  return [workflowQueue(pool), { name: taskQueues(pool).control, type: QUEUE_TYPES.activity }];
+}
+
+async function hasOpenWorkflows(temporal: TemporalConnection, pool: string): Promise<boolean> {
+  const queue = taskQueues(pool).control.replaceAll("'", "''");
+  const query = `TaskQueue = '${queue}' AND ExecutionStatus = 'Running'`;
+  return (await temporal.client.workflow.count(query)).count > 0;
+}
+
+async function unpolledQueues(
+  temporal: TemporalConnection,
+  queues: Queue[],
+  pid?: number,
+): Promise<string[]> {
+  const polled = await Promise.all(queues.map((queue) => isPolled(temporal, queue, pid)));
   return [...new Set(queues.filter((_, index) => polled[index] === false).map(({ name }) => name))];
 }
 
-async function queueIsPolled(
+async function isPolled(
   temporal: TemporalConnection,
-  name: string,
-  taskQueueType: 1 | 2,
+  { name, type: taskQueueType }: Queue,
   pid: number | undefined,
 ): Promise<boolean> {
   const { pollers } = await temporal.connection.workflowService.describeTaskQueue({

@@ -147,6 +147,8 @@ export interface CleanUpStep extends DatabaseStep {
 
 export interface CleanUpResult {
   left?: LeftOnSource;
+  /** Why the target is as it was. */
+  targetLeft?: FailureFields;
 }
 
 /** Still on the source, since that cannot be reached. */

@@ -2,9 +2,9 @@ import { setCurrentDetails, upsertSearchAttributes } from '@temporalio/workflow'
 import { defineSearchAttributeKey, SearchAttributeType } from '@temporalio/common';
 import {
   SEARCH_ATTRIBUTES,
+  type CleanUpResult,
   type DatabaseStatus,
   type FailureFields,
-  type LeftOnSource,
   type MigrationRequest,
   type MigrationState,
   type MigrationStatus,
@@ -99,16 +99,15 @@ export class MigrationLog {
     else this.setState(state);
   }
 
-  /** Cancelled, but something of ours is still on the source. */
-  needsCleanup(left: ({ database: string } & LeftOnSource)[]): void {
-    for (const { database, objects, sql } of left) {
-      const status = this.status.databases.find((known) => known.database === database);
-      if (status === undefined) continue;
-      status.sourceObjects = objects;
-      status.cleanUpSql = sql;
-    }
-    this.status.failure = left[0]?.failure;
-    this.end('NeedsCleanup');
+  /** Cancelled, but something of ours may still be there. */
+  noteLeft(database: string | undefined, { left, targetLeft }: CleanUpResult): void {
+    const status = this.status.databases.find((known) => known.database === database);
+    if (status === undefined) return;
+    status.notice = targetLeft ?? status.notice;
+    if (left === undefined) return;
+    status.sourceObjects = left.objects;
+    status.cleanUpSql = left.sql;
+    this.status.failure ??= left.failure;
   }
 
   /** The migration is as good as its worst database. */

@@ -132,13 +132,11 @@ async function cleanUp(
   const outcomes = await Promise.allSettled(
     unfinished.map(({ database }) => short.cleanUp({ request, database, onCancel })),
   );
+  for (const [index, outcome] of outcomes.entries()) {
+    if (outcome.status === 'fulfilled') log.noteLeft(unfinished[index]?.database, outcome.value);
+  }
   const failed = outcomes.find((outcome) => outcome.status === 'rejected');
-  const left = outcomes.flatMap((outcome, index) =>
-    outcome.status === 'fulfilled' && outcome.value.left !== undefined
-      ? [{ database: unfinished[index]?.database ?? '', ...outcome.value.left }]
-      : [],
-  );
+  const left = outcomes.find((outcome) => outcome.status === 'fulfilled' && outcome.value.left !== undefined);
   if (failed !== undefined) log.fail(failureFields(failed.reason));
-  else if (left.length > 0) log.needsCleanup(left);
-  else log.end('Canceled');
+  else log.end(left === undefined ? 'Canceled' : 'NeedsCleanup');
 }

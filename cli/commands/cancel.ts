@@ -50,6 +50,9 @@ async function cancel(handle: MigrationHandle, request: CancelRequest, session: 
   if (output.json) output.data(JSON.stringify(status, null, 2));
   if (status.state === 'Canceled') {
     output.say(`Migration ${handle.name} is canceled.`);
+    for (const { notice } of status.databases) {
+      if (notice?.code === 'CleanUpNeeded') output.warn(failureLine(notice));
+    }
     return EXIT.done;
   }
   if (status.state === 'NeedsCleanup') {

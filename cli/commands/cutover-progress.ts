@@ -51,12 +51,18 @@ export async function awaitReadiness(
   return status;
 }
 
-function needNotWait(status: MigrationStatus, named: string[] | undefined): boolean {
+/** What comes next is a person's to say: none of them still loads or catches up. */
+export function needNotWait(status: MigrationStatus, named: string[] | undefined): boolean {
   if (status.mode !== 'Online') return true;
   const databases = concerned(status, named);
-  const canBegin = (one: DatabaseStatus) =>
-    hasEnded(one) || one.cutover?.state === 'Running' || isReadyForCutover(one);
-  return status.databases.length > 0 && databases.every(canBegin);
+  const needs = (one: DatabaseStatus) =>
+    !hasEnded(one) && one.cutover?.state !== 'Running' && !isReadyForCutover(one) && !isHalted(one);
+  return status.databases.length > 0 && !databases.some(needs);
+}
+
+/** It goes on when somebody says so. */
+function isHalted({ replication }: DatabaseStatus): boolean {
+  return replication?.state === 'Stopped' || replication?.state === 'Paused';
 }
 
 /** Shows a cutover to its end and reports it. */

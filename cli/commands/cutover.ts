@@ -16,7 +16,7 @@ import { collect } from '../options/collect';
 import { parseSize } from '../options/sizes';
 import { unlessInterrupted, type Session } from '../session';
 import { addJsonFlag, examples, type CommonFlags } from './common';
-import { awaitReadiness, concerned, followCutover, sayCutovers } from './cutover-progress';
+import { awaitReadiness, concerned, followCutover, needNotWait, sayCutovers } from './cutover-progress';
 import { reportEnd } from './follow-to-end';
 import { onMigration } from './on-migration';
 
@@ -101,7 +101,14 @@ async function cutOver(handle: MigrationHandle, flags: CutoverFlags, session: Se
   if (wait && status === undefined) return EXIT.detached;
   if (status?.endedAt !== undefined) return await reportEnd(handle, status, session);
   const databases = status === undefined ? database : namesOf(concerned(status, database), database);
-  if (flags.acceptDrift === true) await (await handle.acceptDrift({ databases })).result();
+  // else the cutover is refused, and the drift would stay accepted
+  if (flags.acceptDrift === true && (status === undefined || needNotWait(status, database))) {
+    await unlessInterrupted(session.signal, acceptDrift(handle, databases, session.signal));
+  }
+  if (session.signal.aborted) {
+    output.say('No cutover was asked for; the migration goes on.');
+    return EXIT.detached;
+  }
   const accepted = await handle.cutover({ databases, fence, maxLagBytes, maxCompareBytes });
   if (wait) return await followCutover(handle, accepted, databases, session);
 
@@ -111,6 +118,15 @@ async function cutOver(handle: MigrationHandle, flags: CutoverFlags, session: Se
     `The cutover of ${name} has begun. Watch it: flexlift watch ${name}. Call it off: flexlift cutover ${name} --abort.`,
   );
   return EXIT.done;
+}
+
+async function acceptDrift(
+  handle: MigrationHandle,
+  databases: string[] | undefined,
+  signal: AbortSignal,
+): Promise<void> {
+  const accepted = await handle.acceptDrift({ databases });
+  await accepted.result({ signal });
 }
 
 /** Where all have ended, the migration says what that means for the request. */

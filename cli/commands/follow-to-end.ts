@@ -63,8 +63,15 @@ export async function reportEnd(
   { engine, output }: Session,
 ): Promise<ExitCode> {
   const report = createReport(engine, handle, status);
-  const path = await writeReport(engine.state.reports, report);
   output.data(output.json ? JSON.stringify(report, null, 2) : reportText(report, output.colors));
-  output.say(`Report:   ${path}`);
+  try {
+    output.say(`Report:   ${await writeReport(engine.state.reports, report)}`);
+  } catch (error) {
+    // a full disk here says nothing of the migration
+    const why = error instanceof Error ? error.message : String(error);
+    output.warn(
+      `The report could not be kept as a file: ${why}. flexlift show ${handle.name} gives it again.`,
+    );
+  }
   return exitCodeOfStatus(status);
 }

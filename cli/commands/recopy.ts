@@ -39,6 +39,7 @@ export function addRecopy(program: Command): void {
             yes,
           );
         }
+        if (signal.aborted) return EXIT.detached;
         const accepted = await handle.recopy({ database, table });
         const status = await unlessInterrupted(signal, accepted.result({ signal }));
         if (status === undefined) return EXIT.detached;

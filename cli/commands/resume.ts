@@ -1,4 +1,6 @@
 import type { Command } from 'commander';
+import { EXIT } from '../exit-code';
+import { unlessInterrupted } from '../session';
 import { collect } from '../options/collect';
 import { addJsonFlag, examples, type CommonFlags } from './common';
 import { onMigration } from './on-migration';
@@ -24,7 +26,11 @@ export function addResume(program: Command): void {
     )
     .action((name: string, { database: databases, acceptDrift }: ResumeFlags, self: Command) =>
       onMigration(self, name, async (handle, session) => {
-        if (acceptDrift === true) await (await handle.acceptDrift({ databases })).result();
+        if (acceptDrift === true) {
+          const accepted = await handle.acceptDrift({ databases });
+          await unlessInterrupted(session.signal, accepted.result({ signal: session.signal }));
+        }
+        if (session.signal.aborted) return EXIT.detached;
         return await reportReplication(handle, await handle.resume({ databases }), databases, session);
       }),
     );

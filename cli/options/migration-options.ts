@@ -1,5 +1,10 @@
 import { resolve } from 'node:path';
-import type { MigrationOptions, ServerOptions } from '../../client';
+import {
+  parseConnectionString,
+  SYSTEM_CERTIFICATES,
+  type MigrationOptions,
+  type ServerOptions,
+} from '../../client';
 import { UsageError } from '../exit-code';
 import { holdsPassword } from '../process-title';
 import type { MigrationFlags } from './migration-flags';
@@ -66,13 +71,17 @@ export function serverOptions(
     );
   }
   const file = side === 'source' ? flags.sourcePasswordFile : flags.targetPasswordFile;
-  const rootCert = side === 'source' ? flags.sourceSslRootCert : flags.targetSslRootCert;
+  const rootCert =
+    (side === 'source' ? flags.sourceSslRootCert : flags.targetSslRootCert) ??
+    parseConnectionString(uri, side).sslrootcert ??
+    (context.environment.PGSSLROOTCERT || undefined);
   return {
     uri,
     ...passwordVariable(side, flags, context),
     passwordFile: file === undefined ? undefined : localPath(file, context),
     sslMode: side === 'source' ? flags.sourceSslMode : flags.targetSslMode,
-    sslRootCert: rootCert === undefined ? undefined : localPath(rootCert, context),
+    sslRootCert:
+      rootCert === undefined || rootCert === SYSTEM_CERTIFICATES ? rootCert : localPath(rootCert, context),
   };
 }
 

@@ -25,6 +25,22 @@ export async function listUserDatabases(endpoint: Endpoint, signal: AbortSignal)
   return empty ? names.filter((name) => name !== 'postgres') : names;
 }
 
+/**
+ * What {@link listUserDatabases} leaves out though a user may have data there: databases that take no connections, or are
+ * templates. In the server's byte order.
+ */
+export async function closedDatabases(client: Client): Promise<string[]> {
+  const { rows } = await client.query<{ datname: string }>(
+    `SELECT datname
+       FROM pg_catalog.pg_database
+      WHERE (datistemplate OR NOT datallowconn) AND datconnlimit <> -2
+        AND datname NOT IN ('template0', 'template1') AND datname <> ALL ($1) AND datname !~ $2
+      ORDER BY datname::text COLLATE "C"`,
+    [PROVIDER_DATABASES, STAGING_PATTERN],
+  );
+  return rows.map((row) => row.datname);
+}
+
 /** All that take connections and are no provider's own, in the server's byte order. */
 export async function databaseNames(client: Client): Promise<string[]> {
   // a connection limit of -2 marks a database whose DROP was interrupted

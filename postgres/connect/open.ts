@@ -2,8 +2,8 @@ import { readFile } from 'node:fs/promises';
 import type { Socket } from 'node:net';
 import type { ConnectionOptions } from 'node:tls';
 import { Client, DatabaseError, type ClientConfig } from 'pg';
-import type { SslMode } from '../../contract';
-import type { Endpoint } from './endpoint';
+import { FlexliftError, type SslMode } from '../../contract';
+import type { Endpoint, Side } from './endpoint';
 import { readingSocket } from './reading-socket';
 
 export interface ConnectionKind {
@@ -38,7 +38,7 @@ async function connectOnce(
   { replication = false }: ConnectionKind,
 ): Promise<Client> {
   const { address } = endpoint;
-  const ssl = await tlsOptions(sslMode, address.sslRootCert, address.host);
+  const ssl = await tlsOptions(endpoint, sslMode);
   const config: ClientConfig & { replication?: 'database' } = {
     host: address.host,
     port: address.port,
@@ -69,16 +69,29 @@ async function connectOnce(
 }
 
 /** https://www.postgresql.org/docs/current/libpq-ssl.html#LIBPQ-SSL-PROTECTION */
-async function tlsOptions(
-  sslMode: SslMode,
-  rootCert: string | undefined,
-  host: string,
-): Promise<ConnectionOptions | false> {
+async function tlsOptions({ side, address }: Endpoint, sslMode: SslMode): Promise<ConnectionOptions | false> {
+  const { host, sslRootCert } = address;
   if (sslMode === 'disable' || host.startsWith('/')) return false;
   if (sslMode === 'require' || sslMode === 'prefer') return { rejectUnauthorized: false };
-  const ca = rootCert === undefined ? undefined : await readFile(rootCert, 'utf8');
+  const ca = sslRootCert === undefined ? undefined : await readRootCertificate(sslRootCert, side);
   if (sslMode === 'verify-full') return { rejectUnauthorized: true, ca };
   return { rejectUnauthorized: true, ca, checkServerIdentity: () => undefined };
+}
+
+async function readRootCertificate(path: string, side: Side): Promise<string> {
+  try {
+    return await readFile(path, 'utf8');
+  } catch (error) {
+    throw new FlexliftError(
+      {
+        code: 'SecretMissing',
+        sentence: `The root certificate ${path} cannot be read: ${error instanceof Error ? error.message : String(error)}.`,
+        remedy: "Put it there on the worker's host, or name another with sslrootcert.",
+        side,
+      },
+      { cause: error },
+    );
+  }
 }
 
 /** Ends the session; where the server does not close its end, ours is closed. */

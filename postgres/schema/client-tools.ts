@@ -47,7 +47,7 @@ export async function findPgDump(majors: { sourceMajor: number; targetMajor: num
       found.length === 0
         ? "This worker's host has no pg_dump."
         : `The newest pg_dump on this worker's host has version ${newest}, older than the source's ${majors.sourceMajor}.`,
-    remedy: `Install the PostgreSQL ${wanted} client tools there (postgresql-client-${wanted} on Debian and Ubuntu, postgresql${wanted} on Red Hat, libpq in Homebrew), or name their directory in ${CLIENT_TOOLS_VARIABLE}.`,
+    remedy: `Install the PostgreSQL ${wanted} client tools there (postgresql-client-${wanted} on Debian and Ubuntu, postgresql${wanted} on Red Hat, libpq in Homebrew), or name their directory in ${CLIENT_TOOLS_VARIABLE} and start the worker anew (flexlift stop, where it is flexlift's own).`,
   });
 }
 

@@ -54,6 +54,10 @@ export interface ServerContext {
   sizes: ServerSizes;
   /** Those to migrate that the source does not have. */
   missing: string[];
+  /** Chosen by nobody, for they take no connections or are templates. */
+  closed: string[];
+  /** Those that an earlier run has released. */
+  released: string[];
   findPgDump: FindPgDump;
 }
 

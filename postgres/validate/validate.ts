@@ -1,6 +1,6 @@
-import { DatabaseError } from 'pg';
+import { DatabaseError, type Client } from 'pg';
 import { FlexliftError, type Concurrency, type Finding, type MigrationRequest } from '../../contract';
-import { databaseProperties, listUserDatabases } from '../catalog';
+import { closedDatabases, databaseProperties, listUserDatabases } from '../catalog';
 import { mapPostgresError, withConnection, type Endpoint } from '../connect';
 import { findDatabase } from '../database';
 import { chooseConcurrency } from './concurrency';
@@ -48,7 +48,7 @@ export async function validate(args: ValidateArguments): Promise<Validation> {
   }
   return await withServer(source, request.timeouts, signal, (sourceSide) =>
     withServer(target, request.timeouts, signal, async (targetSide) => {
-      const { databases: wanted, missing } = await resolveDatabases(args);
+      const { databases: wanted, missing, closed } = await resolveDatabases(args, sourceSide.client);
       const live = await liveDatabases(args, wanted);
       const databases = wanted.filter((name) => !live.has(name));
       const { findPgDump } = args;
@@ -56,7 +56,16 @@ export async function validate(args: ValidateArguments): Promise<Validation> {
       const concurrency = chooseConcurrency(request, databases.length, sizes);
       const context = {
         request: { ...request, limits: { ...request.limits, ...concurrency } },
-        ...{ source: sourceSide, target: targetSide, databases, missing, sizes, findPgDump },
+        ...{
+          source: sourceSide,
+          target: targetSide,
+          databases,
+          missing,
+          closed,
+          released: [...live],
+          sizes,
+          findPgDump,
+        },
       };
       const findings = [...reached, ...(await checkAll(SERVER_RULES, context)), ...[...live].map(leftAlone)];
       for (const database of databases) findings.push(...(await checkDatabase(args, context, database)));
@@ -91,13 +100,13 @@ async function reach({ request, signal }: ValidateArguments, endpoint: Endpoint)
   }
 }
 
-async function resolveDatabases({
-  request,
-  source,
-  signal,
-}: ValidateArguments): Promise<{ databases: string[]; missing: string[] }> {
+async function resolveDatabases(
+  { request, source, signal }: ValidateArguments,
+  sourceClient: Client,
+): Promise<Pick<ServerContext, 'databases' | 'missing' | 'closed'>> {
   if (request.databases === undefined) {
-    return { databases: await listUserDatabases(source, signal), missing: [] };
+    const databases = await listUserDatabases(source, signal);
+    return { databases, missing: [], closed: await closedDatabases(sourceClient) };
   }
   const wanted = [...new Set(request.databases)];
   const found = await withConnection(source, source.address.maintenanceDatabase, signal, async (client) => {
@@ -110,6 +119,7 @@ async function resolveDatabases({
   return {
     databases: wanted.filter((name) => found.has(name)),
     missing: wanted.filter((name) => !found.has(name)),
+    closed: [],
   };
 }
 

@@ -23,13 +23,20 @@ const SUPERUSER_OBJECTS: Record<string, string> = {
     WHERE o.puballtables AND ${isUserMade('o')}`,
 };
 
+/** From 15 on. */
+const SCHEMA_PUBLICATIONS = {
+  'publications of all tables in a schema': `SELECT DISTINCT o.tableoid, o.oid FROM pg_catalog.pg_publication o
+     JOIN pg_catalog.pg_publication_namespace n ON n.pnpubid = o.oid WHERE ${isUserMade('o')}`,
+};
+
 export const superuserObjects: Rule<DatabaseContext> = {
   id: 'superuser-objects',
   holds: "Nothing needs a superuser on the target, or the target's user is one.",
-  async check({ sourceClient, target }) {
+  async check({ sourceClient, source, target }) {
     if (target.user.superuser) return [];
     const verdicts: Verdict[] = [];
-    for (const [kind, query] of Object.entries(SUPERUSER_OBJECTS)) {
+    const objects = { ...SUPERUSER_OBJECTS, ...(source.version.major >= 15 ? SCHEMA_PUBLICATIONS : {}) };
+    for (const [kind, query] of Object.entries(objects)) {
       const { rows } = await sourceClient.query<{ object: string; total: number }>(
         `SELECT pg_catalog.pg_describe_object(found.classid, found.objid, 0) AS object,
                 (pg_catalog.count(*) OVER ())::integer AS total

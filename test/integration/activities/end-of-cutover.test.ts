@@ -81,6 +81,15 @@ it('a cancellation lets the application write again though the target is gone', 
   expect(await isFenced()).toBe(false);
 });
 
+it('a cancellation ends though the target stays gone, and says what is left there', async () => {
+  const run = { ...runWith({ target: unreachable('target', TARGET) }), attempt: 3 };
+  const cleaned = await cleanUpStep({ ...step(run), onCancel: 'drop-target' }, run);
+  expect(cleaned).toMatchObject({
+    targetLeft: { code: 'CleanUpNeeded', side: 'target', remedy: expect.stringContaining('Drop') as string },
+  });
+  expect(cleaned.left).toBeUndefined();
+});
+
 it('a source that refuses to be tidied up is a person’s to tidy, with the SQL for it', async () => {
   const run = runWith({ source: refusing('source', SOURCE) });
   const { left } = await cleanUpStep({ ...step(run), onCancel: 'keep-target' }, run);

@@ -76,6 +76,14 @@ test('a certificate that nothing vouches for is refused, and the failure says wh
   });
 });
 
+test('a root certificate that is not there is named', async () => {
+  const missing = { sslMode: 'verify-full', sslRootCert: join(root, 'nothing.pem') } as const;
+  await expect(isEncrypted(missing)).rejects.toMatchObject({
+    code: 'SecretMissing',
+    fields: { sentence: expect.stringContaining('nothing.pem') as string, side: 'source' },
+  });
+});
+
 test('a table passes from one encrypted session to another', async () => {
   await run(
     `CREATE TABLE public.rows AS SELECT g AS id, repeat('é', g % 3000) AS v FROM generate_series(1, 30000) g`,

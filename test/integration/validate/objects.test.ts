@@ -43,6 +43,14 @@ it('names what only a superuser may create', async () => {
   ]);
 });
 
+it('names publications of whole schemas, which there are from 15 on', async () => {
+  const scenario = await databases.scenario(15, 17, 'CREATE PUBLICATION whole FOR TABLES IN SCHEMA public');
+  const validation = await runValidation({ ...scenario, targetUser: plain, change: { noOwner: true } });
+  expect(of(validation, 'superuser-objects')).toMatchObject([
+    { state: 'Failed', message: expect.stringContaining('in a schema: publication whole.') as string },
+  ]);
+});
+
 it('names untrusted languages', async () => {
   const scenario = await databases.scenario(
     14,

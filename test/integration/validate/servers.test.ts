@@ -1,7 +1,11 @@
 import { cpus } from 'node:os';
 import { createServer, type AddressInfo, type Server } from 'node:net';
-import { DEFAULT_LIMITS, DEFAULT_TIMEOUTS, FlexliftError } from '../../../contract';
-import { createTestDatabase, dropTestDatabase, run, type Major } from '../../support/servers';
+import { DEFAULT_LIMITS, DEFAULT_TIMEOUTS, FlexliftError, type MigrationRequest } from '../../../contract';
+import { closedDatabases } from '../../../postgres/catalog';
+import { quoteIdentifier } from '../../../postgres/connect';
+import type { ServerContext } from '../../../postgres/validate/rule';
+import { databasesExist } from '../../../postgres/validate/rules/databases-exist';
+import { createTestDatabase, dropTestDatabase, run, withSession, type Major } from '../../support/servers';
 import { eventually } from '../../support/eventually';
 import { dropRoles, newMigrationId } from '../database/support';
 import { complaints, Databases, of, runValidation, type Scenario } from './support';
@@ -129,6 +133,30 @@ describe('the pair of servers', () => {
       { state: 'Failed', message: expect.stringContaining('"NoSuch"') as string },
     ]);
     expect(validation.databases).toEqual([database]);
+  });
+
+  it('names what nobody chose, for it is closed, and refuses to migrate nothing', async () => {
+    const allow = (allowed: boolean) =>
+      run(14, 'postgres', `ALTER DATABASE ${quoteIdentifier(database)} ALLOW_CONNECTIONS ${allowed}`);
+    await allow(false);
+    try {
+      const closed = await withSession(14, 'postgres', closedDatabases);
+      expect(closed).toContain(database);
+      expect(closed).not.toContain('template0');
+      const context = { databases: ['shop'], missing: [], released: [], closed: [database] };
+      expect(await databasesExist.check(context as unknown as ServerContext)).toMatchObject([
+        { state: 'Succeeded' },
+        { state: 'Warning', message: expect.stringContaining(JSON.stringify(database)) as string },
+      ]);
+    } finally {
+      await allow(true);
+    }
+    const none = { source: 14, target: 17, databases: [] } as const;
+    const nothing = { state: 'Warning', message: 'The source has no user databases.' };
+    const found = async (change: Partial<MigrationRequest>) =>
+      of(await runValidation({ ...none, databases: [], change }), 'databases-exist');
+    expect(await found({})).toMatchObject([nothing]);
+    expect(await found({ option: 'ValidateAndMigrate' })).toMatchObject([{ ...nothing, state: 'Failed' }]);
   });
 
   it('says what is wrong with the client tools', async () => {

@@ -1,7 +1,7 @@
 import type { DatabaseStatus } from '../../../contract';
 import type { AcceptedUpdate, MigrationHandle, MigrationSnapshot } from '../../../client';
 import { awaitReadiness, concerned, followCutover } from '../../../cli/commands/cutover-progress';
-import { followToCutover } from '../../../cli/commands/follow-to-end';
+import { followToCutover, reportEnd } from '../../../cli/commands/follow-to-end';
 import { exitCodeOfCutover, exitCodeOfStatus } from '../../../cli/exit-code';
 import { Output } from '../../../cli/output';
 import type { Session } from '../../../cli/session';
@@ -103,6 +103,23 @@ describe('following', () => {
     expect((await awaitReadiness(m, ['shop'], session()))?.databases).toHaveLength(2);
     expect(m.looks).toBe(2);
     await expect(awaitReadiness(handle([crm]), ['no'], session())).rejects.toThrow(/no database "no"/);
+  });
+
+  test.each(['Stopped', 'Paused'] as const)('a cutover waits for nothing that is %s', async (state) => {
+    const halted = database({ database: 'crm', replication: replication({ state }) });
+    const m = handle([catchingUp, halted], [database(), halted]);
+    expect(await awaitReadiness(m, undefined, session())).toBeDefined();
+    expect(m.looks).toBe(1);
+  });
+
+  test('a report that cannot be kept as a file changes nothing of how a migration ended', async () => {
+    const ended = migration([released], { state: 'Succeeded', endedAt: new Date().toISOString() });
+    const full = {
+      ...session(),
+      engine: { address: 'a', namespace: 'n', state: { reports: '/dev/null/x' } },
+    };
+    expect(await reportEnd(handle(), ended, full as unknown as Session)).toBe(0);
+    expect(written.join('')).toMatch(/could not be kept as a file: .*ENOTDIR/);
   });
 
   test('a cutover is over when the answer is there and the slot is gone', async () => {

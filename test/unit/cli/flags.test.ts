@@ -1,3 +1,4 @@
+import { resolve } from 'node:path';
 import { Command } from 'commander';
 import { addMigrationFlags, flagOf, type MigrationFlags } from '../../../cli/options/migration-flags';
 import { migrationOptions } from '../../../cli/options/migration-options';
@@ -145,3 +146,12 @@ test.each([
   ['--source-password-env=PW', false],
   ['--source-password-file', false],
 ])('%s holds a password: %s', (argument, holds) => expect(holdsPassword(argument)).toBe(holds));
+
+test('a root certificate is looked for here, whichever way it is named', () => {
+  const given = (uri: string, environment: NodeJS.ProcessEnv = {}) =>
+    parse(['--source', uri, '--target', 'postgres://me@new/'], { embeddedWorker: true, environment }).source;
+  const here = { sslRootCert: resolve('root.pem') };
+  expect(given('postgres://me@old/?sslrootcert=root.pem')).toMatchObject(here);
+  expect(given('postgres://me@old/', { PGSSLROOTCERT: 'root.pem' })).toMatchObject(here);
+  expect(given('postgres://me@old/?sslrootcert=system')).toMatchObject({ sslRootCert: 'system' });
+});

@@ -49,12 +49,14 @@ describe('a URI', () => {
 
   test('an error never shows the password', () => {
     for (const text of [
+      'postgres://u:S3/x?secret@h/',
+      'postgres://u:S3/x?a=1&secret@h=%',
       'postgres://u:se%cret@h',
       'postgres://u:secret@h1,h2',
       'postgre://u:secret@h',
       'password=secret x',
     ]) {
-      expect.assertions(8);
+      expect.assertions(12);
       try {
         parse(text);
       } catch (error) {

@@ -196,3 +196,11 @@ describe('the default name', () => {
     );
   });
 });
+
+test('the certificates of the system are no file, and are checked', () => {
+  const source = 'postgres://me:one@old/?sslrootcert=system';
+  const { source: checked } = wanted({ source });
+  expect(checked).toMatchObject({ sslMode: 'verify-full' });
+  expect(checked).not.toHaveProperty('sslRootCert');
+  expect(wanted({ source: `${source}&sslmode=require` }).source.sslMode).toBe('require');
+});

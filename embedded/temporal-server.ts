@@ -102,6 +102,12 @@ function temporalProcess(
   };
 }
 
+/**
+ * Polls of its own queues a second. The default of 20 is for clusters of many shards: on one of them each step of a workflow
+ * waits up to 50 ms for its turn once a second's worth is used up, and a cutover has its steps while nobody can write.
+ */
+const PACE = { 'history.transferProcessorMaxPollRPS': 1000, 'history.timerProcessorMaxPollRPS': 1000 };
+
 function serverArguments(state: StateDirectory, namespace: string, frontend: number, ui: number): string[] {
   const searchAttributes = Object.values(SEARCH_ATTRIBUTES).flatMap((name) => [
     '--search-attribute',
@@ -112,5 +118,6 @@ function serverArguments(state: StateDirectory, namespace: string, frontend: num
     ...['--port', String(frontend), '--ui-port', String(ui)],
     ...['--db-filename', state.temporalDatabase, '--namespace', namespace],
     ...searchAttributes,
+    ...Object.entries(PACE).flatMap((setting) => ['--dynamic-config-value', setting.join('=')]),
   ];
 }

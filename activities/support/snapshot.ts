@@ -5,8 +5,8 @@ import { currentScope, importSnapshot, type Scope, type ScopeOf } from '../../po
 import { inSnapshot } from '../../postgres/ledger';
 import type { Run } from './run';
 
-/** How often the ledger is asked for a keeper's snapshot. Milliseconds. */
-const POLL_INTERVAL = 250;
+/** Between two looks for a keeper's snapshot, which it has soon where nothing is locked: at first, doubled up to the last. Milliseconds. */
+const POLL_INTERVAL = { first: 30, last: 250 };
 
 /** How long to wait before a lost snapshot is asked for again: the next keeper needs a moment. Milliseconds. */
 const LOST_INTERVAL = 1_000;
@@ -35,13 +35,13 @@ export async function withSnapshot<T>(
   work: (sessions: SnapshotSessions) => Promise<T>,
 ): Promise<T> {
   return await run.session('target', database, async (target) => {
-    for (;;) {
+    for (let interval = POLL_INTERVAL.first; ; interval = Math.min(2 * interval, POLL_INTERVAL.last)) {
       const result = await settled?.(target);
       if (result !== undefined) return result;
       const scope = await currentScope(target, run.identity, of);
       if (scope === undefined) {
         run.progress({ what: 'waiting for a snapshot of the source' });
-        await pause(POLL_INTERVAL, undefined, { signal: run.signal });
+        await pause(interval, undefined, { signal: run.signal });
         continue;
       }
       try {

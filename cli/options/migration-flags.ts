@@ -117,11 +117,7 @@ export function addMigrationFlags(command: Command): Command {
       parseCount,
     )
     .option('--indexes <n>', 'index builds at a time per database (default: by the CPUs)', parseCount)
-    .option(
-      '--part-size <size>',
-      'cut larger tables into parts of this size; of large values, of a sixteenth (default: 4GB)',
-      parseSize,
-    )
+    .option('--part-size <size>', 'cut larger tables into parts of this size (default: 4GB)', parseSize)
     .option('--group-size <size>', 'copy small tables together up to this size (default: 256MB)', parseSize)
     .option('--max-rate <rate>', 'of rows loaded from the source, e.g. 50MB/s (default: no bound)', parseRate)
     .option('--max-connections <n>', 'sessions on the source (default: what the above come to)', parseCount)

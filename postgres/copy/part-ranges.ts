@@ -121,6 +121,6 @@ export function evenBounds(least: bigint, greatest: bigint, parts: number): stri
   return [...new Set(bounds.filter((bound) => bound > least))].map(String);
 }
 
-export function rangesBetween(bounds: string[]): PartRange[] {
+function rangesBetween(bounds: string[]): PartRange[] {
   return [...bounds, undefined].map((to, index) => ({ from: bounds[index - 1], to }));
 }

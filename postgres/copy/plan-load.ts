@@ -5,7 +5,6 @@ import type { StreamIdentity } from '../ledger';
 import { atSide } from '../connect';
 import { planLargeObjects, type LargeObjectRange } from './large-object-batches';
 import { ctidRanges, keyRanges, type PartRange, type TableRanges } from './part-ranges';
-import { weighedRanges } from './weighed-ranges';
 import { SOURCE_TABLES, type SourceTable } from './source-tables';
 
 /** More parts of the whole database than about this would make histories too long. */
@@ -17,26 +16,10 @@ const LEAST_GROUP = { bytes: 32 * 1024 ** 2, tables: 50 };
 /** More parts of one table than this would only lengthen histories; its parts grow instead. */
 const MOST_PARTS = 200;
 
-/**
- * Parts of a table whose rows are large values may be smaller: all that they lose, as parts, is to be copied frozen, which
- * spares whoever reads the table next a second writing, and nobody reads what lies in TOAST to build an index. What they gain
- * is that neither server waits for the other to be done with a value of megabytes.
- */
-const VALUE_PART_SHARE = 1 / 16;
-/** Of a table's bytes, in its TOAST: its rows are large values then. */
-const MOSTLY_VALUES = 0.9;
-/** A table of more pages is not read to plan it; many pages divide well enough by their number. */
-const WEIGHED_PAGES = 10_000;
-
 /** `ctid` ranges read only their pages from this major on; below it each would scan the whole table. */
 const FIRST_MAJOR_WITH_RANGE_SCAN = 14;
 
 export type LoadLimits = Pick<MigrationLimits, 'partBytes' | 'groupBytes' | 'groupTables'>;
-
-export interface BoundedLimits extends LoadLimits {
-  /** As `partBytes`, of tables whose rows are large values. */
-  valuePartBytes: number;
-}
 
 export interface PlannedTable extends SourceTable {
   /** Of the table itself with its TOAST, without indexes and children. */
@@ -63,8 +46,6 @@ interface TableSize extends SourceTable {
   bytes: number;
   rows: number;
   pages: number;
-  /** Of the table itself, without its TOAST. */
-  heapBytes: number;
   /** Stored in the heap access method: the only one known to have ctids that follow its pages. */
   heap: boolean;
 }
@@ -87,7 +68,7 @@ async function divide(source: Client, asked: LoadLimits): Promise<PlannedLoad> {
   const isSmall = (table: TableSize) => table.bytes <= Math.min(limits.groupBytes, limits.partBytes);
   const tables: PlannedTable[] = [];
   for (const table of sizes.filter((each) => !isSmall(each))) {
-    const { column, ranges } = await rangesOf(source, major, table, limits);
+    const { column, ranges } = await rangesOf(source, major, table, limits.partBytes);
     tables.push({ ...planned(table), rangeColumn: column, parts: ranges });
   }
   const groups = groupNumbers(sizes.filter(isSmall), limits);
@@ -100,13 +81,12 @@ async function divide(source: Client, asked: LoadLimits): Promise<PlannedLoad> {
  * history nears 4,000 events with some hundred parts, large tables and indexes. In a small database groups are smaller
  * than asked, for what is in one group is copied, and its indexes are built, one after the other.
  */
-export function boundedLimits(limits: LoadLimits, total: { bytes: number; tables: number }): BoundedLimits {
+export function boundedLimits(limits: LoadLimits, total: { bytes: number; tables: number }): LoadLimits {
   const least = Math.ceil(total.bytes / MOST_PIECES);
   const groupBytes = Math.max(LEAST_GROUP.bytes, Math.ceil(total.bytes / FEWEST_PIECES));
   const groupTables = Math.max(LEAST_GROUP.tables, Math.ceil(total.tables / FEWEST_PIECES));
   return {
     partBytes: Math.max(limits.partBytes, least),
-    valuePartBytes: Math.max(Math.ceil(limits.partBytes * VALUE_PART_SHARE), least),
     groupBytes: Math.max(Math.min(limits.groupBytes, groupBytes), least),
     groupTables: Math.min(limits.groupTables, groupTables),
   };
@@ -133,7 +113,7 @@ export function groupNumbers<Table extends { bytes: number }>(
 
 async function tableSizes(client: Client): Promise<TableSize[]> {
   const { rows } = await client.query<
-    Record<'schema' | 'name' | 'bytes' | 'rows' | 'pages' | 'heap_bytes', string> & {
+    Record<'schema' | 'name' | 'bytes' | 'rows' | 'pages', string> & {
       oid: number;
       condition: string | null;
       heap: boolean;
@@ -143,7 +123,6 @@ async function tableSizes(client: Client): Promise<TableSize[]> {
     SELECT t.oid, t.schema, t.name, t.condition,
            COALESCE(pg_catalog.pg_table_size(t.oid), 0) AS bytes,
            GREATEST(c.reltuples, 0)::int8 AS rows,
-           COALESCE(pg_catalog.pg_relation_size(t.oid), 0) AS heap_bytes,
            COALESCE(pg_catalog.pg_relation_size(t.oid), 0)
              / pg_catalog.current_setting('block_size')::int8 AS pages,
            COALESCE(am.amname, 'heap') = 'heap' AS heap
@@ -151,9 +130,8 @@ async function tableSizes(client: Client): Promise<TableSize[]> {
       JOIN pg_catalog.pg_class c ON c.oid = t.oid
       LEFT JOIN pg_catalog.pg_am am ON am.oid = c.relam
      ORDER BY 5 DESC, t.oid`);
-  return rows.map(({ heap_bytes: heapBytes, ...row }) => ({
+  return rows.map((row) => ({
     ...row,
-    heapBytes: Number(heapBytes),
     condition: row.condition ?? undefined,
     bytes: Number(row.bytes),
     rows: Number(row.rows),
@@ -165,14 +143,12 @@ async function rangesOf(
   client: Client,
   major: number,
   table: TableSize,
-  { partBytes, valuePartBytes }: BoundedLimits,
+  partBytes: number,
 ): Promise<TableRanges> {
-  const areValues = table.bytes - table.heapBytes > MOSTLY_VALUES * table.bytes;
-  const parts = Math.min(MOST_PARTS, Math.ceil(table.bytes / (areValues ? valuePartBytes : partBytes)));
+  const parts = Math.min(MOST_PARTS, Math.ceil(table.bytes / partBytes));
   if (parts < 2 || table.condition !== undefined) return { ranges: [{}] };
-  if (major < FIRST_MAJOR_WITH_RANGE_SCAN || !table.heap) return await keyRanges(client, table, parts);
-  if (areValues && table.pages <= WEIGHED_PAGES) return await weighedRanges(client, table, parts);
-  return ctidRanges(table.pages, parts);
+  if (major >= FIRST_MAJOR_WITH_RANGE_SCAN && table.heap) return ctidRanges(table.pages, parts);
+  return await keyRanges(client, table, parts);
 }
 
 function planned({ oid, schema, name, condition, bytes, rows }: TableSize): Omit<PlannedTable, 'parts'> {

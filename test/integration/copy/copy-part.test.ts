@@ -127,30 +127,6 @@ test('a table split by ctid: every row once, those of the last page and after th
   expect(Math.min(...parts.map((part) => Number(part.rows)))).toBeGreaterThan(500);
 });
 
-test('large values are divided by their bytes, however few pages their rows fill', async () => {
-  await pair.both(`CREATE TABLE files (id int PRIMARY KEY, "a ""name" bytea, body text);
-    ALTER TABLE files ALTER "a ""name" SET STORAGE EXTERNAL, ALTER body SET STORAGE EXTERNAL`);
-  await pair.sql(
-    'source',
-    `INSERT INTO files SELECT g, NULL, repeat('b', CASE WHEN g > 90 THEN 1000000 ELSE 10000 END)
-       FROM generate_series(1, 100) g;
-     UPDATE files SET "a ""name" = decode(repeat('00', 500000), 'hex') WHERE id IN (7, 8)`,
-  );
-  const tables = await pair.copyAll({ partBytes: 16_000_000, groupBytes: 100_000 });
-  const { oid, parts } = tableNamed(tables, 'files');
-  expect(parts.length).toBeGreaterThan(5);
-  const copied = await pair.sql<{ bytes: string; rows: string }>(
-    'target',
-    'SELECT bytes, rows FROM flexlift.part WHERE table_oid = $1',
-    [oid],
-  );
-  // a row is in one part, whatever its size
-  for (const { bytes } of copied) expect(Number(bytes)).toBeLessThan(2_500_000);
-  expect(copied.reduce((sum, { rows }) => sum + Number(rows), 0)).toBe(100);
-  const { source, target } = await pair.results('SELECT md5(f::text) FROM public.files f ORDER BY id');
-  expect(target).toEqual(source);
-});
-
 test('a part is copied once, whoever asks and how often', async () => {
   await pair.both('CREATE TABLE t (id int)');
   await pair.sql('source', 'INSERT INTO t SELECT generate_series(1, 1000)');

@@ -1,6 +1,7 @@
 import type { Client } from 'pg';
 import {
   MOST_DIFFERENCES,
+  MOST_NOT_COMPARED,
   type CompareCatalogStep,
   type CompareResult,
   type CutoverStep,
@@ -69,7 +70,11 @@ export async function compareCatalogStep(step: CompareCatalogStep, run: Run): Pr
       ...views.differences,
       ...largeObjects,
     ];
-    return { differences: differences.slice(0, MOST_DIFFERENCES) };
+    const notCompared = views.notComparable.slice(0, MOST_NOT_COMPARED);
+    return {
+      differences: differences.slice(0, MOST_DIFFERENCES),
+      ...(notCompared.length === 0 ? {} : { notCompared }),
+    };
   });
 }
 

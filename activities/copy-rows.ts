@@ -103,21 +103,26 @@ async function buildIndexes(target: Client, tables: TableLoad[], run: Run): Prom
 
 export async function copyLargeObjectsStep({ database, batch }: LargeObjectStep, run: Run): Promise<Amounts> {
   const { noOwner, noPrivileges, mode } = run.request;
+  const [first, last] = typeof batch === 'number' ? [batch, batch] : batch;
   const copy = (pace: Pace) => async (sessions: LargeObjectSessions) => {
     const { source, target, scope } = sessions;
-    const { bytes } = await copyLargeObjects({
-      source,
-      target,
-      identity: run.identity,
-      scope: scope?.scope,
-      batch,
-      noOwner,
-      noPrivileges,
-      signal: run.signal,
-      pace,
-      onProgress: (progress) => run.progress(progress),
-    });
-    return { tables: 0, rows: 0, bytes };
+    let total = 0;
+    for (let each = first; each <= last; each += 1) {
+      const { bytes } = await copyLargeObjects({
+        source,
+        target,
+        identity: run.identity,
+        scope: scope?.scope,
+        batch: each,
+        noOwner,
+        noPrivileges,
+        signal: run.signal,
+        pace,
+        onProgress: (progress) => run.progress({ bytes: total + progress.bytes }),
+      });
+      total += bytes;
+    }
+    return { tables: 0, rows: 0, bytes: total };
   };
   return await run.paced((pace) =>
     mode === 'Online'

@@ -2,6 +2,7 @@ import type { DatabaseStep } from '../contract';
 import { checksumTable } from '../postgres/compare';
 import { migrationPrefix } from '../postgres/connect';
 import { holdSnapshot } from '../postgres/copy';
+import { isPreDataDone } from '../postgres/schema';
 import type { Run } from './support/run';
 
 /** All activities that write rows under a snapshot have types that begin so: copyPart, copyGroup, copyLargeObjects. */
@@ -19,6 +20,7 @@ export async function holdSnapshotStep({ database }: DatabaseStep, run: Run): Pr
     writersPrefix: `${migrationPrefix(run.request.migrationId)}${WRITERS}`,
     lockTimeout: run.request.timeouts.lock,
     checksumTable,
+    canCopy: isPreDataDone,
     signal: run.signal,
     onProgress: (what) => run.progress({ what }),
   });

@@ -83,6 +83,9 @@ export interface TableReport {
 /** So many are listed at most: a history takes 2 MB at a time, and mending the first ones mends many of their kind. */
 export const MOST_DIFFERENCES = 500;
 
+/** Names of what was not compared that a status carries. */
+export const MOST_NOT_COMPARED = 50;
+
 /** One difference found by the comparison. */
 export interface Difference {
   kind: 'rows' | 'checksum' | 'sequence' | 'catalog' | 'large-object' | 'materialized-view';
@@ -197,6 +200,11 @@ export interface DatabaseStatus {
   /** Seconds per finished phase. */
   seconds: Partial<Record<Phase, number>>;
   differences: Difference[];
+  /**
+   * Quoted names of materialized views whose rows on the target are others than on the source, and may be: their queries ask
+   * for the time, a session or chance, depend on the order of rows, or read under policies.
+   */
+  notCompared?: string[];
   /** The largest tables and all that differ, at most {@link REPORTED_TABLES}; the ledger keeps the whole list. */
   tables?: TableReport[];
   /** How many tables the database has; `tables` may be shorter. */

@@ -85,9 +85,12 @@ export interface LoadPlan {
   copied: Amounts;
   largeTables: LargeTable[];
   groups: TableGroup[];
-  /** Batches of large objects that are not copied yet, by their number. */
-  largeObjectBatches: number[];
+  /** Of large objects, what is not copied yet. */
+  largeObjectBatches: LargeObjectBatches[];
 }
+
+/** One, by its number; or all from the first to the last, one after the other, for a history is to stay bounded. */
+export type LargeObjectBatches = number | [first: number, last: number];
 
 export interface PartStep extends DatabaseStep {
   table: { oid: number; name: string };
@@ -108,7 +111,7 @@ export interface GroupStep extends LoadStep {
 }
 
 export interface LargeObjectStep extends DatabaseStep {
-  batch: number;
+  batch: LargeObjectBatches;
 }
 
 export interface IndexStep extends DatabaseStep {
@@ -122,6 +125,8 @@ export interface CompareStep extends DatabaseStep {
 
 export interface CompareResult {
   differences: Difference[];
+  /** Quoted names of materialized views whose rows differ as they may; the first of them. Absent: none. */
+  notCompared?: string[];
 }
 
 /** The tables to compare, in batches of one activity each. */

@@ -91,7 +91,8 @@ async function finish(migration: DatabaseMigration): Promise<Difference[]> {
   // of materialized views, which had no rows before
   log.noteAnalyze(await log.phase('Analyze', () => long.analyze(step)));
   if (!compare) return [];
-  const { differences } = await log.phase('CompareCatalog', () => long.compareCatalog(step));
+  const { differences, notCompared } = await log.phase('CompareCatalog', () => long.compareCatalog(step));
+  log.status.notCompared = notCompared;
   return [...inRows, ...differences];
 }
 

@@ -49,8 +49,9 @@ export class FinalComparison {
   }
 
   async compareCatalog(fence: FenceMode): Promise<void> {
-    const { step, activities } = this.cutover;
-    const { differences } = await activities.long.compareCatalog({ ...step, fence });
+    const { step, activities, log } = this.cutover;
+    const { differences, notCompared } = await activities.long.compareCatalog({ ...step, fence });
+    log.status.notCompared = notCompared;
     await this.refuse(differences);
   }
 

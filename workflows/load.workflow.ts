@@ -4,6 +4,7 @@ import {
   PACE_QUERY,
   type Amounts,
   type IndexEntry,
+  type LargeObjectBatches,
   type LargeTable,
   type LoadPlan,
   type LoadProgress,
@@ -212,8 +213,9 @@ class Loader {
     this.count(copied);
   }
 
-  private async largeObjects(batch: number): Promise<void> {
-    const summary = `large objects, batch ${batch}`;
+  private async largeObjects(batch: LargeObjectBatches): Promise<void> {
+    const which = typeof batch === 'number' ? `batch ${batch}` : `batches ${batch.join(' to ')}`;
+    const summary = `large objects, ${which}`;
     const { bytes } = await this.copy(() =>
       this.activities.bulk.copyLargeObjects.executeWithOptions({ summary }, [{ ...this.step, batch }]),
     );

@@ -46,6 +46,7 @@ function databaseSection(database: DatabaseStatus, colors: Colors): string[] {
       ? []
       : [tableOfTables(database.tables, colors), ...moreTables(database)]),
     ...differenceLines(database.differences, colors),
+    ...notComparedLine(database, colors),
     ...phaseLine(database),
     ...onlineLines(database, colors),
   ];
@@ -94,6 +95,12 @@ export function differenceLines(differences: Difference[], colors: Colors): stri
     `${colors.red('Difference')} (${kind}) in ${formatName(object)}: ${formatName(message)}`,
     ...(keys.length === 0 ? [] : [`  first keys: ${keys.map(formatName).join('; ')}`]),
   ]);
+}
+
+function notComparedLine({ notCompared = [] }: DatabaseStatus, colors: Colors): string[] {
+  if (notCompared.length === 0) return [];
+  const names = notCompared.map(formatName).join(', ');
+  return [`${colors.yellow('Not compared')}, for their rows may differ: materialized views ${names}`];
 }
 
 export function findingLines(findings: Finding[], colors: Colors): string[] {

@@ -1,6 +1,6 @@
 import type { Client } from 'pg';
 import { atSide } from '../connect';
-import { holdCutover, once, silenceEventTriggers, stepKey, type LedgerIdentity } from '../ledger';
+import { holdCutover, once, silenceTriggers, stepKey, type LedgerIdentity } from '../ledger';
 import { readMaterializedViews, type MaterializedView } from './materialized-views';
 import { viewsUnderRowSecurity } from './row-security';
 
@@ -42,7 +42,7 @@ export async function refreshMaterializedViews(request: RefreshRequest): Promise
     const done = await once(target, identity, { kind: 'refresh', key: stepKey(name, attempt) }, async () => {
       await holdCutover(target, attempt);
       // in a later run they may be there already
-      await silenceEventTriggers(target);
+      await silenceTriggers(target);
       // our own sessions would rather fail than see less
       if (bound.has(name)) await target.query('SET LOCAL row_security = on');
       await atSide('target', target, () => target.query(statement), statement);

@@ -1,5 +1,6 @@
 import type { Client } from 'pg';
 import { atSide, quoteQualified } from '../connect';
+import { silenceTriggers } from '../ledger';
 import { copyStatements, type CopyStatements, type RowRange } from './copy-sql';
 import { actAsReplica, emptyTables } from './empty-tables';
 import {
@@ -45,6 +46,8 @@ export async function copyRows(args: CopyRowsArguments): Promise<CopiedAmount> {
   const into = await targetTables(target, from);
   if (condition !== null && (await areEmpty(args, object, condition))) return { rows: 0, bytes: 0 };
   await actAsReplica(target);
+  // those among an extension's tables stand before any rows come, in whatever order
+  if (condition !== null) await silenceTriggers(target);
   const freeze = await makeRoom(args, object);
   const [copied] = await relayCopies({
     ...{ source, target, signal, pace, onProgress },

@@ -1,3 +1,4 @@
+export { hasCopied, isPlanOfToday } from './can-go-on';
 export * from './complete-scope';
 export * from './copy-format';
 export * from './copy-group-online';

@@ -6,7 +6,7 @@ import { lockSourceTables } from './lock-tables';
 import { planLoad, type LoadLimits } from './plan-load';
 import { checkPlannedTables, reconcile, type ChecksumTable } from './reconcile';
 import { retireScope } from './retire-scope';
-import { exportSnapshot, isDatabaseCopied, type Scope } from './scope';
+import { exportSnapshot, isDatabaseCopied, snapshotLost, type Scope } from './scope';
 import { listSourceTables, sameTables, type SourceTable } from './source-tables';
 import { isPlanned, storePlan } from './store-plan';
 import { watchSnapshot } from './watch-snapshot';
@@ -25,6 +25,8 @@ export interface HoldSnapshotArguments {
   /** How long one table is waited for before the next attempt at all of them, milliseconds. */
   lockTimeout: number;
   checksumTable: ChecksumTable;
+  /** Whether the target's tables stand already. */
+  canCopy: (target: Client) => Promise<boolean>;
   signal: AbortSignal;
   /** The scope is open in the ledger; parts may be copied under it. */
   onHeld?: (scope: Scope) => void;
@@ -40,7 +42,8 @@ type Attempt = HoldSnapshotArguments & { onProgress: (what: string) => void };
  * parts duplicates and loses rows under one and the same snapshot. Returns only where the load was complete before.
  *
  * Whoever asks for an exclusive lock meanwhile waits for the keeper, and all other readers of that table wait for him:
- * what is left of it is copied by the keeper itself.
+ * what is left of it is copied by the keeper itself. Before there is a table on the target to copy it to, he is made way
+ * for: the snapshot is given up, and the next keeper waits for its turn behind him.
  *
  * @throws FlexliftError SnapshotLost where its session is gone, SchemaDrift; the signal's reason when it fires
  */
@@ -120,9 +123,14 @@ async function copyContended(
   scope: Scope,
   tables: SourceTable[],
 ): Promise<void> {
-  const { identity, signal, onProgress } = attempt;
-  await onTarget(attempt, (target) =>
-    copyContendedTables({
+  const { identity, canCopy, signal, onProgress } = attempt;
+  await onTarget(attempt, async (target) => {
+    if (!(await canCopy(target))) {
+      throw snapshotLost(
+        'The snapshot was given up: somebody waits to lock a table exclusively, and it cannot be copied yet.',
+      );
+    }
+    await copyContendedTables({
       source,
       target,
       identity,
@@ -131,6 +139,6 @@ async function copyContended(
       checksumTable: checksumOnSource(attempt),
       signal,
       onProgress,
-    }),
-  );
+    });
+  });
 }

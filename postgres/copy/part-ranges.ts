@@ -31,7 +31,7 @@ interface KeyRow {
   histogram: string[] | null;
 }
 
-// a key that is not null, of a type that every server sorts by itself
+// a key that is not null, of a type that every server sorts by itself, and that is copied (generated columns exist from 12 on)
 const KEYS_QUERY = `
   SELECT a.attname AS name, t.typname AS type, ln.nspname AS collation_schema, l.collname AS collation,
          s.histogram_bounds::text::text[] AS histogram
@@ -46,6 +46,7 @@ const KEYS_QUERY = `
            ON s.schemaname = n.nspname AND s.tablename = c.relname AND s.attname = a.attname AND NOT s.inherited
    WHERE i.indrelid = $1 AND i.indisunique AND i.indisvalid AND i.indnkeyatts = 1
      AND i.indpred IS NULL AND i.indexprs IS NULL AND a.attnotnull
+     AND COALESCE(pg_catalog.to_jsonb(a) ->> 'attgenerated', '') = ''
    ORDER BY s.histogram_bounds IS NULL, i.indisprimary DESC, a.attnum
    LIMIT 1`;
 

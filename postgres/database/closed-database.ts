@@ -17,6 +17,17 @@ export async function closeDatabase(client: Client): Promise<void> {
   }
 }
 
+export async function isClosed(client: Client): Promise<boolean> {
+  const { rowCount } = await client.query(
+    `SELECT FROM pg_catalog.pg_database d
+      WHERE d.datname = pg_catalog.current_database()
+        AND NOT EXISTS (
+              SELECT FROM pg_catalog.aclexplode(COALESCE(d.datacl, pg_catalog.acldefault('d', d.datdba))) AS a
+               WHERE a.grantee = 0 AND a.privilege_type = 'CONNECT')`,
+  );
+  return rowCount === 1;
+}
+
 /** As CREATE DATABASE leaves it. */
 export async function openDatabase(client: Client): Promise<void> {
   if (await ownsDatabase(client)) {

@@ -3,7 +3,7 @@ import { FlexliftError, LEDGER_SCHEMA } from '../../contract';
 import { databaseProperties, serverVersion, someUserObject, stagingDatabase } from '../catalog';
 import { quoteIdentifier, serverName, withConnection, type Endpoint } from '../connect';
 import { createLedger, isLoadComplete, readLedger, type LedgerIdentity, type LedgerRow } from '../ledger';
-import { closeDatabase } from './closed-database';
+import { closeDatabase, isClosed } from './closed-database';
 import { createDatabaseSql } from './create-statement';
 import { dropDatabase, findDatabase, sqlStateOf, withDatabaseLock } from './maintenance';
 
@@ -16,6 +16,11 @@ export interface CreateTargetDatabase {
   overwrite: boolean;
   /** Rows will be compared, by the bytes of their texts. */
   compare: boolean;
+  /**
+   * Asked of what an earlier run of this migration has made and left closed, so that nobody else has put anything there:
+   * whether this one can go on with it. Else it is made anew.
+   */
+  canGoOn: (target: Client) => Promise<boolean>;
   signal: AbortSignal;
 }
 
@@ -60,6 +65,7 @@ async function useExisting(
       if (args.overwrite && ledger.generation < identity.generation && (await isLoadComplete(client))) {
         return replaceOrRefuse(args, 'an earlier run of this migration loaded it');
       }
+      if (await isOfNoUse(client, args, ledger)) return 'replace';
       await createLedger(client, identity, { databaseCreated: ledger.database_created });
       // a run before, that was cancelled, has opened it
       if (ledger.database_created) await closeDatabase(client);
@@ -73,6 +79,12 @@ async function useExisting(
     }
     return await useEmpty(client, args, ledger);
   });
+}
+
+async function isOfNoUse(client: Client, args: CreateTargetDatabase, ledger: LedgerRow): Promise<boolean> {
+  if (ledger.generation >= args.identity.generation) return false;
+  if (!ledger.database_created || !(await isClosed(client))) return false;
+  return !(await args.canGoOn(client));
 }
 
 /**

@@ -182,7 +182,7 @@ export async function releaseLedger(
     const state = await lockLedger(client, identity, 'UPDATE');
     if (state === 'released') return;
     await lastWork();
-    await silenceEventTriggers(client);
+    await silenceTriggers(client);
     await client.query(
       `UPDATE flexlift.migration SET state = 'released', released_at = pg_catalog.now(), report = $1`,
       [JSON.stringify(report)],
@@ -198,10 +198,10 @@ export async function releaseLedger(
 }
 
 /**
- * For the rest of the transaction: an event trigger that came with the schema may forbid what the migration does itself,
- * which is not what it means.
+ * For the rest of the transaction, where that is allowed: an event trigger that came with the schema may forbid what the
+ * migration does itself, which is not what it means; and a foreign key may ask for rows that come later.
  */
-export async function silenceEventTriggers(client: Client): Promise<void> {
+export async function silenceTriggers(client: Client): Promise<void> {
   await client.query('SAVEPOINT before_setting');
   try {
     await client.query('SET LOCAL session_replication_role = replica');

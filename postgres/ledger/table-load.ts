@@ -1,5 +1,5 @@
 import type { Client } from 'pg';
-import type { ComparePlan, LoadPlan, TableReport } from '../../contract';
+import type { ComparePlan, LargeObjectBatches, LoadPlan, TableReport } from '../../contract';
 import { quoteQualified } from '../connect';
 
 /**
@@ -104,8 +104,23 @@ export async function remainingLoad(client: Client, options: LeftOptions): Promi
     copied: { tables: Number(total?.tables), rows: Number(total?.rows), bytes: Number(total?.bytes) },
     largeTables: rows.filter((row) => row.group_number === null).map(largeTable),
     groups: groupsOf(rows),
-    largeObjectBatches: batches.rows.map((row) => row.batch),
+    largeObjectBatches: batchRuns(batches.rows.map((row) => row.batch)),
   };
+}
+
+/** Each is an activity. */
+const MOST_BATCH_RUNS = 200;
+
+/** In their order, each as it is while there are few; else as many together as keeps the history of the load short. */
+export function batchRuns(batches: number[]): LargeObjectBatches[] {
+  const size = Math.ceil(batches.length / MOST_BATCH_RUNS);
+  if (size <= 1) return batches;
+  const runs: LargeObjectBatches[] = [];
+  for (let start = 0; start < batches.length; start += size) {
+    const run = batches.slice(start, start + size);
+    runs.push([run[0] ?? 0, run.at(-1) ?? 0]);
+  }
+  return runs;
 }
 
 async function tablesLeft(client: Client, { checksums, tableOid }: LeftOptions): Promise<LoadRow[]> {

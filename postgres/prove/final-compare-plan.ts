@@ -16,6 +16,8 @@ const PART_COMPARED = 1 / 4;
 /** What shares one batch of tables of which changed rows are compared. */
 const KEYS_PER_BATCH = 50_000;
 const TABLES_PER_BATCH = 100;
+/** Of those that were proven before the fence some have changed behind it, and all may have. */
+const PROVEN_PER_BATCH = 500;
 
 /** As the ledger tells, which may count a row more than once: a table called `whole` can turn out to be `changed`. */
 export function comparisonKind({ proof, changes, identity, isApplied }: TableStanding): ComparisonKind {
@@ -36,7 +38,7 @@ export interface FinalBatch extends TableBatch {
 
 /**
  * Batches of the final comparison, the longest first: large tables that have to be read alone, small ones by their groups;
- * tables of which changed rows are looked up, some together; all tables with nothing to read in one. While changes go on
+ * tables of which changed rows are looked up, some together; tables with nothing to read, many together. While changes go on
  * it is an estimate: what is done with each table is decided when it is compared.
  */
 export async function planFinalCompare(target: Client): Promise<FinalBatch[]> {
@@ -49,7 +51,11 @@ export async function planFinalCompare(target: Client): Promise<FinalBatch[]> {
       hasLateRows: batch.some(({ identity }) => identity === 'late' || identity === 'append'),
     })),
     ...byChanges(of('changed')).map((batch) => tableBatch('compare', batch, 'tables that changed little')),
-    ...(proven.length === 0 ? [] : [tableBatch('look up', proven, 'proven tables')]),
+    ...proven
+      .flatMap((_, index) =>
+        index % PROVEN_PER_BATCH === 0 ? [proven.slice(index, index + PROVEN_PER_BATCH)] : [],
+      )
+      .map((batch) => tableBatch('look up', batch, 'proven tables')),
   ].map((batch) => ({ hasLateRows: false, ...batch }));
 }
 

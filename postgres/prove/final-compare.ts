@@ -2,11 +2,11 @@ import type { Client } from 'pg';
 import type { Difference } from '../../contract';
 import {
   checksumTable,
-  describeTable,
+  describeTables,
   differenceOfTable,
   differingKeys,
   firstDifferences,
-  type ColumnDescription,
+  type Described,
 } from '../compare';
 import { quoteQualified } from '../connect';
 import { haveEqualRows, saveComparisons, type FoundChecksums, type LedgerIdentity } from '../ledger';
@@ -14,7 +14,7 @@ import { changedKeys } from './changed-keys';
 import { compareChangedRows, type ChangedRowsComparison } from './changed-rows';
 import { currentStandings } from './current-standings';
 import { comparisonKind } from './final-compare-plan';
-import { readIdentityKey } from './identity-key';
+import { readIdentityKeys, type KeyColumn } from './identity-key';
 import type { TableStanding } from './table-standings';
 
 export interface FinalCompareArguments {
@@ -47,13 +47,27 @@ interface Comparison extends FoundChecksums {
  */
 export async function finalCompare(args: FinalCompareArguments): Promise<Difference[]> {
   const { source, target, identity, signal } = args;
-  const comparisons: Comparison[] = [];
-  for (const table of await currentStandings(source, target, args.tableOids)) {
+  const tables = await currentStandings(source, target, args.tableOids);
+  const comparisons = tables.flatMap((table) => provenComparison(table) ?? []);
+  const unproven = tables.filter((table) => provenComparison(table) === undefined);
+  for (const { table, key } of await withKeys(source, unproven)) {
     signal.throwIfAborted();
-    comparisons.push(provenComparison(table) ?? (await readAndCompare(args, table)));
+    args.onProgress(`compare ${quoteQualified(table.schema, table.name)}`);
+    comparisons.push((await compareChanged(args, table, key)) ?? (await compareWhole(args, table)));
   }
   await saveComparisons(target, identity, comparisons);
   return comparisons.flatMap(({ difference }) => difference ?? []);
+}
+
+/** Asked of all of them at once: nobody can write meanwhile. */
+async function withKeys(
+  source: Client,
+  tables: TableStanding[],
+): Promise<{ table: Described<TableStanding>; key: KeyColumn[] | undefined }[]> {
+  if (tables.length === 0) return [];
+  const described = await describeTables(source, tables);
+  const keys = await readIdentityKeys(source, described);
+  return described.map((table, index) => ({ table, key: keys[index] }));
 }
 
 function provenComparison(table: TableStanding): Comparison | undefined {
@@ -63,22 +77,14 @@ function provenComparison(table: TableStanding): Comparison | undefined {
   return { tableOid: oid, source: { rows, checksum }, target: { rows, checksum } };
 }
 
-async function readAndCompare(args: FinalCompareArguments, table: TableStanding): Promise<Comparison> {
-  const { source } = args;
-  args.onProgress(`compare ${quoteQualified(table.schema, table.name)}`);
-  const columns = await describeTable(source, table.schema, table.name);
-  return (await compareChanged(args, table, columns)) ?? (await compareWhole(args, table, columns));
-}
-
 /** @returns `undefined` where the changed rows cannot be looked up, or are too many */
 async function compareChanged(
   { source, target, signal }: FinalCompareArguments,
-  table: TableStanding,
-  columns: ColumnDescription[],
+  table: Described<TableStanding>,
+  key: KeyColumn[] | undefined,
 ): Promise<Comparison | undefined> {
-  const { proof, identity, isApplied, changes } = table;
+  const { proof, identity, isApplied, changes, columns } = table;
   if (proof === undefined || identity !== 'key' || !isApplied || changes === 'unknown') return undefined;
-  const key = await readIdentityKey(source, table, columns);
   if (key === undefined) return undefined;
   const keys = await changedKeys(target, table.oid, proof.rows);
   if (keys?.every((values) => values.length === key.length) !== true) return undefined;
@@ -107,10 +113,9 @@ function differenceOfChanged(
 
 async function compareWhole(
   { source, target, signal }: FinalCompareArguments,
-  table: TableStanding,
-  columns: ColumnDescription[],
+  table: Described<TableStanding>,
 ): Promise<Comparison> {
-  const { condition } = table;
+  const { condition, columns } = table;
   const [there, here] = await Promise.all(
     [source, target].map((client) => checksumTable({ client, table, columns, condition, signal })),
   );

@@ -1,5 +1,5 @@
 import type { Client } from 'pg';
-import type { ColumnDescription, TypeDescription } from '../compare';
+import type { Described, TableName, TypeDescription } from '../compare';
 import { quoteIdentifier, quoteQualified } from '../connect';
 
 /** One column of a table's replica identity, with what it takes to look a value up by its index. */
@@ -13,21 +13,33 @@ export interface KeyColumn {
   equals: string;
 }
 
+interface KeyRow {
+  /** Of the table in the list, from 1 on. */
+  place: number;
+  name: string;
+  type: string;
+  operator_schema: string | null;
+  operator: string | null;
+}
+
 /**
- * The columns of the table's replica identity in the order of the table, as pgoutput sends them. `undefined`: it has none
- * that is an index, or one that finds its rows by other means than equality.
+ * Of each table, in the same order, the columns of its replica identity in the order of the table, as pgoutput sends them.
+ * `undefined`: it has none that is an index, or one that finds its rows by other means than equality.
  */
-export async function readIdentityKey(
+export async function readIdentityKeys(
   source: Client,
-  table: { schema: string; name: string },
-  columns: ColumnDescription[],
-): Promise<KeyColumn[] | undefined> {
-  const { rows } = await source.query<{
-    name: string;
-    type: string;
-    operator_schema: string | null;
-    operator: string | null;
-  }>(KEY_QUERY, [table.schema, table.name]);
+  tables: Described<TableName>[],
+): Promise<(KeyColumn[] | undefined)[]> {
+  const { rows } = await source.query<KeyRow>(KEYS_QUERY, [
+    tables.map(({ schema }) => schema),
+    tables.map(({ name }) => name),
+  ]);
+  const byPlace = new Map<number, KeyRow[]>();
+  for (const row of rows) byPlace.set(row.place, [...(byPlace.get(row.place) ?? []), row]);
+  return tables.map((table, index) => identityKey(table, byPlace.get(index + 1) ?? []));
+}
+
+function identityKey({ columns }: Described<TableName>, rows: KeyRow[]): KeyColumn[] | undefined {
   const key = rows.map(({ name, type, operator_schema, operator }) => {
     const column = columns.find((each) => each.name === name);
     if (column === undefined || operator_schema === null || operator === null) return undefined;
@@ -39,11 +51,12 @@ export async function readIdentityKey(
 }
 
 // strategy 3 of a btree is equality
-const KEY_QUERY = `
-  SELECT a.attname AS name, pg_catalog.format_type(a.atttypid, -1) AS type,
+const KEYS_QUERY = `
+  SELECT wanted.place::pg_catalog.int4 AS place, a.attname AS name, pg_catalog.format_type(a.atttypid, -1) AS type,
          n.nspname AS operator_schema, o.oprname AS operator
-    FROM pg_catalog.pg_class c
-    JOIN pg_catalog.pg_namespace cn ON cn.oid = c.relnamespace AND cn.nspname = $1 AND c.relname = $2
+    FROM unnest($1::pg_catalog.text[], $2::pg_catalog.text[]) WITH ORDINALITY AS wanted(schema, name, place)
+    JOIN pg_catalog.pg_namespace cn ON cn.nspname = wanted.schema
+    JOIN pg_catalog.pg_class c ON c.relnamespace = cn.oid AND c.relname = wanted.name
     JOIN pg_catalog.pg_index i ON i.indrelid = c.oid
      AND CASE c.relreplident WHEN 'd' THEN i.indisprimary WHEN 'i' THEN i.indisreplident ELSE false END
    CROSS JOIN LATERAL ROWS FROM (pg_catalog.unnest(i.indkey::pg_catalog.int2[]),
@@ -57,7 +70,7 @@ const KEY_QUERY = `
     LEFT JOIN pg_catalog.pg_operator o ON o.oid = ao.amopopr
     LEFT JOIN pg_catalog.pg_namespace n ON n.oid = o.oprnamespace
    WHERE k.position <= i.indnkeyatts
-   ORDER BY a.attnum`;
+   ORDER BY wanted.place, a.attnum`;
 
 /** A JSON string becomes a value of any type by its input function, but of json and jsonb it stays a string. */
 function reading(type: string, description: TypeDescription): Pick<KeyColumn, 'readAs' | 'cast'> {

@@ -3,6 +3,7 @@ import { once } from '../ledger';
 import type { EntryStage } from './entry-stage';
 import { executeStatement, pendingEntries, runEntries, type RunTask, type StoredEntry } from './run-entries';
 import { pendingUntil } from './staged-entries';
+import { isArchiveStored } from './store-archive';
 
 /**
  * Creates all that stands before data: schemas, types, functions, tables without indexes, views. Resumable: what is
@@ -12,6 +13,13 @@ import { pendingUntil } from './staged-entries';
  */
 export async function runPreData(task: RunTask): Promise<void> {
   await runEntries(task, await pendingEntries(task.client, { phases: ['pre-data'] }));
+}
+
+/** Whether every table stands, so that rows can be copied into it. */
+export async function isPreDataDone(client: Client): Promise<boolean> {
+  return (
+    (await isArchiveStored(client)) && (await pendingEntries(client, { phases: ['pre-data'] })).length === 0
+  );
 }
 
 /**

@@ -273,6 +273,25 @@ test("an extension's configuration table: the user's rows replace those that mat
   expect(target).toEqual([{ name: 'ours' }, { name: 'theirs' }]);
 });
 
+test('configuration tables that refer to each other come in any order, and none takes the rows of another along', async () => {
+  await pair.both(`
+    CREATE EXTENSION hstore; CREATE TABLE parent (id int PRIMARY KEY);
+    CREATE TABLE child (id int PRIMARY KEY, parent int REFERENCES parent ON DELETE CASCADE, note text);
+    ALTER EXTENSION hstore ADD TABLE parent; ALTER EXTENSION hstore ADD TABLE child;
+    UPDATE pg_extension SET extconfig = ARRAY['parent'::regclass::oid, 'child'::regclass::oid], extcondition = '{"",""}'
+     WHERE extname = 'hstore'`);
+  await pair.sql(
+    'source',
+    `INSERT INTO parent VALUES (1); INSERT INTO child SELECT g, 1, repeat('x', 100) FROM generate_series(1, 1000) g`,
+  );
+  const tables = await pair.copyAll();
+  expect(tables.map((table) => table.name)).toEqual(['child', 'parent']);
+  const { source, target } = await pair.results(
+    'SELECT count(*) FROM public.child JOIN public.parent p ON p.id = parent',
+  );
+  expect(target).toEqual(source);
+});
+
 test('jobs of pg_cron stay where they are', async () => {
   await pair.both(`
     CREATE EXTENSION hstore; CREATE SCHEMA cron; CREATE TABLE cron.job (a int); CREATE SEQUENCE cron.jobid_seq;

@@ -75,6 +75,7 @@ function startKeeper(change: Partial<Parameters<typeof holdSnapshot>[0]> = {}): 
       writersPrefix: 'flexlift:0123456789ab:copy',
       lockTimeout: 200,
       checksumTable,
+      canCopy: () => Promise.resolve(true),
       signal: controller.signal,
       onHeld: resolve,
       onProgress: (what) => said.push(what),
@@ -288,6 +289,14 @@ test('a table made between the list of tables and the snapshot is locked and pla
   expect(locked.map((row) => row.relation)).toEqual(['early', 'late']);
   expect((await plannedTables()).map((table) => table.name).sort()).toEqual(['early', 'late']);
   expect(said).toContain('the tables of the source changed while they were being locked; once more');
+});
+
+test('who waits for a table that cannot be copied yet is made way for', async () => {
+  await pair.both('CREATE TABLE busy (id int)');
+  const keeper = startKeeper({ canCopy: () => Promise.resolve(false) });
+  await keeper.held;
+  await pair.sql('source', 'TRUNCATE busy');
+  expect(await keeper.ended).toMatchObject({ code: 'SnapshotLost', failureClass: 'transient' });
 });
 
 test('the loss of its session ends the keeper', async () => {

@@ -1,3 +1,4 @@
+import { keyRanges } from '../../../postgres/copy/part-ranges';
 import { Pair, tableNamed } from './fixture';
 
 let pair: Pair;
@@ -51,6 +52,20 @@ test('keys with outliers, negative keys and text keys are split evenly; every ro
     const { source, target } = await pair.results(`SELECT t::text AS row FROM public.${name} t ORDER BY 1`);
     expect(target).toEqual(source);
   }
+});
+
+test('a generated column is no key to copy by, for it is not copied', async () => {
+  await pair.sql(
+    'target',
+    `CREATE TABLE generated (id int NOT NULL, twice int UNIQUE NOT NULL GENERATED ALWAYS AS (id * 2) STORED);
+     INSERT INTO generated SELECT g FROM generate_series(1, 1000) g; ANALYZE generated`,
+  );
+  const ranges = await pair.session('target', async (client) => {
+    const { rows } = await client.query<{ oid: number }>(`SELECT 'public.generated'::regclass::oid AS oid`);
+    return await keyRanges(client, { oid: rows[0]?.oid ?? 0, schema: 'public', name: 'generated' }, 4);
+  });
+  expect(ranges).toEqual({ ranges: [{}] });
+  await pair.sql('target', 'DROP TABLE generated');
 });
 
 test('without statistics: equal ranges of integers, one part for the rest', async () => {

@@ -1,5 +1,15 @@
-import { copyLargeObjects, largeObjectsChecksum, planLargeObjects, storePlan } from '../../../postgres/copy';
-import { withSession } from '../../support/servers';
+import { copyLargeObjectsStep } from '../../../activities/copy-rows';
+import type { Run } from '../../../activities/support/run';
+import { withConnection } from '../../../postgres/connect';
+import {
+  copyLargeObjects,
+  largeObjectsChecksum,
+  Pace,
+  planLargeObjects,
+  storePlan,
+} from '../../../postgres/copy';
+import { testRequest } from '../../support/migration';
+import { testAddress, testEndpoint, withSession } from '../../support/servers';
 import { identity, never, Pair } from './fixture';
 
 let pair: Pair;
@@ -124,4 +134,29 @@ test('a changed byte, another OID and a longer tail of zeros are other checksums
     const { source, target } = await checksums();
     expect(target.checksum).not.toBe(source.checksum);
   }
+});
+
+test('a run of batches is copied batch by batch, and what was copied before is passed over', async () => {
+  await pair.sql('source', `SELECT lo_from_bytea(20000 + g, 'object') FROM generate_series(1, 10) g`);
+  const request = testRequest(testAddress(14), testAddress(17), {});
+  const session: Run['session'] = (side, database, work) =>
+    withConnection(testEndpoint(pair.majors[side], side), database, never, work);
+  const paced: Run['paced'] = (work) => work(new Pace(() => undefined));
+  const run = { request, identity, signal: never, session, paced, progress: () => undefined };
+  const copied = await pair.withScope(async (scope) => {
+    const count = await pair.withSessions(scope, async (source, target) => {
+      const largeObjects = await planLargeObjects(source, 2);
+      await storePlan({ target, identity, plan: { tables: [], largeObjects } });
+      const of = { source, target, identity, scope: scope.scope, noOwner: true, noPrivileges: true };
+      await copyLargeObjects({ ...of, batch: 2, signal: never });
+      return largeObjects.length;
+    });
+    const step = { request, database: pair.databases.source };
+    return await copyLargeObjectsStep({ ...step, batch: [1, count] }, run as unknown as Run);
+  });
+  expect(copied.bytes).toBe(60);
+  const { source, target } = await checksums();
+  expect(target).toEqual(source);
+  const batches = await pair.sql('target', 'SELECT DISTINCT copies FROM flexlift.large_object_batch');
+  expect(batches).toEqual([{ copies: 1 }]);
 });

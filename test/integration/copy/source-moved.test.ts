@@ -30,6 +30,7 @@ async function load(): Promise<void> {
       writersPrefix: 'flexlift:0123456789ab:copy',
       lockTimeout: 200,
       checksumTable: () => Promise.resolve({ rows: '0', checksum: '0' }),
+      canCopy: () => Promise.resolve(true),
       signal: stop.signal,
       onHeld: resolve,
     }).catch(reject);

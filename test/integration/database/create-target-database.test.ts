@@ -1,4 +1,5 @@
 import { stagingDatabase } from '../../../postgres/catalog';
+import { quoteIdentifier } from '../../../postgres/connect';
 import { createTargetDatabase } from '../../../postgres/database';
 import { createLedger, releaseLedger } from '../../../postgres/ledger';
 import { createTestDatabase, dropTestDatabase, run, withSession } from '../../support/servers';
@@ -183,6 +184,28 @@ describe('a target with a database that is not empty', () => {
     await expect(createTargetDatabase(args)).rejects.toMatchObject({ code: 'TargetNotEmpty' });
     await run(TARGET, database, 'DROP TABLE t');
     await expect(createTargetDatabase(args)).resolves.toEqual({ created: false });
+  });
+});
+
+describe('a database of an earlier run', () => {
+  it.each([
+    ['goes on with it', true, ''],
+    ['makes it anew where nothing can be gone on with', false, ''],
+    ['leaves it to whom it was opened for', false, 'GRANT CONNECT ON DATABASE %I TO PUBLIC'],
+  ])('a later run %s', async (_what, canGoOn, opened) => {
+    const args = createArguments(SOURCE, TARGET, database, { canGoOn: () => Promise.resolve(canGoOn) });
+    await createTargetDatabase(args);
+    await run(TARGET, database, 'CREATE TABLE half_way ()');
+    if (opened !== '') await run(TARGET, database, opened.replace('%I', quoteIdentifier(database)));
+    const later = { ...args, identity: { ...args.identity, generation: 2 } };
+    await expect(createTargetDatabase(later)).resolves.toEqual({ created: true });
+    expect(await ledgerOf(TARGET, database)).toMatchObject({ generation: 2 });
+    const { rowCount } = await withSession(TARGET, database, (client) =>
+      client.query(`SELECT FROM pg_class WHERE relname = 'half_way'`),
+    );
+    expect(rowCount).toBe(canGoOn || opened !== '' ? 1 : 0);
+    // the same run again, e.g. after its worker died
+    await createTargetDatabase(later);
   });
 });
 

@@ -23,6 +23,7 @@ export function createArguments(
     identity: { migrationId: newMigrationId(), generation: 1 },
     overwrite: false,
     compare: true,
+    canGoOn: () => Promise.resolve(true),
     signal: new AbortController().signal,
     ...change,
   };

@@ -82,6 +82,10 @@ test('only a comparison is called proof', () => {
   const unverified = report({ state: 'SucceededUnverified', databases: [database({ tables })] });
   expect(reportText(unverified, plain)).not.toContain('equals');
   expect(reportText(unverified, plain)).toMatch(/- +- +not compared/);
+  const named = report({ databases: [database({ notCompared: ['"public"."of_now"'] })] });
+  expect(reportText(named, plain)).toContain(
+    'Not compared, for their rows may differ: materialized views "public"."of_now"',
+  );
   expect(reportText(report({ option: 'Validate', databases: [] }), plain)).not.toContain('equals');
 });
 

@@ -1,7 +1,7 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Client } from 'pg';
 import { FlexliftError } from '../../contract';
-import { currentScope, importSnapshot, type Scope, type ScopeOf } from '../../postgres/copy';
+import { currentScope, importScope, type Scope, type ScopeOf } from '../../postgres/copy';
 import { inSnapshot } from '../../postgres/ledger';
 import type { Run } from './run';
 
@@ -46,7 +46,7 @@ export async function withSnapshot<T>(
       }
       try {
         return await run.session('source', database, async (source) => {
-          await importSnapshot(source, scope.snapshot);
+          await importScope(source, scope);
           return await work({ source, target, scope });
         });
       } catch (error) {

@@ -29,15 +29,20 @@ export function scopeParameters(of: ScopeOf): (number | null)[] {
   return [of.tableOid ?? null, of.group ?? null];
 }
 
+/** A scope with the application name of the sessions of whoever opened it, on either side. */
+export interface HeldScope extends Scope {
+  keeper: string;
+}
+
 /** The open scope; `undefined` while no keeper holds one. */
 export async function currentScope(
   target: Client,
   identity: LedgerIdentity,
   of: ScopeOf = {},
-): Promise<Scope | undefined> {
+): Promise<HeldScope | undefined> {
   const { rows } = await withLedger(target, identity, () =>
-    target.query<Scope>(
-      `SELECT scope, snapshot FROM flexlift.scope WHERE ${OF_SCOPE} AND state = 'open'`,
+    target.query<HeldScope>(
+      `SELECT scope, snapshot, keeper FROM flexlift.scope WHERE ${OF_SCOPE} AND state = 'open'`,
       scopeParameters(of),
     ),
   );
@@ -151,6 +156,24 @@ export async function importSnapshot(client: Client, snapshot: string): Promise<
     }
     throw error;
   }
+}
+
+/**
+ * As {@link importSnapshot}, and makes sure that it is the scope's own: a server that was restarted gives the same names to
+ * other snapshots, but a keeper that is there now was there when its name was looked up.
+ *
+ * @throws FlexliftError SnapshotLost where its keeper is gone
+ */
+export async function importScope(client: Client, { snapshot, keeper }: HeldScope): Promise<void> {
+  await importSnapshot(client, snapshot);
+  const { rowCount } = await client.query(
+    `SELECT FROM pg_catalog.pg_stat_activity
+      WHERE application_name = $1 AND datname = pg_catalog.current_database() AND pid <> pg_catalog.pg_backend_pid()`,
+    [keeper],
+  );
+  if (rowCount !== 0) return;
+  await client.query('ROLLBACK');
+  throw snapshotLost('The snapshot of the source is gone, for its holder is.');
 }
 
 export function snapshotLost(sentence: string, cause?: unknown): FlexliftError {

@@ -1,5 +1,12 @@
 import type { Client } from 'pg';
-import { copyPairs, importSnapshot, sourceTables, targetTables } from '../../../postgres/copy';
+import {
+  copyPairs,
+  exportSnapshot,
+  importScope,
+  importSnapshot,
+  sourceTables,
+  targetTables,
+} from '../../../postgres/copy';
 import type { Major } from '../../support/servers';
 import { Pair, tableNamed } from './fixture';
 
@@ -219,6 +226,31 @@ test('LATIN1 is converted on its way to a UTF8 database', async () => {
     expect(await mixed.sql('target', `SELECT v, length(v) AS l FROM "ö"`)).toEqual([{ v: 'äöü', l: 3 }]);
   } finally {
     await latin.drop();
+    await pair.drop();
+  }
+});
+
+test('a snapshot that has the name of one that is gone is not taken for it', async () => {
+  const pair = await Pair.create(14, 17);
+  try {
+    await pair.session('source', async (holder) => {
+      await holder.query('BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY');
+      const snapshot = await exportSnapshot(holder);
+      const { rows } = await holder.query<{ keeper: string }>(
+        `SELECT current_setting('application_name') AS keeper`,
+      );
+      const importAs = (keeper: string) =>
+        pair.session(
+          'source',
+          (client) => importScope(client, { scope: 1, snapshot, keeper }),
+          'flexlift:0123456789ab:copyPart:other:1',
+        );
+      await importAs(rows[0]?.keeper ?? '');
+      await expect(importAs('flexlift:0123456789ab:holdTableSnapshot:gone:1')).rejects.toMatchObject({
+        code: 'SnapshotLost',
+      });
+    });
+  } finally {
     await pair.drop();
   }
 });

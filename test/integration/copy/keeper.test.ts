@@ -153,7 +153,7 @@ test('holds locks and snapshot until it is let go, and leaves nothing', async ()
   const keeper = startKeeper();
   const scope = await keeper.held;
   const current = await pair.session('target', (client) => currentScope(client, identity));
-  expect(current).toEqual(scope);
+  expect(current).toMatchObject(scope);
   await pause(1500);
   expect(keeper.said.filter((what) => what.startsWith('holding')).length).toBeGreaterThan(1);
   const reason = new Error('let go');

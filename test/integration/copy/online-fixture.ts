@@ -3,7 +3,7 @@ import {
   copyPart,
   currentScope,
   holdTableSnapshot,
-  importSnapshot,
+  importScope,
   Pace,
   planOnlineLoad,
   storePlan,
@@ -154,7 +154,7 @@ export class OnlinePair {
     return await this.pair.session(
       'source',
       async (source) => {
-        await importSnapshot(source, scope.snapshot);
+        await importScope(source, scope);
         return await this.pair.session(
           'target',
           (target) => copyPart({ source, target, identity, scope: scope.scope, table, part, signal: never }),

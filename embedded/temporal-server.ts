@@ -104,7 +104,7 @@ function temporalProcess(
 
 /**
  * Polls of its own queues a second. The default of 20 is for clusters of many shards: on one of them each step of a workflow
- * waits up to 50 ms for its turn once a second's worth is used up, and a cutover has its steps while nobody can write.
+ * waits up to 50 ms for its turn once a second's worth is used up.
  */
 const PACE = { 'history.transferProcessorMaxPollRPS': 1000, 'history.timerProcessorMaxPollRPS': 1000 };
 

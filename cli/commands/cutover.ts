@@ -15,6 +15,7 @@ import { formatName } from '../format';
 import { collect } from '../options/collect';
 import { parseSize } from '../options/sizes';
 import { unlessInterrupted, type Session } from '../session';
+import { acceptDrift } from './accept-drift';
 import { addJsonFlag, examples, type CommonFlags } from './common';
 import { awaitReadiness, concerned, followCutover, needNotWait, sayCutovers } from './cutover-progress';
 import { reportEnd } from './follow-to-end';
@@ -103,7 +104,7 @@ async function cutOver(handle: MigrationHandle, flags: CutoverFlags, session: Se
   const databases = status === undefined ? database : namesOf(concerned(status, database), database);
   // else the cutover is refused, and the drift would stay accepted
   if (flags.acceptDrift === true && (status === undefined || needNotWait(status, database))) {
-    await unlessInterrupted(session.signal, acceptDrift(handle, databases, session.signal));
+    await acceptDrift(handle, databases, session.signal);
   }
   if (session.signal.aborted) {
     output.say('No cutover was asked for; the migration goes on.');
@@ -118,15 +119,6 @@ async function cutOver(handle: MigrationHandle, flags: CutoverFlags, session: Se
     `The cutover of ${name} has begun. Watch it: flexlift watch ${name}. Call it off: flexlift cutover ${name} --abort.`,
   );
   return EXIT.done;
-}
-
-async function acceptDrift(
-  handle: MigrationHandle,
-  databases: string[] | undefined,
-  signal: AbortSignal,
-): Promise<void> {
-  const accepted = await handle.acceptDrift({ databases });
-  await accepted.result({ signal });
 }
 
 /** Where all have ended, the migration says what that means for the request. */

@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
 import { EXIT } from '../exit-code';
-import { unlessInterrupted } from '../session';
 import { collect } from '../options/collect';
+import { acceptDrift } from './accept-drift';
 import { addJsonFlag, examples, type CommonFlags } from './common';
 import { onMigration } from './on-migration';
 import { reportReplication } from './replication-outcome';
@@ -24,12 +24,9 @@ export function addResume(program: Command): void {
       'after',
       examples('flexlift resume shop', 'flexlift resume shop --database crm --accept-drift'),
     )
-    .action((name: string, { database: databases, acceptDrift }: ResumeFlags, self: Command) =>
+    .action((name: string, { database: databases, acceptDrift: accepts }: ResumeFlags, self: Command) =>
       onMigration(self, name, async (handle, session) => {
-        if (acceptDrift === true) {
-          const accepted = await handle.acceptDrift({ databases });
-          await unlessInterrupted(session.signal, accepted.result({ signal: session.signal }));
-        }
+        if (accepts === true) await acceptDrift(handle, databases, session.signal);
         if (session.signal.aborted) return EXIT.detached;
         return await reportReplication(handle, await handle.resume({ databases }), databases, session);
       }),

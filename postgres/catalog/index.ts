@@ -1,3 +1,4 @@
+export * from './group-by';
 export * from './database-properties';
 export * from './dumped-index';
 export * from './host-cpus';

@@ -1,5 +1,6 @@
 import type { Client } from 'pg';
 import type { FailurePlace } from '../../contract';
+import { groupBy } from '../catalog';
 import { quoteQualified } from '../connect';
 import type { ColumnType } from './copy-format';
 import { schemaDrift } from './schema-drift';
@@ -96,16 +97,6 @@ function sameTable(source: CopyTable, rows: ColumnRow[] | undefined): CopyTable 
 
 function quotedName({ schema, name }: { schema: string; name: string }): string {
   return quoteQualified(schema, name);
-}
-
-function groupBy<Row, Key>(rows: Row[], keyOf: (row: Row) => Key): Map<Key, Row[]> {
-  const groups = new Map<Key, Row[]>();
-  for (const row of rows) {
-    const group = groups.get(keyOf(row));
-    if (group === undefined) groups.set(keyOf(row), [row]);
-    else group.push(row);
-  }
-  return groups;
 }
 
 function tableOf(rows: ColumnRow[] | undefined, missing: string, place: FailurePlace): CopyTable {

@@ -44,28 +44,25 @@ export interface FinalBatch extends TableBatch {
 export async function planFinalCompare(target: Client): Promise<FinalBatch[]> {
   const tables = await tableStandings(target);
   const of = (kind: ComparisonKind) => tables.filter((table) => comparisonKind(table) === kind);
-  const proven = of('proven');
   return [
     ...byGroup(of('whole')).map((batch) => ({
       ...tableBatch('compare', batch),
       hasLateRows: batch.some(({ identity }) => identity === 'late' || identity === 'append'),
     })),
     ...byChanges(of('changed')).map((batch) => tableBatch('compare', batch, 'tables that changed little')),
-    ...proven
-      .flatMap((_, index) =>
-        index % PROVEN_PER_BATCH === 0 ? [proven.slice(index, index + PROVEN_PER_BATCH)] : [],
-      )
-      .map((batch) => tableBatch('look up', batch, 'proven tables')),
+    ...byChanges(of('proven'), PROVEN_PER_BATCH).map((batch) =>
+      tableBatch('look up', batch, 'proven tables'),
+    ),
   ].map((batch) => ({ hasLateRows: false, ...batch }));
 }
 
-function byChanges(tables: TableStanding[]): TableStanding[][] {
+function byChanges(tables: TableStanding[], most = TABLES_PER_BATCH): TableStanding[][] {
   const batches: TableStanding[][] = [];
   let batch: TableStanding[] = [];
   let keys = 0;
   for (const table of tables) {
     const changes = Number(table.changes);
-    if (batch.length === TABLES_PER_BATCH || (batch.length > 0 && keys + changes > KEYS_PER_BATCH)) {
+    if (batch.length === most || (batch.length > 0 && keys + changes > KEYS_PER_BATCH)) {
       batches.push(batch);
       batch = [];
       keys = 0;

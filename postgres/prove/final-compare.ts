@@ -48,8 +48,13 @@ interface Comparison extends FoundChecksums {
 export async function finalCompare(args: FinalCompareArguments): Promise<Difference[]> {
   const { source, target, identity, signal } = args;
   const tables = await currentStandings(source, target, args.tableOids);
-  const comparisons = tables.flatMap((table) => provenComparison(table) ?? []);
-  const unproven = tables.filter((table) => provenComparison(table) === undefined);
+  const comparisons: Comparison[] = [];
+  const unproven: TableStanding[] = [];
+  for (const table of tables) {
+    const proven = provenComparison(table);
+    if (proven === undefined) unproven.push(table);
+    else comparisons.push(proven);
+  }
   for (const { table, key } of await withKeys(source, unproven)) {
     signal.throwIfAborted();
     args.onProgress(`compare ${quoteQualified(table.schema, table.name)}`);

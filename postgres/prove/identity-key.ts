@@ -1,4 +1,5 @@
 import type { Client } from 'pg';
+import { groupBy } from '../catalog';
 import type { Described, TableName, TypeDescription } from '../compare';
 import { quoteIdentifier, quoteQualified } from '../connect';
 
@@ -34,8 +35,7 @@ export async function readIdentityKeys(
     tables.map(({ schema }) => schema),
     tables.map(({ name }) => name),
   ]);
-  const byPlace = new Map<number, KeyRow[]>();
-  for (const row of rows) byPlace.set(row.place, [...(byPlace.get(row.place) ?? []), row]);
+  const byPlace = groupBy(rows, (row) => row.place);
   return tables.map((table, index) => identityKey(table, byPlace.get(index + 1) ?? []));
 }
 

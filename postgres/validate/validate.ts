@@ -56,16 +56,14 @@ export async function validate(args: ValidateArguments): Promise<Validation> {
       const concurrency = chooseConcurrency(request, databases.length, sizes);
       const context = {
         request: { ...request, limits: { ...request.limits, ...concurrency } },
-        ...{
-          source: sourceSide,
-          target: targetSide,
-          databases,
-          missing,
-          closed,
-          released: [...live],
-          sizes,
-          findPgDump,
-        },
+        source: sourceSide,
+        target: targetSide,
+        databases,
+        missing,
+        closed,
+        released: [...live],
+        sizes,
+        findPgDump,
       };
       const findings = [...reached, ...(await checkAll(SERVER_RULES, context)), ...[...live].map(leftAlone)];
       for (const database of databases) findings.push(...(await checkDatabase(args, context, database)));

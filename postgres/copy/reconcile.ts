@@ -10,7 +10,8 @@ import {
   type TableChecksum,
 } from '../ledger';
 import { schemaDrift } from './schema-drift';
-import { resetLargeObjects, resetTables } from './reset-tables';
+import { resetInBatches } from './reset-in-batches';
+import { resetLargeObjects } from './reset-tables';
 import { openScope, settledXmax, type Scope } from './scope';
 import { differingTables, type SourceTable } from './source-tables';
 
@@ -56,11 +57,12 @@ interface CopiedTable extends TableName {
 }
 
 /**
- * Opens a scope for the new snapshot, and in the same transaction settles what was copied under earlier ones: a table
- * stays as it is where it was wholly copied and the source's checksum is still the same; all others are emptied and
- * planned again. Parts of two snapshots so never mix in one table. To be called after `retireScope`.
+ * Settles what was copied under earlier scopes, and opens one for the new snapshot: a table stays as it is where it was
+ * wholly copied and the source's checksum is still the same; all others are emptied and planned again before the scope is
+ * open. Parts of two snapshots so never mix in one table. To be called after `retireScope`.
  *
  * @param args.source stands in the new snapshot
+ * @throws FlexliftError SnapshotLost where another keeper was faster
  */
 export async function reconcile(args: {
   source: Client;
@@ -75,11 +77,10 @@ export async function reconcile(args: {
   const sourceXmax = await settledXmax(args.source);
   const copied = await copiedTables(target);
   const kept = await tablesToKeep(args, copied);
-  const reset = copied.filter((table) => !kept.has(table.oid));
+  await resetInBatches({ target, identity, tables: copied.filter((table) => !kept.has(table.oid)) });
   return await inTransaction(target, async () => {
     await lockLedger(target, identity, 'SHARE');
     const scope = await openScope(target, { snapshot, sourceXmax });
-    await resetTables(target, reset);
     await keepTables(target, [...kept], scope.scope);
     await resetLargeObjects(target);
     return scope;

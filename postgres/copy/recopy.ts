@@ -1,5 +1,6 @@
 import type { Client } from 'pg';
-import { forgetLoadEnd, lockStream, onceForOrder, type LedgerIdentity } from '../ledger';
+import { forgetLoadEnd, isDone, lockStream, onceForOrder, withLedger, type LedgerIdentity } from '../ledger';
+import { resetInBatches } from './reset-in-batches';
 import { resetLargeObjects, resetTables } from './reset-tables';
 
 const KIND = 'recopy';
@@ -57,12 +58,19 @@ export async function resetAllForRecopy(args: {
   order?: string;
 }): Promise<void> {
   const { target, identity, order } = args;
-  await onceForOrder(target, identity, { kind: KIND, order }, () => resetAll(target));
+  const isOver = async () => order !== undefined && (await isDone(target, { kind: KIND, key: order }));
+  const tables = await withLedger(target, identity, async () => {
+    // every batch holds this row until it is committed, and reads the tables' states under it
+    await lockStream(target, 'UPDATE');
+    return (await isOver()) ? undefined : await forgetAll(target);
+  });
+  if (tables === undefined) return;
+  await resetInBatches({ target, identity, tables, isOver });
+  await onceForOrder(target, identity, { kind: KIND, order }, () => resetLargeObjects(target));
 }
 
-async function resetAll(target: Client): Promise<void> {
-  // every batch holds this row until it is committed, and reads the tables' states under it
-  await lockStream(target, 'UPDATE');
+/** @returns the tables, all of which are to be copied anew. */
+async function forgetAll(target: Client): Promise<{ oid: number }[]> {
   await target.query(`UPDATE flexlift.stream SET lsn = '0/0'`);
   await forgetLoadEnd(target);
   await target.query(
@@ -71,11 +79,10 @@ async function resetAll(target: Client): Promise<void> {
   await target.query(
     `UPDATE flexlift.scope SET state = 'dead', closed_at = pg_catalog.now() WHERE state <> 'dead'`,
   );
-  const { rows } = await target.query<{ oid: number }>('SELECT table_oid AS oid FROM flexlift.table_load');
-  await resetTables(target, rows);
-  await resetLargeObjects(target);
-  await target.query(
+  const { rows } = await target.query<{ oid: number }>(
     `UPDATE flexlift.table_load
-          SET stream_state = 'applied', stopped_by = NULL, copy_lsn = NULL, source_counters = NULL`,
+        SET stream_state = 'applied', stopped_by = NULL, copy_lsn = NULL, source_counters = NULL
+     RETURNING table_oid AS oid`,
   );
+  return rows;
 }

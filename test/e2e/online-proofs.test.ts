@@ -1,8 +1,4 @@
-import { chmodSync, mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import type { ReplicationStatus } from '../../contract';
-import type { PostgresServer } from '../../embedded';
 import { itInAll } from '../support/all';
 import {
   cutOver,
@@ -12,36 +8,22 @@ import {
   untilLive,
   useOnlineMigrations,
 } from '../support/online';
-import { createOwnServer } from '../support/own-server';
-import { run, testAddress, useServerAt, withSession } from '../support/servers';
+import { run, withSession } from '../support/servers';
+import { StandIn } from '../support/stand-in';
 
 const SOURCE = 14;
 const TARGET = 17;
 /** Bytes of tables. */
 const ALLOWED = 64 * 1024;
 
-const { port: shared } = testAddress(SOURCE);
-let root: string;
-let source: PostgresServer;
+let source: StandIn;
 
 // a server of its own: the snapshots of other tests' migrations would wait for the transaction, too
 beforeAll(async () => {
-  root = mkdtempSync(join(tmpdir(), 'flexlift-proofs-'));
-  chmodSync(root, 0o711);
-  source = await createOwnServer({
-    major: SOURCE,
-    directory: join(root, 'source'),
-    settings: { fsync: false, wal_level: 'logical' },
-  });
-  await source.start();
-  useServerAt(SOURCE, source.port);
+  source = await StandIn.start(SOURCE, { fsync: false, wal_level: 'logical' });
 });
 const { shop, startReady } = useOnlineMigrations(SOURCE, TARGET);
-afterAll(async () => {
-  useServerAt(SOURCE, shared);
-  await source.remove();
-  rmSync(root, { recursive: true, force: true });
-});
+afterAll(() => source.remove());
 
 itInAll(
   'a cutover is refused before the fence while proofs wait for a transaction of the source, which is named',

@@ -1,7 +1,3 @@
-import { chmodSync, mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import type { PostgresServer } from '../../../embedded';
 import { checksumTable } from '../../../postgres/compare';
 import {
   copyLateRows,
@@ -11,37 +7,28 @@ import {
   witnessUnlogged,
 } from '../../../postgres/copy';
 import { releaseLedger } from '../../../postgres/ledger';
-import { createOwnServer } from '../../support/own-server';
-import { testAddress, useServerAt } from '../../support/servers';
+import { StandIn } from '../../support/stand-in';
 import { identity, never } from './fixture';
 import { OnlinePair } from './online-fixture';
 
 const TARGET = 17;
 const EMPTIED = { code: 'CutoverRefused', fields: { side: 'target' } };
-const { port: shared } = testAddress(TARGET);
-let root: string;
-let server: PostgresServer;
+let target: StandIn;
 let online: OnlinePair;
 
 beforeEach(async () => {
-  root = mkdtempSync(join(tmpdir(), 'flexlift-emptied-'));
-  chmodSync(root, 0o711);
-  server = await createOwnServer({ major: TARGET, directory: join(root, 'target') });
-  await server.start();
-  useServerAt(TARGET, server.port);
+  target = await StandIn.start(TARGET);
   online = await OnlinePair.create(15, TARGET);
 });
 
 afterEach(async () => {
   await online.drop();
-  useServerAt(TARGET, shared);
-  await server.remove();
-  rmSync(root, { recursive: true, force: true });
+  await target.remove();
 });
 
 async function crash(): Promise<void> {
-  await server.kill();
-  await server.start();
+  await target.server.kill();
+  await target.server.start();
 }
 
 async function planned(schema: string): Promise<void> {

@@ -1,11 +1,7 @@
-import { chmodSync, mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { Client } from 'pg';
-import type { PostgresServer } from '../../../embedded';
 import { eventually } from '../../support/eventually';
-import { createOwnServer } from '../../support/own-server';
-import { testAddress, useServerAt, type Major } from '../../support/servers';
+import { testAddress, type Major } from '../../support/servers';
+import { StandIn } from '../../support/stand-in';
 import { fill, OnlinePair, type Table } from './online-fixture';
 import { SentChanges } from './sent-changes';
 
@@ -22,28 +18,14 @@ const SETTINGS = {
 /** What is committed asynchronously stays in memory. */
 const SLOW_DISK = { wal_writer_delay: '10s' };
 
-let major: Major;
-/** The port of the server that other files use. */
-let shared: number;
-let root: string;
-let source: PostgresServer;
+let source: StandIn;
 let online: OnlinePair;
 let sent: SentChanges;
 let sessions: Client[];
 
-async function setUp(of: Major, settings = {}): Promise<Table> {
-  major = of;
+async function setUp(major: Major, settings = {}): Promise<Table> {
   sessions = [];
-  root = mkdtempSync(join(tmpdir(), 'flexlift-commits-'));
-  chmodSync(root, 0o711);
-  source = await createOwnServer({
-    major,
-    directory: join(root, 'source'),
-    settings: { ...SETTINGS, ...settings },
-  });
-  await source.start();
-  shared = testAddress(major).port;
-  useServerAt(major, source.port);
+  source = await StandIn.start(major, { ...SETTINGS, ...settings });
   online = await OnlinePair.create(major, TARGET);
   await online.pair.both('CREATE TABLE big (id int PRIMARY KEY, v text)');
   await fill(online.pair, 'big', 2000);
@@ -58,9 +40,7 @@ afterEach(async () => {
   for (const session of sessions) await session.end().catch(() => undefined);
   await sent.drop();
   await online.drop();
-  useServerAt(major, shared);
   await source.remove();
-  rmSync(root, { recursive: true, force: true });
 });
 
 interface Writer {
@@ -69,7 +49,7 @@ interface Writer {
 }
 
 async function writer(): Promise<Writer> {
-  const { host, port, user } = testAddress(major);
+  const { host, port, user } = testAddress(online.pair.majors.source);
   const client = new Client({ host, port, user, database: online.pair.databases.source });
   client.on('error', () => undefined);
   sessions.push(client);
@@ -166,10 +146,10 @@ test.each([11, 18] as const)(
     await keeper.held;
     await client.query('INSERT INTO big VALUES (-2)');
     await copyAll(table);
-    await source.kill();
+    await source.server.kill();
     expect(await keeper.ended).toMatchObject({ code: 'SnapshotLost' });
-    source.configure({ wal_writer_delay: '200ms' });
-    await source.start();
+    source.server.configure({ wal_writer_delay: '200ms' });
+    await source.server.start();
     expect(await written('source')).toEqual([-1]);
     expect(await written('target')).toEqual([-1]);
     await online.pair.sql('source', 'INSERT INTO big VALUES (-3)');

@@ -1,36 +1,24 @@
-import { rmSync } from 'node:fs';
-import { join } from 'node:path';
 import type { Client } from 'pg';
 import { FlexliftError } from '../../../contract';
-import { serversDirectory, type PostgresServer } from '../../../embedded';
 import { eventually } from '../../support/eventually';
-import { createOwnServer } from '../../support/own-server';
-import { useServerAt } from '../../support/servers';
+import { StandIn } from '../../support/stand-in';
 import { progressLog, ReplicationFixture } from './applier-fixture';
 
 const MEGABYTE = 1024 ** 2;
 const LIMIT = 6 * MEGABYTE;
 const SCHEMA = 'CREATE TABLE t (id int PRIMARY KEY)';
 
-let directory: string;
-let server: PostgresServer;
+let source: StandIn;
 let fixture: ReplicationFixture;
 
 /** A source that keeps little WAL for a slot, in place of this file's server of major 15. */
 beforeAll(async () => {
-  directory = await serversDirectory(`slot-limit-${process.pid}`);
-  server = await createOwnServer({
-    major: 15,
-    directory: join(directory, 'source'),
-    settings: { fsync: false, wal_level: 'logical', max_slot_wal_keep_size: '6MB' },
-    initdbArgs: ['--wal-segsize=1'],
-  });
-  await server.start();
-  useServerAt(15, server.port);
+  source = await StandIn.start(15, { fsync: false, wal_level: 'logical', max_slot_wal_keep_size: '6MB' }, [
+    '--wal-segsize=1',
+  ]);
 });
 afterAll(async () => {
-  await server.remove();
-  rmSync(directory, { recursive: true, force: true });
+  await source.remove();
 });
 beforeEach(async () => {
   fixture = await ReplicationFixture.create(15, 17, SCHEMA);

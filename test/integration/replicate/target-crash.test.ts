@@ -1,11 +1,7 @@
-import { chmodSync, mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import type { PostgresServer } from '../../../embedded';
 import { parseLsn } from '../../../postgres/replicate/lsn';
 import { eventually } from '../../support/eventually';
-import { createOwnServer } from '../../support/own-server';
-import { testAddress, useServerAt, withSession } from '../../support/servers';
+import { withSession } from '../../support/servers';
+import { StandIn } from '../../support/stand-in';
 import { ReplicationFixture } from './applier-fixture';
 
 const SOURCE = 15;
@@ -18,25 +14,17 @@ const SETTINGS = {
   autovacuum: false,
 };
 
-const { port: shared } = testAddress(TARGET);
-let root: string;
-let target: PostgresServer;
+let target: StandIn;
 let fixture: ReplicationFixture;
 
 beforeEach(async () => {
-  root = mkdtempSync(join(tmpdir(), 'flexlift-target-'));
-  chmodSync(root, 0o711);
-  target = await createOwnServer({ major: TARGET, directory: join(root, 'target'), settings: SETTINGS });
-  await target.start();
-  useServerAt(TARGET, target.port);
+  target = await StandIn.start(TARGET, SETTINGS);
   fixture = await ReplicationFixture.create(SOURCE, TARGET, 'CREATE TABLE acc (id int PRIMARY KEY)');
 });
 
 afterEach(async () => {
   await fixture.drop();
-  useServerAt(TARGET, shared);
   await target.remove();
-  rmSync(root, { recursive: true, force: true });
 });
 
 interface Applied {
@@ -64,10 +52,10 @@ async function crashAfter(confirmation: (confirmed: bigint) => boolean): Promise
   await eventually('the confirmation', async () => confirmation((await fixture.confirmedLsn()) ?? 0n), {
     interval: 1,
   });
-  await target.kill();
+  await target.server.kill();
   await expect(applier.result).rejects.toMatchObject({ failureClass: 'transient' });
   const confirmed = (await fixture.confirmedLsn()) ?? 0n;
-  await target.start();
+  await target.server.start();
   const left = await applied();
   expect(parseLsn(left.lsn)).toBeGreaterThanOrEqual(confirmed);
   return left;

@@ -2,7 +2,7 @@ import type { Client } from 'pg';
 import { enumerate, FlexliftError } from '../../contract';
 import { quoteQualified } from '../connect';
 import { withCutover, withLedger, type LedgerIdentity } from '../ledger';
-import { resetTables } from './reset-tables';
+import { resetInBatches } from './reset-in-batches';
 
 /**
  * An unlogged table of our own is left beside the source's: whatever empties those when nobody looks (recovery of the
@@ -47,12 +47,29 @@ export async function refuseEmptiedSince(target: Client, attempt: number): Promi
 
 /** Before each plan of an offline load: what the ledger takes for copied, and a crash has emptied, is copied again. */
 export async function resetEmptied(target: Client, identity: LedgerIdentity): Promise<void> {
+  const emptied = await withLedger(target, identity, async () => {
+    if (!(await hasUnlogged(target)) || (await leaveWitness(target, OFFLINE))) return [];
+    return (await isWitnessGone(target, OFFLINE)) ? await unloggedTables(target) : [];
+  });
+  if (emptied.length === 0) return;
+  // nothing is copied before the plan; an attempt that comes late finds the witness
+  const isWanted = async () => {
+    await lockWitness(target);
+    return await isWitnessGone(target, OFFLINE);
+  };
+  await resetInBatches({ target, identity, tables: emptied, isWanted });
   await withLedger(target, identity, async () => {
-    if (!(await hasUnlogged(target))) return;
-    if ((await leaveWitness(target, OFFLINE)) || !(await isWitnessGone(target, OFFLINE))) return;
-    await resetTables(target, await unloggedTables(target));
+    await lockWitness(target);
     await putWitness(target, OFFLINE);
   });
+}
+
+/** Waits for whoever resets tables for want of it. */
+async function lockWitness(target: Client): Promise<void> {
+  await target.query('SELECT FROM flexlift.step WHERE kind = $1 AND key = $2 FOR UPDATE', [
+    KIND,
+    String(OFFLINE),
+  ]);
 }
 
 /**

@@ -10,7 +10,7 @@ import {
   type TableChecksum,
 } from '../ledger';
 import { schemaDrift } from './schema-drift';
-import { resetInBatches } from './reset-in-batches';
+import { noScopeIsOpen, resetInBatches } from './reset-in-batches';
 import { resetLargeObjects } from './reset-tables';
 import { openScope, settledXmax, type Scope } from './scope';
 import { differingTables, type SourceTable } from './source-tables';
@@ -77,7 +77,10 @@ export async function reconcile(args: {
   const sourceXmax = await settledXmax(args.source);
   const copied = await copiedTables(target);
   const kept = await tablesToKeep(args, copied);
-  await resetInBatches({ target, identity, tables: copied.filter((table) => !kept.has(table.oid)) });
+  await resetInBatches({
+    ...{ target, identity, tables: copied.filter((table) => !kept.has(table.oid)) },
+    isWanted: () => noScopeIsOpen(target),
+  });
   return await inTransaction(target, async () => {
     await lockLedger(target, identity, 'SHARE');
     const scope = await openScope(target, { snapshot, sourceXmax });

@@ -1,6 +1,14 @@
 import type { Client } from 'pg';
-import { forgetLoadEnd, isDone, lockStream, onceForOrder, withLedger, type LedgerIdentity } from '../ledger';
-import { resetInBatches } from './reset-in-batches';
+import {
+  forgetLoadEnd,
+  isDone,
+  lockStream,
+  onceForOrder,
+  withLedger,
+  WITHOUT_SLOT,
+  type LedgerIdentity,
+} from '../ledger';
+import { noScopeIsOpen, resetInBatches } from './reset-in-batches';
 import { resetLargeObjects, resetTables } from './reset-tables';
 
 const KIND = 'recopy';
@@ -47,10 +55,11 @@ export async function resetTableForRecopy(args: {
 
 /**
  * Makes the load copy all tables and large objects anew, for a stream that starts at a new slot. Until then it stands
- * nowhere: an applier that was cut off finds the ledger moved on, and writes nothing into the emptied tables.
+ * nowhere: an applier that was cut off finds the ledger moved on, and writes nothing into the emptied tables. Where this
+ * dies in the middle, the ledger says so, and nothing goes on before it was repeated.
  *
  * @param args.order as of {@link resetTableForRecopy}
- * @throws FlexliftError LedgerForeign, LedgerReleased
+ * @throws FlexliftError LedgerForeign, LedgerReleased, SnapshotLost
  */
 export async function resetAllForRecopy(args: {
   target: Client;
@@ -60,18 +69,24 @@ export async function resetAllForRecopy(args: {
   const { target, identity, order } = args;
   const isOver = async () => order !== undefined && (await isDone(target, { kind: KIND, key: order }));
   const tables = await withLedger(target, identity, async () => {
-    // every batch holds this row until it is committed, and reads the tables' states under it
+    // every batch of the applier holds this row until it is committed, and reads the tables' states under it
     await lockStream(target, 'UPDATE');
     return (await isOver()) ? undefined : await forgetAll(target);
   });
   if (tables === undefined) return;
-  await resetInBatches({ target, identity, tables, isOver });
-  await onceForOrder(target, identity, { kind: KIND, order }, () => resetLargeObjects(target));
+  await resetInBatches({
+    ...{ target, identity, tables },
+    isWanted: async () => !(await isOver()) && (await noScopeIsOpen(target)),
+  });
+  await onceForOrder(target, identity, { kind: KIND, order }, async () => {
+    await resetLargeObjects(target);
+    await target.query('UPDATE flexlift.stream SET lsn = $1', [WITHOUT_SLOT.emptied]);
+  });
 }
 
 /** @returns the tables, all of which are to be copied anew. */
 async function forgetAll(target: Client): Promise<{ oid: number }[]> {
-  await target.query(`UPDATE flexlift.stream SET lsn = '0/0'`);
+  await target.query('UPDATE flexlift.stream SET lsn = $1', [WITHOUT_SLOT.emptying]);
   await forgetLoadEnd(target);
   await target.query(
     'TRUNCATE flexlift.spool, flexlift.changed_rows, flexlift.proof, flexlift.proof_request',

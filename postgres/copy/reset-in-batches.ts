@@ -5,33 +5,37 @@ import { resetTables } from './reset-tables';
 import { snapshotLost } from './scope';
 
 /** Of the locks that the target's server has room for: others need some at the same time. */
-const SHARE_OF_LOCKS = 0.25;
+const SHARE_OF_LOCKS = 0.5;
 
 /**
  * Does what {@link resetTables} does in as many transactions as the target's lock table asks for: TRUNCATE locks a table,
- * its TOAST table and all of their indexes until it commits. To be called while no scope is open, so that nothing is
- * copied meanwhile.
+ * its TOAST table and all of their indexes until it commits.
  *
- * @param args.isOver another attempt has done it: nothing is reset any more. Default: never
- * @throws FlexliftError SnapshotLost where a scope was opened: whoever opened it has reset these tables himself
+ * @param args.isWanted asked in each of the transactions, in which no scope can be opened: whether its tables are still to
+ *   be reset. It has to be false, or to throw, as soon as something may have been copied again.
  */
 export async function resetInBatches(args: {
   target: Client;
   identity: LedgerIdentity;
   tables: { oid: number }[];
-  isOver?: () => Promise<boolean>;
+  isWanted: () => Promise<boolean>;
 }): Promise<void> {
-  const { target, identity, tables, isOver = () => Promise.resolve(false) } = args;
+  const { target, identity, tables, isWanted } = args;
   if (tables.length === 0) return;
   for (const batch of await batchesByLocks(target, tables)) {
     await withLedger(target, identity, async () => {
       // until the commit no keeper opens one
       await target.query('LOCK TABLE flexlift.scope IN SHARE ROW EXCLUSIVE MODE');
-      if (await isOver()) return;
-      await refuseOpenScope(target);
-      await resetTables(target, batch);
+      if (await isWanted()) await resetTables(target, batch);
     });
   }
+}
+
+/** @throws FlexliftError SnapshotLost where one is open or complete: something may have been copied under it */
+export async function noScopeIsOpen(target: Client): Promise<true> {
+  const { rowCount } = await target.query(`SELECT FROM flexlift.scope WHERE state <> 'dead' LIMIT 1`);
+  if (rowCount !== 0) throw snapshotLost('Another keeper has opened its snapshot meanwhile.');
+  return true;
 }
 
 // how much room there is: https://www.postgresql.org/docs/current/runtime-config-locks.html
@@ -58,9 +62,4 @@ async function batchesByLocks(target: Client, tables: { oid: number }[]): Promis
     SHARE_OF_LOCKS,
   ]);
   return [...groupBy(rows, (row) => row.batch).values()];
-}
-
-async function refuseOpenScope(target: Client): Promise<void> {
-  const { rowCount } = await target.query(`SELECT FROM flexlift.scope WHERE state <> 'dead' LIMIT 1`);
-  if (rowCount !== 0) throw snapshotLost('Another keeper has opened its snapshot meanwhile.');
 }

@@ -2,7 +2,7 @@ import type { Client } from 'pg';
 import { FlexliftError, type KeylessTables } from '../../../contract';
 import { mayBeReplica, serverVersion } from '../../catalog';
 import { withConnection, type Endpoint } from '../../connect';
-import { lockStream, withLedger, type LedgerIdentity } from '../../ledger';
+import { lockStream, withLedger, WITHOUT_SLOT, type LedgerIdentity } from '../../ledger';
 import { identifySystem } from '../pgoutput';
 import type { ClassifiedTable } from './classify-tables';
 import { slotName } from './names';
@@ -47,6 +47,8 @@ export async function prepareSource(args: PrepareSource): Promise<SourcePreparat
   return await withConnection(source, database, signal, async (client) => {
     await takeSourceTurn(client, { migrationId: args.migrationId, signal });
     if (stream !== undefined) {
+      if (stream.lsn === WITHOUT_SLOT.emptying)
+        throw lost('All tables were being emptied, to be copied anew.');
       await checkStanding(client, args, stream.slot);
       return await describe(client, args, stream);
     }
@@ -55,8 +57,8 @@ export async function prepareSource(args: PrepareSource): Promise<SourcePreparat
 }
 
 /**
- * For a recopy of everything: a new slot, and the ledger's position is set to it; to be called when that is at `0/0`, else
- * it was done before. What the ledger holds of tables, proofs and changes is the caller's to reset.
+ * For a recopy of everything: a new slot, and the ledger's position is set to it; to be called once all is emptied, else it
+ * was done before. What the ledger holds of tables, proofs and changes is the caller's to reset.
  */
 export async function newSlot(args: PrepareSource): Promise<SourcePreparation> {
   const { source, database, migrationId, signal } = args;
@@ -103,9 +105,9 @@ async function withTarget<T>(args: PrepareSource, work: (target: Client) => Prom
 }
 
 async function readStream(target: Client): Promise<{ slot: string; lsn: string } | undefined> {
-  // at 0/0 it was set to start anew, and its slot was not made yet
   const { rows } = await target.query<{ slot: string; lsn: string }>(
-    `SELECT slot, lsn FROM flexlift.stream WHERE lsn <> '0/0'`,
+    'SELECT slot, lsn FROM flexlift.stream WHERE lsn <> $1',
+    [WITHOUT_SLOT.emptied],
   );
   return rows[0];
 }

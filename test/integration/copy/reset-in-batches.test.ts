@@ -1,38 +1,24 @@
-import { chmodSync, mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import type { PostgresServer } from '../../../embedded';
+import type { Client } from 'pg';
 import { resetAllForRecopy } from '../../../postgres/copy';
-import { resetInBatches } from '../../../postgres/copy/reset-in-batches';
-import { createOwnServer } from '../../support/own-server';
-import { testAddress, useServerAt } from '../../support/servers';
+import { noScopeIsOpen, resetInBatches } from '../../../postgres/copy/reset-in-batches';
+import { WITHOUT_SLOT } from '../../../postgres/ledger';
+import { eventually } from '../../support/eventually';
+import { StandIn } from '../../support/stand-in';
 import { identity } from './fixture';
 import { OnlinePair } from './online-fixture';
 
 const TARGET = 17;
 /** Four locks each to empty them, and the server has room for some 600. */
 const TABLES = 400;
-const { port: shared } = testAddress(TARGET);
-let root: string;
-let server: PostgresServer;
+let target: StandIn;
 let online: OnlinePair;
 
 beforeAll(async () => {
-  root = mkdtempSync(join(tmpdir(), 'flexlift-batches-'));
-  chmodSync(root, 0o711);
-  server = await createOwnServer({
-    major: TARGET,
-    directory: join(root, 'target'),
-    settings: { max_locks_per_transaction: 10, max_connections: 20 },
-  });
-  await server.start();
-  useServerAt(TARGET, server.port);
+  target = await StandIn.start(TARGET, { max_locks_per_transaction: 10, max_connections: 20 });
 });
 
 afterAll(async () => {
-  useServerAt(TARGET, shared);
-  await server.remove();
-  rmSync(root, { recursive: true, force: true });
+  await target.remove();
 });
 
 beforeEach(async () => {
@@ -75,30 +61,46 @@ test('more tables are emptied than the target has locks for in one transaction',
 
 test('nothing is emptied behind a scope that is open, nor for an order that another attempt has done', async () => {
   const tables = await online.tables();
-  const reset = (isOver?: () => Promise<boolean>) =>
-    online.pair.session('target', (target) => resetInBatches({ target, identity, tables, isOver }));
-  await reset(() => Promise.resolve(true));
+  const reset = (isWanted: (target: Client) => Promise<boolean>) =>
+    online.pair.session('target', (target) =>
+      resetInBatches({ target, identity, tables, isWanted: () => isWanted(target) }),
+    );
+  await reset(() => Promise.resolve(false));
   await online.pair.withScope(async () => {
-    await expect(reset()).rejects.toMatchObject({ code: 'SnapshotLost' });
+    await expect(reset(noScopeIsOpen)).rejects.toMatchObject({ code: 'SnapshotLost' });
   });
   expect(await filled()).toEqual({ tables: TABLES, parts: TABLES });
 });
 
-test('batches that were committed before the worker died stay so, and the order goes on', async () => {
-  const tables = await online.tables();
-  let batches = 0;
-  const dies = () => {
-    batches += 1;
-    return batches === 3 ? Promise.reject(new Error('killed')) : Promise.resolve(false);
-  };
-  const attempt = online.pair.session('target', (target) =>
-    resetInBatches({ target, identity, tables, isOver: dies }),
+test('a recopy whose worker dies between two batches is not taken for done, and is done by the next attempt', async () => {
+  const last = await online.table(`t${TABLES}`);
+  const oids = (await online.tables()).map(({ oid }) => oid);
+  expect(last.oid).toBe(Math.max(...oids));
+  const resetAll = () =>
+    online.pair.session('target', (target) => resetAllForRecopy({ target, identity, order: 'recopy 1' }));
+  await online.pair.session(
+    'target',
+    async (blocker) => {
+      await blocker.query(`BEGIN; LOCK TABLE public.${last.name} IN ACCESS SHARE MODE`);
+      const attempt = resetAll().catch((error: unknown) => error);
+      await eventually('the last batch to wait', async () => {
+        const waiting = await online.pair.sql(
+          'target',
+          `SELECT pg_terminate_backend(pid) FROM pg_locks WHERE NOT granted AND relation = '${last.name}'::regclass`,
+        );
+        return waiting.length > 0;
+      });
+      expect(await attempt).toBeInstanceOf(Error);
+    },
+    'the application',
   );
-  await expect(attempt).rejects.toThrow('killed');
   const between = await filled();
   expect(between.tables).toBeGreaterThan(0);
   expect(between.tables).toBeLessThan(TABLES);
   expect(between.parts).toBe(between.tables);
-  await online.pair.session('target', (target) => resetAllForRecopy({ target, identity, order: 'recopy 1' }));
+  const position = async () => await online.pair.sql('target', 'SELECT lsn FROM flexlift.stream');
+  expect(await position()).toEqual([{ lsn: WITHOUT_SLOT.emptying }]);
+  await resetAll();
   expect(await filled()).toEqual({ tables: 0, parts: 0 });
+  expect(await position()).toEqual([{ lsn: WITHOUT_SLOT.emptied }]);
 });

@@ -1,5 +1,6 @@
 import { Client } from 'pg';
 import { FlexliftError } from '../../../contract';
+import { WITHOUT_SLOT } from '../../../postgres/ledger';
 import { findPgDump, dumpSchema, leftOutEntries, readArchive } from '../../../postgres/schema';
 import { itInAll } from '../../support/all';
 import { eventually } from '../../support/eventually';
@@ -154,6 +155,14 @@ describe('a source in use', () => {
     const { lsn } = await pair.prepare();
     expect(lsn).not.toBe('0/0');
     expect((await pair.prepare()).lsn).toBe(lsn);
+  });
+
+  it('does not go on with tables that were being emptied to be copied anew', async () => {
+    await pair.prepare();
+    await withSession(17, pair.database, (client) =>
+      client.query('UPDATE flexlift.stream SET lsn = $1', [WITHOUT_SLOT.emptying]),
+    );
+    await expect(pair.prepare()).rejects.toMatchObject({ code: 'SlotLost' });
   });
 
   it('gets another slot where the publications had to be made after it', async () => {

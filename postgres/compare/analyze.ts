@@ -103,10 +103,13 @@ async function analyzeRound(request: RoundRequest, round: Relation[]): Promise<n
   }
 }
 
+/** A root's statistics take a lock on each of its partitions and their indexes: they may be more than there is room for. */
+const OUT_OF_MEMORY = '53200';
+
 /** What another server says may be of any kind; were it said by this one, nothing could be noted. */
 function isPassedOver(error: unknown, { readsForeign }: Relation): boolean {
   if (!(error instanceof DatabaseError)) return false;
-  return readsForeign || !PASSING.includes(codeOfSqlState(error.code ?? ''));
+  return readsForeign || error.code === OUT_OF_MEMORY || !PASSING.includes(codeOfSqlState(error.code ?? ''));
 }
 
 async function note(client: Client, { name }: Relation, failure: FailureFields): Promise<void> {

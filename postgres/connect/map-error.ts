@@ -47,6 +47,9 @@ const DAMAGED = new Set(['XX001', 'XX002']);
 const REMEDY_FOR_DAMAGE =
   'Repair what is damaged on that server, or restore it from a backup, and start again; its log says where.';
 
+const REMEDY_FOR_LOCKS =
+  'Raise max_locks_per_transaction on that server and restart it; the work goes on by itself.';
+
 /** What the server says, as of something unforeseen, to a value whose text would be longer than 1 GB. */
 const TOO_LONG = /^invalid memory alloc request size/;
 
@@ -115,8 +118,17 @@ function fromDatabaseError(error: DatabaseError, place: FailurePlace): FlexliftE
   const sentence = quotesValue(sqlState) ? 'The server refused a value of a row' : error.message;
   const code = TOO_LONG.test(error.message) ? 'DataRejected' : codeOfSqlState(sqlState);
   const failure = fail(code, sentence, { ...place, object }, sqlState, error);
-  if (!DAMAGED.has(sqlState)) return failure;
-  return new FlexliftError({ ...failure.fields, remedy: REMEDY_FOR_DAMAGE }, { cause: error });
+  const remedy = DAMAGED.has(sqlState)
+    ? REMEDY_FOR_DAMAGE
+    : isOutOfLocks(error)
+      ? REMEDY_FOR_LOCKS
+      : undefined;
+  return remedy === undefined ? failure : new FlexliftError({ ...failure.fields, remedy }, { cause: error });
+}
+
+/** The hint names the setting in every language. */
+function isOutOfLocks({ hint }: DatabaseError): boolean {
+  return hint?.includes('max_locks_per_transaction') === true;
 }
 
 /** Messages of class 22 quote the value they refuse: `invalid input syntax for type integer: "…"`; few do not. */

@@ -1,23 +1,27 @@
 import type { Lsn } from '../lsn';
-import type { Change, Commit, StreamEvent } from '../pgoutput';
+import { relationsIn, type Change, type Commit, type Relation, type StreamEvent } from '../pgoutput';
 import { Bell } from './bell';
 import { markerOfMessage, type MarkerTable } from './marker';
+
+type Amount = Omit<BatchBounds, 'tables'>;
 
 /** What one batch holds at most, and what is read ahead of it. */
 export interface BatchBounds {
   changes: number;
   /** Of the changes as they were sent. */
   bytes: number;
+  /** Different ones: each is locked with its indexes until the batch commits. Not of what is read ahead. */
+  tables: number;
 }
 
 /**
  * Larger than what is written at a time, so that the target has something to do while the next is prepared: with 40,000
  * changes instead of 10,000 a backlog takes a fifth less, and the process some 20 MB more.
  */
-export const BATCH_BOUNDS: BatchBounds = { changes: 40_000, bytes: 16 * 1024 ** 2 };
+export const BATCH_BOUNDS: BatchBounds = { changes: 40_000, bytes: 16 * 1024 ** 2, tables: 500 };
 
 /** So much is written without waiting for more. */
-const WORTHWHILE: BatchBounds = { changes: 10_000, bytes: 4 * 1024 ** 2 };
+const WORTHWHILE: Amount = { changes: 10_000, bytes: 4 * 1024 ** 2 };
 
 /** A transaction of the source, or a piece of one that is larger than a batch. */
 export interface TransactionPiece {
@@ -88,11 +92,15 @@ export class TransactionBuffer {
     let count = 0;
     let changes = 0;
     let bytes = 0;
+    const relations = new Set<Relation>();
     for (const piece of this.queue) {
       changes += piece.changes.length;
       bytes += piece.bytes;
+      relationsIn(piece.changes, relations);
       if (before !== undefined && piece.commitLsn >= before) break;
-      if (count > 0 && (changes > this.bounds.changes || bytes > this.bounds.bytes)) break;
+      const { bounds } = this;
+      const isTooMuch = changes > bounds.changes || bytes > bounds.bytes || relations.size > bounds.tables;
+      if (count > 0 && isTooMuch) break;
       if (count > 0 && piece.endLsn === undefined) break;
       count += 1;
       if (piece.endLsn === undefined || (marker !== undefined && piece.markers.includes(marker))) break;
@@ -203,7 +211,7 @@ export function areWorthwhile(pieces: TransactionPiece[]): boolean {
   return reaches(WORTHWHILE, changes, bytes);
 }
 
-function reaches(bounds: BatchBounds, changes: number, bytes: number): boolean {
+function reaches(bounds: Amount, changes: number, bytes: number): boolean {
   return changes >= bounds.changes || bytes >= bounds.bytes;
 }
 

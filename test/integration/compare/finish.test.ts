@@ -314,10 +314,16 @@ name"'), pg_catalog.setval('public.set_only', 77, false);`);
             $$BEGIN IF $1 = 1 AND pg_catalog.current_setting('x.throw', true) = 'on' THEN RAISE 'thrown'; END IF; RETURN $1; END$$;
           INSERT INTO public.thrown VALUES (1);
           CREATE INDEX ON public.thrown (public.throw(v));
+          CREATE TABLE public.crowded (v int);
+          CREATE FUNCTION public.crowd(int) RETURNS int IMMUTABLE LANGUAGE plpgsql AS
+            $$BEGIN IF pg_catalog.current_setting('x.throw', true) = 'on' THEN RAISE USING ERRCODE = '53200'; END IF; RETURN $1; END$$;
+          INSERT INTO public.crowded VALUES (1);
+          CREATE INDEX ON public.crowded (public.crowd(v));
           SET x.throw = 'on'`);
         const analyze = () => analyzeDatabase({ clients: [target], identity, signal, foreignTimeout: 500 });
         const { analyzed, left } = await analyze();
         expect(left.map(({ object, sqlState }) => [object, sqlState])).toEqual([
+          ['"public"."crowded"', '53200'],
           ['"public"."far"', '08001'],
           ['"public"."parent"', '57014'],
           ['"public"."thrown"', 'P0001'],

@@ -22,6 +22,15 @@ test.each<[string, string, FailureCode]>([
   expect(fields.sentence).not.toContain('secret');
 });
 
+test('a lock table that is full is told from a disk that is, in whatever language', () => {
+  const error = databaseError('53200', 'Shared Memory erschöpft');
+  error.hint = 'Sie müssen möglicherweise max_locks_per_transaction erhöhen.';
+  const { fields } = mapPostgresError(error, { side: 'target' });
+  expect(fields).toMatchObject({ code: 'ResourceExhausted' });
+  expect(fields.remedy).toMatch(/^Raise max_locks_per_transaction/);
+  expect(mapPostgresError(databaseError('53100', 'disk full'), {}).fields.remedy).toMatch(/^Free space/);
+});
+
 test('what no retry mends stops, and says what to do', () => {
   const { fields } = mapPostgresError(databaseError('XX001', 'invalid page in block 7'), { side: 'source' });
   expect(FAILURE_CLASSES[fields.code]).toBe('permanent');

@@ -1,5 +1,5 @@
 import { MarkerTable } from '../../../postgres/replicate/applier/marker';
-import { TransactionBuffer } from '../../../postgres/replicate/applier/transaction-buffer';
+import { BATCH_BOUNDS, TransactionBuffer } from '../../../postgres/replicate/applier/transaction-buffer';
 import { Tuple, type Insert, type Relation, type StreamEvent } from '../../../postgres/replicate/pgoutput';
 import { MESSAGE_PREFIX } from '../../../postgres/replicate/source';
 
@@ -71,4 +71,23 @@ test('a large transaction comes in pieces, its end with the last one', () => {
     [40_000, true, undefined],
     [20_000, true, 2n],
   ]);
+});
+
+describe('what a batch takes', () => {
+  const insertInto = (oid: number): Insert => ({ ...insert(10), relation: { ...relation, oid } });
+
+  test('no more tables than may be locked at a time, but for a transaction of its own', () => {
+    const large = Array.from({ length: BATCH_BOUNDS.tables + 1 }, (_, oid) => insertInto(oid));
+    const small = Array.from({ length: BATCH_BOUNDS.tables }, (_, oid) =>
+      transaction(BigInt(10 + 2 * oid), insertInto(oid)),
+    );
+    const buffer = bufferWith(
+      ...transaction(1n, ...large),
+      ...small.flat(),
+      ...transaction(5_001n, insertInto(-1)),
+      ...transaction(5_003n, insertInto(-1)),
+    );
+    const taken = [buffer.take(), buffer.take(), buffer.take()].map((pieces) => pieces.length);
+    expect(taken).toEqual([1, BATCH_BOUNDS.tables, 2]);
+  });
 });

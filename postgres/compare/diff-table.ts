@@ -50,10 +50,7 @@ export async function firstDifferences(request: DiffRequest): Promise<TableDiffe
   );
 }
 
-/**
- * The same for clients that are in a transaction already: what their snapshots see is compared. Leaves cursors open that
- * end with the transaction, or with the savepoint that the caller has set before.
- */
+/** The same for clients that are in a transaction already, without cursors: what their snapshots see is compared. */
 export async function firstDifferencesInside(request: DiffRequest): Promise<TableDifferences> {
   const { source, target, table, limit = 10, signal } = request;
   const plan = await diffPlan(source, table, request.condition ?? 'true');
@@ -62,6 +59,7 @@ export async function firstDifferencesInside(request: DiffRequest): Promise<Tabl
   const differing = differingBuckets(onSource, onTarget);
   const query = { ...plan, buckets: differing.slice(0, limit) };
   const rows = await mergeRows(hashedRows(source, query), hashedRows(target, query), limit, signal);
+  await Promise.all([source, target].map((client) => client.query('CLOSE ALL')));
   const complete = differing.length <= limit && rows.length <= limit;
   return { keyColumns: plan.keyColumns, rows: rows.slice(0, limit), complete };
 }

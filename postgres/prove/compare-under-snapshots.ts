@@ -1,12 +1,12 @@
 import { DatabaseError, type Client } from 'pg';
 import { FlexliftError, type Difference } from '../../contract';
 import {
-  checksumTable,
-  describeTable,
+  checksumTables,
+  describeTables,
   differenceOfTable,
   differingKeys,
   firstDifferencesInside,
-  type ColumnDescription,
+  type Described,
 } from '../compare';
 import { haveEqualRows, type TableChecksum, type TableLoad } from '../ledger';
 import { definitionMarks } from './definition-marks';
@@ -22,67 +22,91 @@ export interface SnapshotComparison {
 }
 
 /**
- * Compares a table as both sides' snapshots show it. Its locks are held for as long as that takes and no longer.
+ * Compares tables as both sides' snapshots show them. Their locks are held for as long as that takes and no longer; where
+ * one of them stands in the way of all, each is compared by itself.
  *
- * @returns `undecided` where the table was truncated, rewritten, altered or dropped since a snapshot was taken, which
- *   then shows no longer what it held; or where somebody waited to lock it
+ * @returns of each, in their order; `undecided` where it was truncated, rewritten, altered or dropped since a snapshot was
+ *   taken, which then shows no longer what it held; or where somebody waited to lock it
  */
 export async function compareUnderSnapshots(
   sessions: ProofSessions,
-  table: TableLoad,
+  tables: TableLoad[],
   signal: AbortSignal,
-): Promise<SnapshotComparison | 'undecided'> {
+): Promise<(SnapshotComparison | 'undecided')[]> {
+  const together = await compareTogether(sessions, tables, signal);
+  if (together !== undefined) return together;
+  if (tables.length === 1) return ['undecided'];
+  const found: (SnapshotComparison | 'undecided')[] = [];
+  for (const table of tables) found.push(...(await compareUnderSnapshots(sessions, [table], signal)));
+  return found;
+}
+
+/** @returns `undefined` where nothing is decided */
+async function compareTogether(
+  sessions: ProofSessions,
+  tables: TableLoad[],
+  signal: AbortSignal,
+): Promise<(SnapshotComparison | 'undecided')[] | undefined> {
   const sides = [sessions.source, sessions.target];
-  await Promise.all(sides.map(({ reader }) => reader.query('SAVEPOINT flexlift_table')));
+  await Promise.all(sides.map(({ reader }) => reader.query('SAVEPOINT flexlift_tables')));
   try {
-    return await whileYielding(sides, signal, () => compare(sessions, table, signal));
+    return await whileYielding(sides, signal, () => compare(sessions, tables, signal));
   } catch (error) {
     signal.throwIfAborted();
-    if (isUndecided(error)) return 'undecided';
+    if (isUndecided(error)) return undefined;
     throw error;
   } finally {
-    // lets go of the table's lock, and keeps the snapshot
+    // lets go of the tables' locks, and keeps the snapshot
     await Promise.all(
-      sides.map(({ reader }) => reader.query('ROLLBACK TO SAVEPOINT flexlift_table').catch(() => undefined)),
+      sides.map(({ reader }) => reader.query('ROLLBACK TO SAVEPOINT flexlift_tables').catch(() => undefined)),
     );
   }
 }
 
 async function compare(
   { source, target }: ProofSessions,
-  table: TableLoad,
+  tables: TableLoad[],
   signal: AbortSignal,
-): Promise<SnapshotComparison | 'undecided'> {
-  const { condition } = table;
-  const columns = await describeTable(source.reader, table.schema, table.name);
-  const [there, here] = await onBoth(source, target, ({ reader }) =>
-    checksum(reader, table, columns, signal),
+): Promise<(SnapshotComparison | 'undecided')[]> {
+  const described = await describeTables(source.reader, tables);
+  const [there, here] = await onBoth(source, target, ({ reader }) => checksums(reader, described, signal));
+  const marks = await definitionMarks(
+    source.reader,
+    tables.map(({ oid }) => oid),
   );
-  if (there === undefined || here === undefined) return 'undecided';
-  const mark = (await definitionMarks(source.reader, [table.oid])).get(table.oid);
-  if (mark === undefined) return 'undecided';
-  if (haveEqualRows(there, here)) return { source: there, mark };
-  const sides = { source: source.reader, target: target.reader };
-  const found = await firstDifferencesInside({ ...sides, table, condition, signal });
-  return { source: there, mark, difference: differenceOfTable(table, there, here, differingKeys(found)) };
+  const found: (SnapshotComparison | 'undecided')[] = [];
+  for (const [index, table] of tables.entries()) {
+    const [one, other, mark] = [there[index], here[index], marks.get(table.oid)];
+    if (one === undefined || other === undefined || mark === undefined) found.push('undecided');
+    else if (haveEqualRows(one, other)) found.push({ source: one, mark });
+    else {
+      const sides = { source: source.reader, target: target.reader };
+      const keys = differingKeys(
+        await firstDifferencesInside({ ...sides, table, condition: table.condition, signal }),
+      );
+      found.push({ source: one, mark, difference: differenceOfTable(table, one, other, keys) });
+    }
+  }
+  return found;
 }
 
-/** @returns `undefined` where the snapshot is older than the table's present file */
-async function checksum(
+/** @returns `undefined` for a table of which the snapshot is older than its present file */
+async function checksums(
   client: Client,
-  table: TableLoad,
-  columns: ColumnDescription[],
+  tables: Described<TableLoad>[],
   signal: AbortSignal,
-): Promise<TableChecksum | undefined> {
-  const found = await checksumTable({ client, table, columns, condition: table.condition, signal });
+): Promise<(TableChecksum | undefined)[]> {
+  const found = await checksumTables({ client, tables, signal });
   // pg_class shows the file as of the snapshot, the function the one that was just read, under a lock that we hold
-  const { rows } = await client.query(
-    `SELECT FROM pg_catalog.pg_class c
-       JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-      WHERE n.nspname = $1 AND c.relname = $2 AND c.relfilenode = pg_catalog.pg_relation_filenode(c.oid)`,
-    [table.schema, table.name],
+  const { rows } = await client.query<{ stands: boolean | null }>(
+    `SELECT c.relfilenode = pg_catalog.pg_relation_filenode(c.oid) AS stands
+       FROM unnest($1::pg_catalog.text[], $2::pg_catalog.text[]) WITH ORDINALITY AS wanted(schema, name, place)
+       LEFT JOIN pg_catalog.pg_namespace n ON n.nspname = wanted.schema
+       LEFT JOIN pg_catalog.pg_class c ON c.relnamespace = n.oid AND c.relname = wanted.name
+      ORDER BY wanted.place`,
+    [tables.map(({ schema }) => schema), tables.map(({ name }) => name)],
   );
-  return rows.length === 0 ? undefined : found;
+  return found.map((checksum, index) => (rows[index]?.stands === true ? checksum : undefined));
 }
 
 /** Both at the same time; where one fails, the other's statement is cancelled. */

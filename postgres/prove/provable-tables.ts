@@ -1,18 +1,19 @@
 import type { Client } from 'pg';
-import { rowCondition, type TableLoad } from '../ledger';
+import { rowCondition, type SizedTable } from '../ledger';
 
 /** Every change of these tables reaches the target. As a condition over `flexlift.table_load t`. */
 export const IS_PROVABLE = `t.identity IN ('key', 'full') AND t.stream_state = 'applied'`;
 
 /** Of these tables those that can be proven, in the order given. */
-export async function provableTables(target: Client, tableOids: number[]): Promise<TableLoad[]> {
+export async function provableTables(target: Client, tableOids: number[]): Promise<SizedTable[]> {
   const { rows } = await target.query<{
     table_oid: number;
     schema_name: string;
     table_name: string;
     copy_condition: string | null;
+    bytes: number;
   }>(
-    `SELECT t.table_oid, t.schema_name, t.table_name, t.copy_condition
+    `SELECT t.table_oid, t.schema_name, t.table_name, t.copy_condition, t.estimated_bytes::float8 AS bytes
        FROM flexlift.table_load t
       WHERE t.table_oid = ANY ($1::oid[]) AND ${IS_PROVABLE}
       ORDER BY pg_catalog.array_position($1::oid[], t.table_oid)`,
@@ -23,5 +24,6 @@ export async function provableTables(target: Client, tableOids: number[]): Promi
     schema: row.schema_name,
     name: row.table_name,
     condition: rowCondition(row.copy_condition),
+    bytes: row.bytes,
   }));
 }

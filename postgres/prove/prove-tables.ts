@@ -2,13 +2,14 @@ import type { Client } from 'pg';
 import type { Difference, FailureFields, PostponedProofs } from '../../contract';
 import { oldestWriter } from '../catalog';
 import { quoteQualified, type Endpoint } from '../connect';
+import { tableBatches } from '../copy';
 import type { LedgerIdentity, TableLoad } from '../ledger';
 import type { Lsn } from '../replicate/lsn';
 import { importBothSnapshots } from './both-snapshots';
 import { compareUnderSnapshots } from './compare-under-snapshots';
 import { withProofSessions, type ProofSessions } from './proof-sessions';
 import { provableTables } from './provable-tables';
-import { recordProof, stopDiffering } from './record-proof';
+import { recordProofs, stopDiffering, type Proof } from './record-proof';
 
 export interface ProveTablesArguments {
   source: Endpoint;
@@ -19,7 +20,7 @@ export interface ProveTablesArguments {
   /** On the source. Those whose changes do not all reach the target, or not now, are left out. */
   tableOids: number[];
   signal: AbortSignal;
-  /** For a person, what is going on; before each table. */
+  /** For a person, what is going on; before each table, or several small ones. */
   onProgress: (what: string) => void;
   /** What the application names of earlier attempts begin with; their sessions are ended. */
   predecessorPrefix?: string;
@@ -68,28 +69,41 @@ async function proveUnderSnapshots(
   const { ledger } = sessions;
   const round: ProofRound = { proven: 0, differences: [] };
   // as the ledger stood at the snapshot: a table that stopped before it cannot be equal
-  for (const table of await provableTables(sessions.target.reader, args.tableOids)) {
+  const tables = await provableTables(sessions.target.reader, args.tableOids);
+  for (const batch of tableBatches(tables)) {
     args.signal.throwIfAborted();
-    const object = quoteQualified(table.schema, table.name);
-    args.onProgress(`prove ${object}`);
-    const found = await compareUnderSnapshots(sessions, table, args.signal);
-    if (found === 'undecided') {
-      const sentence = `Table ${object} was being changed itself, or somebody waited to lock it.`;
-      round.postponed = { sentence, concernsAll: false };
-    } else if (found.difference === undefined) {
-      round.proven += await recordProof(ledger, args.identity, {
-        table: table.oid,
-        lsn,
-        checksum: found.source,
-        mark: found.mark,
-      });
-    } else if (
-      await stopDiffering(ledger, args.identity, { table: table.oid, lsn, failure: differs(table) })
-    ) {
-      round.differences.push(found.difference);
+    args.onProgress(`prove ${namesOf(batch)}`);
+    const found = await compareUnderSnapshots(sessions, batch, args.signal);
+    const proofs: Proof[] = [];
+    for (const [index, table] of batch.entries()) {
+      const comparison = found[index] ?? 'undecided';
+      if (comparison === 'undecided') round.postponed = wasHeldUp(table);
+      else if (comparison.difference === undefined) {
+        proofs.push({ table: table.oid, checksum: comparison.source, mark: comparison.mark });
+      } else if (
+        await stopDiffering(ledger, args.identity, { table: table.oid, lsn, failure: differs(table) })
+      ) {
+        round.differences.push(comparison.difference);
+      }
     }
+    round.proven += await recordProofs(ledger, args.identity, { lsn, proofs });
   }
   return round;
+}
+
+function namesOf(tables: TableLoad[]): string {
+  const [first] = tables;
+  return tables.length === 1 && first !== undefined
+    ? quoteQualified(first.schema, first.name)
+    : `${tables.length} small tables`;
+}
+
+function wasHeldUp({ schema, name }: TableLoad): PostponedProofs {
+  const object = quoteQualified(schema, name);
+  return {
+    sentence: `Table ${object} was being changed itself, or somebody waited to lock it.`,
+    concernsAll: false,
+  };
 }
 
 async function longTransactions(source: Client): Promise<string> {

@@ -79,20 +79,48 @@ it.each(['source', 'target'] as const)('what is committed on the %s later does n
       side,
       'DELETE FROM public.t WHERE id > 50; UPDATE public.t SET v = 0; ALTER TABLE public.t ADD x int',
     );
-    expect(await compareUnderSnapshots(sessions, table('t'), signal)).toEqual(EQUAL);
+    expect(await compareUnderSnapshots(sessions, [table('t')], signal)).toEqual([EQUAL]);
   }),
 );
 
 it('all differences are found in one transaction, and their locks are gone after each', async () => {
   await change('target', 'UPDATE public.t SET v = 0 WHERE id = 7; DELETE FROM public.other');
   await underSnapshots(async (sessions) => {
-    expect(await compareUnderSnapshots(sessions, table('t'), signal)).toMatchObject({
-      difference: { kind: 'checksum', keys: ['id = 7 (differs)'] },
-    });
+    expect(await compareUnderSnapshots(sessions, [table('t')], signal)).toMatchObject([
+      { difference: { kind: 'checksum', keys: ['id = 7 (differs)'] } },
+    ]);
     await change('source', `SET lock_timeout = '1s'; LOCK TABLE public.t IN ACCESS EXCLUSIVE MODE`);
     await change('target', `SET lock_timeout = '1s'; LOCK TABLE public.t IN ACCESS EXCLUSIVE MODE`);
-    expect(await compareUnderSnapshots(sessions, table('other'), signal)).toMatchObject({
-      difference: { kind: 'rows', keys: ['id = 1 (only on source)'] },
+    const onlyOnSource = { difference: { kind: 'rows', keys: ['id = 1 (only on source)'] } };
+    expect(await compareUnderSnapshots(sessions, [table('other')], signal)).toMatchObject([onlyOnSource]);
+    expect(await compareUnderSnapshots(sessions, [table('other'), table('t')], signal)).toMatchObject([
+      onlyOnSource,
+      { difference: { kind: 'checksum' } },
+    ]);
+  });
+});
+
+it('several tables need no more round trips than one', async () => {
+  await underSnapshots(async (sessions) => {
+    const queries = [sessions.source.reader, sessions.target.reader].map((reader) =>
+      jest.spyOn(reader, 'query'),
+    );
+    const trips = async (names: string[]) => {
+      for (const query of queries) query.mockClear();
+      expect(await compareUnderSnapshots(sessions, names.map(table), signal)).toEqual(names.map(() => EQUAL));
+      return queries.map((query) => query.mock.calls.length);
+    };
+    expect(await trips(['t', 'other'])).toEqual(await trips(['t']));
+  });
+});
+
+it('a table that somebody has locked is undecided, and no other one with it', async () => {
+  await underSnapshots(async (sessions) => {
+    await sessions.target.reader.query(`SET LOCAL lock_timeout = '200ms'`);
+    await withSession(MAJORS.target, databases.target, async (client) => {
+      await client.query('BEGIN; LOCK TABLE public.t IN ACCESS EXCLUSIVE MODE');
+      const found = await compareUnderSnapshots(sessions, [table('other'), table('t')], signal);
+      expect(found).toEqual([EQUAL, 'undecided']);
     });
   });
 });
@@ -111,8 +139,11 @@ it.each(
 )('nothing is said of a table after, on the %s: %s', async (side, sql) => {
   await underSnapshots(async (sessions) => {
     await change(side, sql);
-    expect(await compareUnderSnapshots(sessions, table('t'), signal)).toBe('undecided');
-    expect(await compareUnderSnapshots(sessions, table('other'), signal)).toEqual(EQUAL);
+    expect(await compareUnderSnapshots(sessions, [table('t')], signal)).toEqual(['undecided']);
+    expect(await compareUnderSnapshots(sessions, [table('t'), table('other')], signal)).toEqual([
+      'undecided',
+      EQUAL,
+    ]);
   });
   await change(side, 'DROP TABLE IF EXISTS public.u');
 });
@@ -122,14 +153,14 @@ it.each(['source', 'target'] as const)('whoever waits for the lock on the %s get
   // a value that takes long to be read; the checksum of 500 of them lasts for a minute
   const slow = 'id IN (SELECT id FROM public.t) AND pg_sleep(0.1) IS NOT NULL';
   await underSnapshots(async (sessions) => {
-    const comparing = compareUnderSnapshots(sessions, { ...table('t'), condition: slow }, signal);
+    const comparing = compareUnderSnapshots(sessions, [{ ...table('t'), condition: slow }], signal);
     await withSession(MAJORS[side], databases[side], async (client) => {
       await client.query('SELECT pg_sleep(0.3)');
       const start = Date.now();
       await client.query('TRUNCATE public.t');
       expect(Date.now() - start).toBeLessThan(5_000);
     });
-    expect(await comparing).toBe('undecided');
-    expect(await compareUnderSnapshots(sessions, table('other'), signal)).toEqual(EQUAL);
+    expect(await comparing).toEqual(['undecided']);
+    expect(await compareUnderSnapshots(sessions, [table('other')], signal)).toEqual([EQUAL]);
   });
 });

@@ -1,7 +1,6 @@
-import type { Client } from 'pg';
-import { DatabaseError } from 'pg';
+import { DatabaseError, type Client, type QueryResultRow } from 'pg';
 import { FlexliftError } from '../../contract';
-import { quoteLiteral } from '../connect';
+import { queryAll, quoteLiteral } from '../connect';
 import { withLedger, type LedgerIdentity } from '../ledger';
 import { formatLsn, type Lsn } from '../replicate/lsn';
 
@@ -144,18 +143,7 @@ export async function openScope(target: Client, { of = {}, ...scope }: NewScope)
  * @throws FlexliftError SnapshotLost where its holder is gone
  */
 export async function importSnapshot(client: Client, snapshot: string): Promise<void> {
-  await client.query('BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY');
-  try {
-    await client.query(`SET TRANSACTION SNAPSHOT ${quoteLiteral(snapshot)}`);
-    await client.query(`SET LOCAL lock_timeout = ${READER_LOCK_TIMEOUT}`);
-  } catch (error) {
-    await client.query('ROLLBACK').catch(() => undefined);
-    // 22023: no such snapshot; 42704: the same from 17 on; 55000: its holder has just ended
-    if (error instanceof DatabaseError && ['22023', '42704', '55000'].includes(error.code ?? '')) {
-      throw snapshotLost('The snapshot of the source is gone, for its holder is.', error);
-    }
-    throw error;
-  }
+  await importAndAsk(client, snapshot);
 }
 
 /**
@@ -165,15 +153,38 @@ export async function importSnapshot(client: Client, snapshot: string): Promise<
  * @throws FlexliftError SnapshotLost where its keeper is gone
  */
 export async function importScope(client: Client, { snapshot, keeper }: HeldScope): Promise<void> {
-  await importSnapshot(client, snapshot);
-  const { rowCount } = await client.query(
-    `SELECT FROM pg_catalog.pg_stat_activity
-      WHERE application_name = $1 AND datname = pg_catalog.current_database() AND pid <> pg_catalog.pg_backend_pid()`,
-    [keeper],
-  );
-  if (rowCount !== 0) return;
+  const [keepers = []] = await importAndAsk(client, snapshot, [
+    `SELECT pid FROM pg_catalog.pg_stat_activity
+      WHERE application_name = ${quoteLiteral(keeper)} AND datname = pg_catalog.current_database()
+        AND pid <> pg_catalog.pg_backend_pid()`,
+  ]);
+  if (keepers.length > 0) return;
   await client.query('ROLLBACK');
   throw snapshotLost('The snapshot of the source is gone, for its holder is.');
+}
+
+/** In one round trip, for each part of each table begins like that. @returns the rows of each question */
+async function importAndAsk(
+  client: Client,
+  snapshot: string,
+  questions: string[] = [],
+): Promise<QueryResultRow[][]> {
+  try {
+    const [, , , ...answers] = await queryAll<QueryResultRow>(client, [
+      'BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY',
+      `SET TRANSACTION SNAPSHOT ${quoteLiteral(snapshot)}`,
+      `SET LOCAL lock_timeout = ${READER_LOCK_TIMEOUT}`,
+      ...questions,
+    ]);
+    return answers;
+  } catch (error) {
+    await client.query('ROLLBACK').catch(() => undefined);
+    // 22023: no such snapshot; 42704: the same from 17 on; 55000: its holder has just ended
+    if (error instanceof DatabaseError && ['22023', '42704', '55000'].includes(error.code ?? '')) {
+      throw snapshotLost('The snapshot of the source is gone, for its holder is.', error);
+    }
+    throw error;
+  }
 }
 
 export function snapshotLost(sentence: string, cause?: unknown): FlexliftError {

@@ -11,6 +11,7 @@ import {
   stateDirectory,
   stopProcess,
   stopTemporalServer,
+  variablesSetAnew,
   type BackgroundProcess,
   type ConfiguredTemporal,
   type EmbeddedProgress,
@@ -119,6 +120,12 @@ export async function startWorker(
     onProgress: progressTeller(output),
   });
   output.detail(`Worker: process ${running.identity.pid} (${started ? 'started' : 'running'}), pool ${pool}`);
+  const unheard = variablesSetAnew(running, WORKER_VARIABLES, environment);
+  if (unheard.length > 0) {
+    output.warn(
+      `the worker that runs was started with another ${unheard.join(', ')}: to have it take over this one, flexlift stop.`,
+    );
+  }
 }
 
 /** Ends a pool's embedded worker as a crash would. `false`: none ran. */

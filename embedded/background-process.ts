@@ -3,6 +3,7 @@ import { closeSync, existsSync, openSync, renameSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { FlexliftError, type FailureCode } from '../contract';
+import { environmentMarks } from './environment-marks';
 import { withLock } from './lock';
 import { logTail } from './log-tail';
 import { packageVersion } from './package-root';
@@ -75,7 +76,7 @@ export async function ensureProcess(
   if (found !== undefined && isCurrent(kind, found) && (await kind.isHealthy(found))) {
     return { running: found, started: false };
   }
-  return withLock(state.root, () => replaceOrStart(state, kind, options), options.signal);
+  return withLock(state.processes, () => replaceOrStart(state, kind, options), options.signal);
 }
 
 function isCurrent(kind: BackgroundProcess, running: RunningProcess): boolean {
@@ -123,6 +124,7 @@ async function spawnDetached(
     startedAt: new Date().toISOString(),
     commandLine: [command, ...args],
     ports,
+    environment: environmentMarks(env),
   };
   writeRecord(state, kind.name, record);
   const log = openSync(logFile(state, kind.name), 'a', 0o600);

@@ -2,6 +2,7 @@ export * from './background-process';
 export * from './child-environment';
 export * from './configured-temporal';
 export * from './doctor';
+export { variablesSetAnew } from './environment-marks';
 export * from './lock';
 export * from './package-root';
 export * from './postgres-server';

@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import type { EnvironmentMarks } from './environment-marks';
 import { findByCommandLine, isAlive, type ProcessIdentity } from './process-identity';
 import type { StateDirectory } from './state-directory';
 
@@ -18,6 +19,8 @@ export interface ProcessRecord {
   /** The program and its arguments. */
   commandLine: string[];
   ports: Record<string, number>;
+  /** What it was started with. Absent: by an earlier version. */
+  environment?: EnvironmentMarks;
 }
 
 /** A record whose process runs. */

@@ -1,6 +1,7 @@
 import {
   NativeConnection,
   Runtime,
+  TransportError,
   Worker,
   type NativeConnectionOptions,
   type WorkerOptions,
@@ -41,11 +42,11 @@ const SHUTDOWN_FORCE = '20s';
 /**
  * Serves the queues of one pool until SIGINT or SIGTERM, then drains and resolves.
  *
- * @throws FlexliftError InvalidRequest where metrics cannot be served; Error where Temporal cannot be reached
+ * @throws FlexliftError InvalidRequest where metrics cannot be served, TemporalUnreachable
  */
 export async function runWorker(options: RunWorkerOptions): Promise<void> {
   startRuntime(options);
-  const connection = await NativeConnection.connect(options.connection);
+  const connection = await connect(options.connection);
   try {
     if (!(await registerSearchAttributes(connection, options.namespace))) {
       Runtime.instance().logger.warn(
@@ -57,6 +58,28 @@ export async function runWorker(options: RunWorkerOptions): Promise<void> {
   } finally {
     await connection.close();
   }
+}
+
+/** @throws FlexliftError TemporalUnreachable */
+async function connect(options: NativeConnectionOptions): Promise<NativeConnection> {
+  try {
+    return await NativeConnection.connect(options);
+  } catch (cause) {
+    if (!(cause instanceof TransportError)) throw cause;
+    throw new FlexliftError(
+      {
+        code: 'TemporalUnreachable',
+        sentence: `Temporal at ${options.address} cannot be reached: ${reasonOf(cause)}.`,
+        remedy: 'Start it, or correct TEMPORAL_ADDRESS; without one flexlift starts its own server.',
+      },
+      { cause },
+    );
+  }
+}
+
+/** The operating system's words, where Rust's description of the error has them. */
+function reasonOf({ message }: Error): string {
+  return /message: "([^"]+)"/.exec(message)?.[1] ?? message;
 }
 
 /** None stays without the others: a migration needs all of its pool's queues. @throws what the first one failed of */

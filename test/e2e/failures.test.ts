@@ -137,6 +137,12 @@ it('no Temporal server', async () => {
   await expectRefused(result, 5, /Temporal/, '127.0.0.1:1');
 });
 
+it('a worker without a Temporal server', async () => {
+  const { code, stderr } = await runCli(['worker'], { TEMPORAL_ADDRESS: '127.0.0.1:1' });
+  expect(stderr).toMatch(/Temporal at 127\.0\.0\.1:1 cannot be reached: Connection refused\./);
+  expect(code).toBe(5);
+});
+
 it.each([
   [['--copies', 'many'], /--copies/],
   [['--part-size', '-3'], /--part-size/],

@@ -10,6 +10,7 @@ import {
   runningProcess,
   stateDirectory,
   stopProcess,
+  variablesSetAnew,
   withLock,
   type BackgroundProcess,
   type StateDirectory,
@@ -53,6 +54,31 @@ test('a process is started once, found again, and gone after its end', async () 
   expect(await stopProcess(state, 'script')).toBe(true);
   expect(isAlive(first.running.identity)).toBe(false);
   expect(await stopProcess(state, 'script')).toBe(false);
+});
+
+test('its plan may take the lock of the state directory, where a cache is in the same place', async () => {
+  const { plan, ...kind } = script(`${READY} ${WAITS}`);
+  const installing = () => withLock(state.root, () => plan(undefined));
+  const { started } = await ensureProcess(state, { ...kind, plan: installing });
+  expect(started).toBe(true);
+});
+
+test('variables that are set anew are told, and their values are nowhere', async () => {
+  const kind = script(`${READY} ${WAITS}`, {
+    plan: () =>
+      Promise.resolve({
+        command: process.execPath,
+        args: ['-e', `${READY} ${WAITS}`],
+        env: { FLEXLIFT_KEY: 'hush', PGPASSFILE: '/a' },
+      }),
+  });
+  const { running } = await ensureProcess(state, kind);
+  const names = ['FLEXLIFT_KEY', 'PGPASSFILE', 'FLEXLIFT_PG_BIN'];
+  expect(variablesSetAnew(running, names, { FLEXLIFT_KEY: 'hush', PGPASSFILE: '/a' })).toEqual([]);
+  expect(variablesSetAnew(running, names, { FLEXLIFT_KEY: 'hush' })).toEqual([]);
+  const changed = { PGPASSFILE: '/b', FLEXLIFT_PG_BIN: '/c', HOME: '/d' };
+  expect(variablesSetAnew(running, names, changed)).toEqual(['PGPASSFILE', 'FLEXLIFT_PG_BIN']);
+  expect(readFileSync(join(state.processes, 'script.json'), 'utf8')).not.toContain('hush');
 });
 
 test('a process that ignores SIGTERM is killed', async () => {

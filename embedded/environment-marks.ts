@@ -18,7 +18,7 @@ export function variablesSetAnew(
 ): string[] {
   if (environment === undefined) return [];
   const wanted = environmentMarks(env);
-  return names.filter((name) => wanted[name] !== undefined && wanted[name] !== environment[name]);
+  return names.filter((name) => Boolean(env[name]) && wanted[name] !== environment[name]);
 }
 
 function mark(value: string): string {

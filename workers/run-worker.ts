@@ -70,7 +70,8 @@ async function connect(options: NativeConnectionOptions): Promise<NativeConnecti
       {
         code: 'TemporalUnreachable',
         sentence: `Temporal at ${options.address} cannot be reached: ${reasonOf(cause)}.`,
-        remedy: 'Start it, or correct TEMPORAL_ADDRESS; without one flexlift starts its own server.',
+        remedy:
+          'Start it, or correct TEMPORAL_ADDRESS, the API key or the certificates; without an address flexlift starts its own server.',
       },
       { cause },
     );

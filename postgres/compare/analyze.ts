@@ -1,6 +1,13 @@
 import { DatabaseError, type Client } from 'pg';
 import type { FailureCode, FailureFields } from '../../contract';
-import { codeOfSqlState, mapPostgresError, quoteQualified, serverName, shareWork } from '../connect';
+import {
+  codeOfSqlState,
+  isOutOfLocks,
+  mapPostgresError,
+  quoteQualified,
+  serverName,
+  shareWork,
+} from '../connect';
 import { withLedger, type LedgerIdentity } from '../ledger';
 
 export interface AnalyzeRequest {
@@ -103,13 +110,11 @@ async function analyzeRound(request: RoundRequest, round: Relation[]): Promise<n
   }
 }
 
-/** A root's statistics take a lock on each of its partitions and their indexes: they may be more than there is room for. */
-const OUT_OF_MEMORY = '53200';
-
 /** What another server says may be of any kind; were it said by this one, nothing could be noted. */
 function isPassedOver(error: unknown, { readsForeign }: Relation): boolean {
   if (!(error instanceof DatabaseError)) return false;
-  return readsForeign || error.code === OUT_OF_MEMORY || !PASSING.includes(codeOfSqlState(error.code ?? ''));
+  // a root's statistics take a lock on each of its partitions and their indexes
+  return readsForeign || isOutOfLocks(error) || !PASSING.includes(codeOfSqlState(error.code ?? ''));
 }
 
 async function note(client: Client, { name }: Relation, failure: FailureFields): Promise<void> {

@@ -126,8 +126,8 @@ function fromDatabaseError(error: DatabaseError, place: FailurePlace): FlexliftE
   return remedy === undefined ? failure : new FlexliftError({ ...failure.fields, remedy }, { cause: error });
 }
 
-/** The hint names the setting in every language. */
-function isOutOfLocks({ hint }: DatabaseError): boolean {
+/** The server has no room for another lock. The hint names the setting in every language. */
+export function isOutOfLocks({ hint }: DatabaseError): boolean {
   return hint?.includes('max_locks_per_transaction') === true;
 }
 

@@ -48,11 +48,11 @@ export async function refuseEmptiedSince(target: Client, attempt: number): Promi
 /** Before each plan of an offline load: what the ledger takes for copied, and a crash has emptied, is copied again. */
 export async function resetEmptied(target: Client, identity: LedgerIdentity): Promise<void> {
   const emptied = await withLedger(target, identity, async () => {
-    if (!(await hasUnlogged(target)) || (await leaveWitness(target, OFFLINE))) return [];
-    return (await isWitnessGone(target, OFFLINE)) ? await unloggedTables(target) : [];
+    if (!(await hasUnlogged(target)) || (await leaveWitness(target, OFFLINE))) return undefined;
+    return (await isWitnessGone(target, OFFLINE)) ? await unloggedTables(target) : undefined;
   });
-  if (emptied.length === 0) return;
-  // nothing is copied before the plan; an attempt that comes late finds the witness
+  if (emptied === undefined) return;
+  // an attempt that comes late finds the witness, and empties nothing that was copied since
   const isWanted = async () => {
     await lockWitness(target);
     return await isWitnessGone(target, OFFLINE);

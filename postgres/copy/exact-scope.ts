@@ -1,8 +1,8 @@
 import type { Client } from 'pg';
-import { IS_UNCOPIED, withLedger, type LedgerIdentity } from '../ledger';
+import { isLoaded, IS_UNCOPIED, withLedger, WITHOUT_SLOT, type LedgerIdentity } from '../ledger';
 import { formatLsn, type Lsn } from '../replicate/lsn';
 import { resetTables } from './reset-tables';
-import { openScope, settledXmax, type Scope, type ScopeOf } from './scope';
+import { openScope, settledXmax, snapshotLost, type Scope, type ScopeOf } from './scope';
 import type { SourceCounters } from './source-counters';
 
 /** A planned table, and what of it the ledger says. */
@@ -36,7 +36,7 @@ export async function tablesToCopy(target: Client, of: ScopeOf): Promise<OnlineT
  *
  * @param args.source stands in the snapshot
  * @param args.counters as they stood before the snapshot was taken
- * @throws FlexliftError SnapshotLost where another keeper was faster
+ * @throws FlexliftError SnapshotLost where another keeper was faster, or the snapshot belongs to a load before this one
  */
 export async function openExactScope(args: {
   source: Client;
@@ -53,6 +53,7 @@ export async function openExactScope(args: {
   const sourceXmax = await settledXmax(source);
   return await withLedger(target, identity, async () => {
     const scope = await openScope(target, { of, snapshot, sourceXmax, lsn });
+    await refuseOlderThanStream(target, lsn);
     // a failover may lose commits that the copy holds
     await target.query(
       `INSERT INTO flexlift.step (kind, key, detail) VALUES ('timeline', $1, $2)
@@ -67,6 +68,16 @@ export async function openExactScope(args: {
     await keepCounters(target, counters);
     return scope;
   });
+}
+
+/** Nothing is applied before the load's end: what was committed between such a snapshot and the stream's begin is nowhere. */
+async function refuseOlderThanStream(target: Client, lsn: Lsn): Promise<void> {
+  if (await isLoaded(target)) return;
+  const { rowCount } = await target.query('SELECT FROM flexlift.stream WHERE lsn <= $1 OR lsn > $2', [
+    WITHOUT_SLOT.emptying,
+    formatLsn(lsn),
+  ]);
+  if (rowCount !== 0) throw snapshotLost('The tables are copied anew since the snapshot was taken.');
 }
 
 async function copiedInPart(target: Client, tables: { oid: number }[]): Promise<{ oid: number }[]> {

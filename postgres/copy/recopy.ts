@@ -79,8 +79,12 @@ export async function resetAllForRecopy(args: {
     isWanted: async () => !(await isOver()) && (await noScopeIsOpen(target)),
   });
   await onceForOrder(target, identity, { kind: KIND, order }, async () => {
-    await resetLargeObjects(target);
-    await target.query('UPDATE flexlift.stream SET lsn = $1', [WITHOUT_SLOT.emptied]);
+    const { rowCount } = await target.query('UPDATE flexlift.stream SET lsn = $2 WHERE lsn = $1', [
+      WITHOUT_SLOT.emptying,
+      WITHOUT_SLOT.emptied,
+    ]);
+    // else another attempt at an order without a name has done it, and there is a new slot by now
+    if (rowCount === 1) await resetLargeObjects(target);
   });
 }
 

@@ -127,7 +127,8 @@ export const LEDGER_DDL = [
   // one row, online only: how far the source's changes are applied. Every commit that ends at or before lsn is on the
   // target, none after it. Every batch holds this row and reads the tables' states under it; whoever changes a
   // state locks it first. timeline is that of the source up to lsn, at first as the slot was made. cutover counts the
-  // attempts; drift is what the source's schema changed since its dump
+  // attempts; drift is what the source's schema changed since its dump. While all tables are copied anew and there is no
+  // slot for it yet, lsn is one of WITHOUT_SLOT
   `CREATE TABLE flexlift.stream (
      singleton         boolean PRIMARY KEY DEFAULT true CHECK (singleton),
      slot              text NOT NULL,

@@ -39,7 +39,7 @@ export interface SourcePreparation {
  * permanent slot, whose position becomes the ledger's. Goes on where an attempt that died has left off; once the ledger
  * has its row, changes nothing any more.
  *
- * @throws FlexliftError SlotLost where the ledger relies on what is gone from the source
+ * @throws FlexliftError SlotLost where the ledger relies on what is gone from the source, or tables were being emptied
  */
 export async function prepareSource(args: PrepareSource): Promise<SourcePreparation> {
   const { source, database, signal } = args;
@@ -47,8 +47,6 @@ export async function prepareSource(args: PrepareSource): Promise<SourcePreparat
   return await withConnection(source, database, signal, async (client) => {
     await takeSourceTurn(client, { migrationId: args.migrationId, signal });
     if (stream !== undefined) {
-      if (stream.lsn === WITHOUT_SLOT.emptying)
-        throw lost('All tables were being emptied, to be copied anew.');
       await checkStanding(client, args, stream.slot);
       return await describe(client, args, stream);
     }
@@ -109,7 +107,13 @@ async function readStream(target: Client): Promise<{ slot: string; lsn: string }
     'SELECT slot, lsn FROM flexlift.stream WHERE lsn <> $1',
     [WITHOUT_SLOT.emptied],
   );
-  return rows[0];
+  if (rows[0]?.lsn !== WITHOUT_SLOT.emptying) return rows[0];
+  throw new FlexliftError({
+    code: 'SlotLost',
+    sentence: 'The tables were being emptied, to be copied anew, when that was ended.',
+    remedy: 'Copy the database anew with recopy.',
+    side: 'target',
+  });
 }
 
 /** Of tables that were loaded before: one may have got a key since, or lost it. */

@@ -316,7 +316,7 @@ name"'), pg_catalog.setval('public.set_only', 77, false);`);
           CREATE INDEX ON public.thrown (public.throw(v));
           CREATE TABLE public.crowded (v int);
           CREATE FUNCTION public.crowd(int) RETURNS int IMMUTABLE LANGUAGE plpgsql AS
-            $$BEGIN IF pg_catalog.current_setting('x.throw', true) = 'on' THEN RAISE USING ERRCODE = '53200'; END IF; RETURN $1; END$$;
+            $$BEGIN IF pg_catalog.current_setting('x.throw', true) = 'on' THEN RAISE USING ERRCODE = '53200', HINT = 'max_locks_per_transaction'; END IF; RETURN $1; END$$;
           INSERT INTO public.crowded VALUES (1);
           CREATE INDEX ON public.crowded (public.crowd(v));
           SET x.throw = 'on'`);

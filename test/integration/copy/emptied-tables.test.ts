@@ -69,6 +69,15 @@ test('a cutover whose target crashed behind its back is called off, and the next
   expect(await online.pair.sql('target', left)).toEqual([{ name: 'migration' }]);
 });
 
+test('a crash in mid-load does no harm to sequences, which are set after it', async () => {
+  await planned('CREATE TABLE cache (id int); CREATE UNLOGGED SEQUENCE numbers');
+  const resetAll = () => online.pair.session('target', (target) => resetEmptied(target, identity));
+  await resetAll();
+  await crash();
+  await resetAll();
+  await online.pair.session('target', (target) => refuseEmptied(target));
+});
+
 test('a crash does no harm where nothing is unlogged', async () => {
   await planned('CREATE TABLE cache (id int)');
   await witness(1);

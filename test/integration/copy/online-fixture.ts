@@ -93,7 +93,7 @@ export class OnlinePair {
   async stream(options: { replicaRole: boolean; cutover?: number }): Promise<void> {
     await this.pair.sql(
       'target',
-      `INSERT INTO flexlift.stream (slot, system_identifier, lsn, replica_role, cutover) VALUES ('s', '1', '0/1', $1, $2)`,
+      `INSERT INTO flexlift.stream (slot, system_identifier, lsn, replica_role, cutover) VALUES ('s', '1', '0/2', $1, $2)`,
       [options.replicaRole, options.cutover ?? 0],
     );
   }

@@ -262,11 +262,17 @@ test('it is refused while the table has another name or other columns on the two
   }
 });
 
+/** As a new slot does it. */
+async function beginStream(lsn = '0/2'): Promise<void> {
+  await online.pair.sql('target', 'UPDATE flexlift.stream SET lsn = $1', [lsn]);
+}
+
 test('a late attempt at a recopy of all tables resets nothing any more', async () => {
   await copied();
   const resetAll = (key: string) =>
     online.pair.session('target', (target) => resetAllForRecopy({ target, identity, order: key }));
   await resetAll('run 1: recopy 1');
+  await beginStream();
   await copyCustomers();
   await resetAll('run 1: recopy 1');
   expect(await left()).toEqual({ large: [], groups: [2] });
@@ -285,6 +291,13 @@ test('all tables are copied anew', async () => {
     expect(state).toMatchObject({ lsn: null, copied: 0, state: 'applied' });
   }
   expect(await left()).toEqual({ large: ['"public"."customer"'], groups: [2] });
+  // its snapshot may be older than the slot that is still to be made
+  const early = online.keep(await online.table('customer'));
+  await expect(early.held).rejects.toMatchObject({ code: 'SnapshotLost' });
+  await expect(online.copyGroup(1)).rejects.toMatchObject({ code: 'SnapshotLost' });
+  await beginStream('FFFFFFFF/0');
+  await expect(online.copyGroup(1)).rejects.toMatchObject({ code: 'SnapshotLost' });
+  await beginStream();
   await copyCustomers();
   await online.copyGroup(1);
   await online.expectEqual('public.tree', 'public.orders', 'public.customer');

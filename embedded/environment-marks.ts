@@ -17,8 +17,10 @@ export function variablesSetAnew(
   env: NodeJS.ProcessEnv,
 ): string[] {
   if (environment === undefined) return [];
-  const wanted = environmentMarks(env);
-  return names.filter((name) => Boolean(env[name]) && wanted[name] !== environment[name]);
+  return names.filter((name) => {
+    const value = env[name] ?? '';
+    return value !== '' && mark(value) !== environment[name];
+  });
 }
 
 function mark(value: string): string {

@@ -10,6 +10,7 @@ import { compareUnderSnapshots } from './compare-under-snapshots';
 import { withProofSessions, type ProofSessions } from './proof-sessions';
 import { provableTables } from './provable-tables';
 import { recordProofs, stopDiffering, type Proof } from './record-proof';
+import { namesOf } from './table-standings';
 
 export interface ProveTablesArguments {
   source: Endpoint;
@@ -89,13 +90,6 @@ async function proveUnderSnapshots(
     round.proven += await recordProofs(ledger, args.identity, { lsn, proofs });
   }
   return round;
-}
-
-function namesOf(tables: TableLoad[]): string {
-  const [first] = tables;
-  return tables.length === 1 && first !== undefined
-    ? quoteQualified(first.schema, first.name)
-    : `${tables.length} small tables`;
 }
 
 function wasHeldUp({ schema, name }: TableLoad): PostponedProofs {

@@ -111,11 +111,14 @@ export interface TableBatch {
   tableOids: number[];
 }
 
-export function tableBatch(verb: string, tables: TableStanding[], what = 'small tables'): TableBatch {
+export function tableBatch(verb: string, tables: TableStanding[], what?: string): TableBatch {
+  return { summary: `${verb} ${namesOf(tables, what)}`, tableOids: tables.map((table) => table.oid) };
+}
+
+/** For a person: the one table, or how many. */
+export function namesOf(tables: { schema: string; name: string }[], what = 'small tables'): string {
   const [first] = tables;
-  const names =
-    tables.length === 1 && first !== undefined
-      ? quoteQualified(first.schema, first.name)
-      : `${tables.length} ${what}`;
-  return { summary: `${verb} ${names}`, tableOids: tables.map((table) => table.oid) };
+  return tables.length === 1 && first !== undefined
+    ? quoteQualified(first.schema, first.name)
+    : `${tables.length} ${what}`;
 }

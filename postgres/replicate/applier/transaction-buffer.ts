@@ -3,13 +3,14 @@ import { relationsIn, type Change, type Commit, type Relation, type StreamEvent 
 import { Bell } from './bell';
 import { markerOfMessage, type MarkerTable } from './marker';
 
-type Amount = Omit<BatchBounds, 'tables'>;
-
-/** What one batch holds at most, and what is read ahead of it. */
-export interface BatchBounds {
+interface Amount {
   changes: number;
   /** Of the changes as they were sent. */
   bytes: number;
+}
+
+/** What one batch holds at most, but for a transaction that touches more tables, and what is read ahead of it. */
+export interface BatchBounds extends Amount {
   /** Different ones: each is locked with its indexes until the batch commits. Not of what is read ahead. */
   tables: number;
 }

@@ -21,6 +21,8 @@ export interface CopyCase {
   links?: Links;
   /** One of several sizes of the same, for us alone. */
   curve?: boolean;
+  /** What a run leaves stays there until the last has ended: see `putAside`. */
+  manyFiles?: boolean;
 }
 
 /** Milliseconds. */
@@ -144,6 +146,7 @@ function manyTables(count: number): CopyCase {
     name: 'tables',
     title: `${count} small tables, each with a key, an index and a foreign key`,
     targetRatio: 0.8,
+    manyFiles: true,
     fill: runAll([smallTables(count)]),
   };
 }

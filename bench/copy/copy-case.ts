@@ -45,7 +45,6 @@ let runsBegun = 0;
 export async function runCopyCase(copyCase: CopyCase, options: CopyOptions): Promise<CopyResult> {
   const { servers, cloners, rounds, signal, say } = options;
   const { fill, ...described } = copyCase;
-  const { links } = copyCase;
   say(`${copyCase.title}: filling the source`);
   const { bytes, contents } = await fillSource(servers, fill);
   const result: CopyResult = { case: described, bytes, runs: [], failures: {} };
@@ -53,13 +52,13 @@ export async function runCopyCase(copyCase: CopyCase, options: CopyOptions): Pro
     ({ kind }) =>
       kind === 'ours' || (kind === 'floor' ? copyCase.floorRatio !== undefined : copyCase.curve !== true),
   );
-  await warmUp(taking[0], contents, options);
+  await warmUp(taking[0], { ...described, contents, links: undefined }, options);
   for (let round = 1; round <= rounds; round += 1) {
     const first = (round - 1) % taking.length;
     for (const cloner of [...taking.slice(first), ...taking.slice(0, first)]) {
       if (result.failures[cloner.name] !== undefined) continue;
       try {
-        const run = await runOnce(cloner, round, { contents, links }, options);
+        const run = await runOnce(cloner, round, { ...described, contents }, options);
         result.runs.push(run);
         say(`  round ${round}, ${cloner.name}: ${run.seconds.toFixed(1)} s`);
       } catch (error) {
@@ -69,25 +68,29 @@ export async function runCopyCase(copyCase: CopyCase, options: CopyOptions): Pro
       }
     }
   }
-  await dropDatabase(servers.target);
-  await dropDatabase(servers.source);
+  await dropDatabases(servers.target);
+  await dropDatabases(servers.source);
   return result;
 }
 
 /** A server's first gigabytes of WAL are files that it makes; what comes later writes them anew, which is faster. */
-async function warmUp(cloner: Cloner | undefined, contents: Contents, options: CopyOptions): Promise<void> {
+async function warmUp(cloner: Cloner | undefined, wanted: Wanted, options: CopyOptions): Promise<void> {
   if (cloner === undefined || runsBegun > 0) return;
   options.say('  a run before the first, which does not count');
-  await runOnce(cloner, 0, { contents }, options);
+  await runOnce(cloner, 0, wanted, options);
 }
 
 type Contents = Record<string, string>;
+
+interface Wanted extends Pick<CopyCase, 'links' | 'manyFiles'> {
+  contents: Contents;
+}
 
 async function fillSource(
   { source }: BenchServers,
   fill: CopyCase['fill'],
 ): Promise<{ bytes: number; contents: Contents }> {
-  await dropDatabase(source);
+  await dropDatabases(source);
   await withSession(source, 'postgres', (client) => client.query(`CREATE DATABASE ${DATABASE}`));
   return await withSession(source, DATABASE, async (client) => {
     await fill(client);
@@ -104,14 +107,14 @@ async function fillSource(
 async function runOnce(
   cloner: Cloner,
   round: number,
-  { contents: expected, links }: { contents: Contents; links?: Links },
+  { contents: expected, links, manyFiles = false }: Wanted,
   { servers, jobs, workerPid, say, signal }: CopyOptions,
 ): Promise<CloneFigures> {
   runsBegun += 1;
   const directory = join(servers.directory, `run-${runsBegun}`);
   mkdirSync(directory);
   try {
-    await freshTarget(servers, cloner);
+    await freshTarget(servers, cloner, manyFiles);
     resetPeakBytesOf(workerPid());
     const before = cpuOf(servers, workerPid());
     const begin = performance.now();
@@ -129,7 +132,8 @@ async function runOnce(
         : {};
     return { cloner: cloner.name, round, seconds, serverCpu: after.servers - before.servers, ...ours };
   } finally {
-    rmSync(directory, { recursive: true, force: true });
+    // with the servers' own, at the end
+    if (!manyFiles) rmSync(directory, { recursive: true, force: true });
   }
 }
 
@@ -149,8 +153,12 @@ async function withLinks(
 }
 
 /** No database for us, who make it; an empty one for the others, as they want it. */
-async function freshTarget({ source, target }: BenchServers, { kind }: Cloner): Promise<void> {
-  await dropDatabase(target);
+async function freshTarget(
+  { source, target }: BenchServers,
+  { kind }: Cloner,
+  manyFiles: boolean,
+): Promise<void> {
+  await (manyFiles ? putAside(target) : dropDatabases(target));
   await withSession(target, 'postgres', async (client) => {
     if (kind !== 'ours') await client.query(`CREATE DATABASE ${DATABASE}`);
     await client.query('CHECKPOINT');
@@ -158,10 +166,33 @@ async function freshTarget({ source, target }: BenchServers, { kind }: Cloner): 
   await withSession(source, 'postgres', (client) => client.query('CHECKPOINT'));
 }
 
-async function dropDatabase(server: BenchServers['source']): Promise<void> {
-  await withSession(server, 'postgres', (client) =>
-    client.query(`DROP DATABASE IF EXISTS ${DATABASE} WITH (FORCE)`),
-  );
+/**
+ * ext4 passes over each inode that was freed within the last minutes when it looks for a free one (`recently_deleted` of
+ * its ialloc.c): after a database of 40,000 files was dropped, the next clone took twice as long.
+ */
+async function putAside(server: BenchServers['target']): Promise<void> {
+  await withSession(server, 'postgres', async (client) => {
+    const found = await client.query(
+      `SELECT pg_terminate_backend(a.pid) FROM pg_database d
+         LEFT JOIN pg_stat_activity a ON a.datid = d.oid AND a.backend_type = 'client backend'
+        WHERE d.datname = $1`,
+      [DATABASE],
+    );
+    if (found.rows.length > 0) {
+      await client.query(`ALTER DATABASE ${DATABASE} RENAME TO ${DATABASE}_before_${runsBegun}`);
+    }
+  });
+}
+
+/** Those put aside, too. */
+async function dropDatabases(server: BenchServers['source']): Promise<void> {
+  await withSession(server, 'postgres', async (client) => {
+    const { rows } = await client.query<{ name: string }>(
+      'SELECT datname AS name FROM pg_database WHERE starts_with(datname, $1)',
+      [DATABASE],
+    );
+    for (const { name } of rows) await client.query(`DROP DATABASE ${name} WITH (FORCE)`);
+  });
 }
 
 function cpuOf({ directory }: BenchServers, worker: number): { servers: number; worker: number } {

@@ -31,9 +31,12 @@ export interface CopyRowsArguments extends Copying {
 }
 
 interface CopyWholeTablesArguments extends Copying {
-  /** The oids are the source's; at least one. */
-  tables: { oid: number }[];
+  /** The oids are the source's, the bytes as planned; at least one. */
+  tables: { oid: number; bytes: number }[];
 }
+
+/** As the source counts them, with free space and visibility maps. Smaller tables are vacuumed in no time. */
+const BYTES_TO_FREEZE = 128 * 1024;
 
 /**
  * Copies rows in the transactions that both sessions stand in. Nothing is written where an extension's table holds no rows
@@ -51,7 +54,7 @@ export async function copyRows(args: CopyRowsArguments): Promise<CopiedAmount> {
   const freeze = await makeRoom(args, object);
   const [copied] = await relayCopies({
     ...{ source, target, signal, pace, onProgress },
-    copies: copyPairs(from, into, { rows: condition ?? range, freeze }),
+    copies: copyPairs(from, into, { rows: condition ?? range, freeze: [freeze] }),
   });
   return { rows: copied?.rows ?? 0, bytes: copied?.bytes ?? 0 };
 }
@@ -69,7 +72,10 @@ export async function copyWholeTables({
   const from = await atSide('source', source, () => sourceTables(source, oids));
   const into = await targetTables(target, from);
   await actAsReplica(target);
-  const freeze = await emptyTables(target, into);
+  const freeze = await emptyTables(
+    target,
+    into.map((table, index) => ({ ...table, anew: (tables[index]?.bytes ?? 0) >= BYTES_TO_FREEZE })),
+  );
   return await relayCopies({
     ...{ source, target, signal, pace, onProgress },
     copies: copyPairs(from, into, { freeze }),
@@ -80,13 +86,13 @@ export async function copyWholeTables({
 export function copyPairs(
   from: CopyTable[],
   into: CopyTable[],
-  { rows, freeze }: { rows?: RowRange | string; freeze: boolean },
+  { rows, freeze }: { rows?: RowRange | string; freeze: boolean[] },
 ): (CopyPair & CopyStatements)[] {
   return from.flatMap((table, index) => {
     const same = into[index];
     if (same === undefined) return [];
     const object = quoteQualified(table.schema, table.name);
-    return [{ ...copyStatements(table, same, rows, freeze), object }];
+    return [{ ...copyStatements(table, same, rows, freeze[index] === true), object }];
   });
 }
 
@@ -98,13 +104,16 @@ async function areEmpty({ source, target }: Copying, object: string, condition: 
   return here.rowCount === 0;
 }
 
-/** @returns whether the table was truncated. */
+/** @returns whether the table was truncated */
 async function makeRoom(
   { target, table, range, condition }: CopyRowsArguments,
   object: string,
 ): Promise<boolean> {
   // an extension put rows of its own there, which its condition leaves alone
   if (condition !== null) await target.query(`DELETE FROM ONLY ${object} ${condition}`);
-  else if (range === undefined) return await emptyTables(target, [table]);
+  else if (range === undefined) {
+    const [isTruncated = false] = await emptyTables(target, [{ ...table, anew: true }]);
+    return isTruncated;
+  }
   return false;
 }

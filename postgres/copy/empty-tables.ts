@@ -6,6 +6,22 @@ interface TableName {
   name: string;
 }
 
+export interface TableToEmpty extends TableName {
+  /**
+   * Also where it is empty: what the transaction writes that truncated its table can be frozen. But TRUNCATE makes new files
+   * and deletes the old ones, which takes longer than a small table's rows.
+   */
+  anew: boolean;
+}
+
+// no page, no row: a transaction that failed has left pages
+const EMPTY = `
+  SELECT w.place::int4 AS place
+    FROM unnest($1::text[], $2::text[]) WITH ORDINALITY AS w(schema, name, place)
+    JOIN pg_catalog.pg_namespace n ON n.nspname = w.schema
+    JOIN pg_catalog.pg_class c ON c.relnamespace = n.oid AND c.relname = w.name
+   WHERE pg_catalog.pg_relation_size(c.oid) = 0`;
+
 // a table may reference itself: that is no obstacle to TRUNCATE
 const REFERENCED = `
   WITH emptied AS (
@@ -23,19 +39,38 @@ const REFERENCED = `
  * Removes the tables' own rows, in the caller's transaction: by TRUNCATE, or by DELETE where a foreign key of another
  * table forbids that.
  *
- * @returns whether all of them were truncated
+ * @returns of each, whether it was truncated
  */
-export async function emptyTables(target: Client, tables: TableName[]): Promise<boolean> {
-  const { rows } = await target.query<TableName & { by_others: boolean }>(REFERENCED, [
-    tables.map((table) => table.schema),
-    tables.map((table) => table.name),
-  ]);
-  const name = (table: TableName) => `ONLY ${quoteQualified(table.schema, table.name)}`;
-  const deleted = rows.some((row) => row.by_others) ? rows.map(name) : [];
-  const truncated = tables.map(name).filter((each) => !deleted.includes(each));
-  for (const each of deleted) await target.query(`DELETE FROM ${each}`);
-  if (truncated.length > 0) await target.query(`TRUNCATE ${truncated.join(', ')}`);
-  return deleted.length === 0;
+export async function emptyTables(target: Client, tables: TableToEmpty[]): Promise<boolean[]> {
+  const wanted = await notEmpty(target, tables);
+  const truncated = new Set(wanted.length === 0 ? [] : await emptyAll(target, wanted));
+  return tables.map((table) => truncated.has(table));
+}
+
+async function notEmpty(target: Client, tables: TableToEmpty[]): Promise<TableToEmpty[]> {
+  if (tables.every((table) => table.anew)) return tables;
+  const { rows } = await target.query<{ place: number }>(EMPTY, namesOf(tables));
+  const empty = new Set(rows.map((row) => row.place - 1));
+  return tables.filter((table, index) => table.anew || !empty.has(index));
+}
+
+/** @returns those that were truncated */
+async function emptyAll(target: Client, tables: TableToEmpty[]): Promise<TableToEmpty[]> {
+  const { rows } = await target.query<TableName & { by_others: boolean }>(REFERENCED, namesOf(tables));
+  const byOthers = rows.some((row) => row.by_others);
+  const referenced = new Set(byOthers ? rows.map(quotedName) : []);
+  for (const each of referenced) await target.query(`DELETE FROM ${each}`);
+  const truncated = tables.filter((table) => !referenced.has(quotedName(table)));
+  if (truncated.length > 0) await target.query(`TRUNCATE ${truncated.map(quotedName).join(', ')}`);
+  return truncated;
+}
+
+function quotedName({ schema, name }: TableName): string {
+  return `ONLY ${quoteQualified(schema, name)}`;
+}
+
+function namesOf(tables: TableName[]): [string[], string[]] {
+  return [tables.map((table) => table.schema), tables.map((table) => table.name)];
 }
 
 /**

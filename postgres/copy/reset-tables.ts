@@ -12,7 +12,11 @@ export async function resetTables(target: Client, tables: { oid: number }[]): Pr
     [oids],
   );
   await actAsReplica(target);
-  await emptyTables(target, rows);
+  // anew, for a part's copy may still be under way, and whoever truncates waits for it
+  await emptyTables(
+    target,
+    rows.map((table) => ({ ...table, anew: true })),
+  );
   await target.query(
     `UPDATE flexlift.part
         SET scope = NULL, rows = NULL, bytes = NULL, seconds = NULL, copied_by = NULL, copied_at = NULL

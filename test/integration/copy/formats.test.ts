@@ -178,7 +178,7 @@ function sendFunction(type: string): string | undefined {
 
 async function formatOf(source: Client, target: Client, oid: number): Promise<string> {
   const from = await sourceTables(source, [oid]);
-  const [pair] = copyPairs(from, await targetTables(target, from), { freeze: false });
+  const [pair] = copyPairs(from, await targetTables(target, from), { freeze: [false] });
   return pair?.format ?? 'none';
 }
 

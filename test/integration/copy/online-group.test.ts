@@ -57,7 +57,7 @@ async function whileSecondTableWaits(work: () => Promise<void>): Promise<void> {
     `UPDATE flexlift.table_load SET estimated_bytes = 20 * 1024 ^ 2 WHERE table_name = 'a'`,
   );
   await withSession(17, online.pair.databases.target, async (blocker) => {
-    await blocker.query('BEGIN; LOCK TABLE b IN ACCESS SHARE MODE');
+    await blocker.query('BEGIN; LOCK TABLE b IN SHARE MODE');
     await work();
     await blocker.query('ROLLBACK');
   });

@@ -185,7 +185,7 @@ test('a group that is being copied loses its scope to a table that is to be copi
   await reset('orders');
   await reset('tree');
   await withSession(17, online.pair.databases.target, async (blocker) => {
-    await blocker.query('BEGIN; LOCK TABLE orders IN ACCESS SHARE MODE');
+    await blocker.query('BEGIN; LOCK TABLE orders IN SHARE MODE');
     const waiting = async (count: number) =>
       await eventually(`${count} to wait`, async () => {
         const rows = await online.pair.sql(

@@ -82,7 +82,7 @@ async function copyTables(pair: WritePair, names: string[]): Promise<void> {
     for (const name of names) {
       const { rows } = await source.query<{ oid: number }>('SELECT $1::regclass::oid AS oid', [name]);
       const from = await sourceTables(source, [rows[0]?.oid ?? 0]);
-      const copies = copyPairs(from, await targetTables(target, from), { freeze: false });
+      const copies = copyPairs(from, await targetTables(target, from), { freeze: [false] });
       await relayCopies({ source, target, copies, signal: never });
     }
   });

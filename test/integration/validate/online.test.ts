@@ -36,6 +36,13 @@ afterAll(async () => {
 const online = (scenario: Scenario, change: Partial<MigrationRequest> = {}) =>
   runValidation({ ...scenario, change: { mode: 'Online', ...scenario.change, ...change } });
 
+/** The tests of other files have transactions open on the same server. */
+const ownComplaints = (validation: Parameters<typeof complaints>[0]) =>
+  complaints({
+    ...validation,
+    findings: validation.findings.filter(({ rule }) => rule !== 'writing-transactions'),
+  });
+
 describe('between two ordinary servers', () => {
   it.each([
     [11, 14],
@@ -44,7 +51,7 @@ describe('between two ordinary servers', () => {
   ] as [Major, Major][])('of %d and %d there is nothing to complain of', async (source, target) => {
     const scenario = await databases.scenario(source, target, 'CREATE TABLE t (id int PRIMARY KEY, a text)');
     const validation = await online(scenario);
-    expect(complaints(validation)).toEqual([]);
+    expect(ownComplaints(validation)).toEqual([]);
     const rules = validation.findings.map((finding) => finding.rule);
     expect(rules).toEqual(expect.arrayContaining(['wal-level', 'replica-identities', 'source-primary']));
     expect(rules).not.toContain('active-writers');
@@ -62,7 +69,7 @@ describe('between two ordinary servers', () => {
     await createNamed(17, database);
     await withSession(17, database, (client) => createLedger(client, identity, { databaseCreated: true }));
     const source = testEndpoint(11, 'source', `flexlift:${migrationId}:prepareSource:test:1`);
-    const before = complaints(await online(scenario, { migrationId }));
+    const before = ownComplaints(await online(scenario, { migrationId }));
     await prepareSource({
       ...{ source, target: testEndpoint(17, 'target'), database, identity, migrationId, signal },
       keylessTables: 'append',
@@ -70,7 +77,7 @@ describe('between two ordinary servers', () => {
       onProgress: () => undefined,
     });
     try {
-      expect(complaints(await online(scenario, { migrationId }))).toEqual(before);
+      expect(ownComplaints(await online(scenario, { migrationId }))).toEqual(before);
     } finally {
       const liftFence = () => Promise.resolve();
       await takeAwaySourceObjects({ source, database, migrationId, signal, liftFence });
@@ -120,7 +127,7 @@ describe('what is in the database', () => {
       const validation = await online(scenario);
       expect(of(validation, 'prepared-transactions')[0]?.message).toMatch(/slot waits .*"p4 mine/);
       const [waiting] = of(validation, 'writing-transactions');
-      expect(waiting?.message).toContain(`prepared '${theirs}' in database ${other}`);
+      expect(waiting?.message).toMatch(new RegExp(`prepared '${theirs}' in database ${other}, \\d+ s`));
       expect(waiting?.message).not.toContain(mine);
       expect(of(validation, 'publications-of-all-tables')).toMatchObject([
         { state: 'Warning', message: expect.stringContaining('"Every""thing"') as string },

@@ -14,13 +14,13 @@ export interface TableToEmpty extends TableName {
   anew: boolean;
 }
 
-// no page, no row: a transaction that failed has left pages
-const EMPTY = `
-  SELECT w.place::int4 AS place
+// no page, no row: a transaction that failed may have left pages. The size opens a table, waiting for whoever has locked it:
+// in WHERE it may be asked of all tables of the database, before the join
+const SIZES = `
+  SELECT w.place::int4 AS place, pg_catalog.pg_relation_size(c.oid) = 0 AS "isEmpty"
     FROM unnest($1::text[], $2::text[]) WITH ORDINALITY AS w(schema, name, place)
     JOIN pg_catalog.pg_namespace n ON n.nspname = w.schema
-    JOIN pg_catalog.pg_class c ON c.relnamespace = n.oid AND c.relname = w.name
-   WHERE pg_catalog.pg_relation_size(c.oid) = 0`;
+    JOIN pg_catalog.pg_class c ON c.relnamespace = n.oid AND c.relname = w.name`;
 
 // a table may reference itself: that is no obstacle to TRUNCATE
 const REFERENCED = `
@@ -36,8 +36,8 @@ const REFERENCED = `
    GROUP BY e.oid, e.nspname, e.relname`;
 
 /**
- * Removes the tables' own rows, in the caller's transaction: by TRUNCATE, or by DELETE where a foreign key of another
- * table forbids that.
+ * Removes the tables' own rows where there are any, in the caller's transaction: by TRUNCATE, or by DELETE where a foreign key
+ * of another table forbids that.
  *
  * @returns of each, whether it was truncated
  */
@@ -49,8 +49,8 @@ export async function emptyTables(target: Client, tables: TableToEmpty[]): Promi
 
 async function notEmpty(target: Client, tables: TableToEmpty[]): Promise<TableToEmpty[]> {
   if (tables.every((table) => table.anew)) return tables;
-  const { rows } = await target.query<{ place: number }>(EMPTY, namesOf(tables));
-  const empty = new Set(rows.map((row) => row.place - 1));
+  const { rows } = await target.query<{ place: number; isEmpty: boolean | null }>(SIZES, namesOf(tables));
+  const empty = new Set(rows.filter((row) => row.isEmpty === true).map((row) => row.place - 1));
   return tables.filter((table, index) => table.anew || !empty.has(index));
 }
 

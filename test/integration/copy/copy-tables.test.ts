@@ -173,3 +173,18 @@ test('small tables keep their files where these are empty; what stands in a tabl
   expect(renewed.map(({ name }) => name)).toEqual(['t3']);
   await expectAllEqual();
 });
+
+test('a table of others that is locked holds up no small one', async () => {
+  await pair.sql('target', 'CREATE TABLE other ()');
+  await withSession(17, pair.databases.target, async (blocker) => {
+    await blocker.query('BEGIN; LOCK TABLE other');
+    await pair.withScope(async (scope) => {
+      const tables = await planned(scope);
+      await pair.withSessions(scope, (source, target) =>
+        copyTables({ source, target, identity, scope: scope.scope, signal: never, tables }),
+      );
+    });
+    await blocker.query('ROLLBACK');
+  });
+  await expectAllEqual();
+});

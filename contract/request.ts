@@ -53,7 +53,7 @@ export interface Concurrency {
 export interface MigrationLimits extends Concurrency {
   /**
    * A table larger than this is copied in parts of about this size, bytes. Default 4 GiB: a part is what a crash costs, but
-   * only a table in one part is copied frozen, and parts of one table wait for each other to extend it.
+   * only a table in one part, of 128 kB or more, is copied frozen, and parts of one table wait for each other to extend it.
    */
   partBytes: number;
   /** A group of small tables holds at most so many bytes. Default 256 MiB. */

@@ -45,11 +45,12 @@ export function copyCases(size: number): CopyCase[] {
   const cases = [
     mixed(scaled(10_000_000), scaled(3_000_000), scaled(60_000)),
     oneTable(scaled(12_000_000)),
-    manyTables(scaled(10_000)),
     wideValues(size),
     farServer('source', size),
     farServer('target', size),
     ...CURVE_GIGABYTES.map((gigabytes) => ofSize(gigabytes, size)),
+    // the last one, for all of its files are deleted at its end
+    manyTables(scaled(10_000)),
   ];
   if (size >= 1) return cases;
   return cases.map((each) => ({ ...each, ...NO_TARGETS }));

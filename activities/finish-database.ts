@@ -1,4 +1,4 @@
-import type { AnalyzeResult, CutoverStep, DatabaseStep, RefreshStep } from '../contract';
+import type { AnalyzeResult, CutoverStep, DatabaseStep, RefreshResult, RefreshStep } from '../contract';
 import { analyzeDatabase, copySequences, refreshMaterializedViews } from '../postgres/compare';
 import { witnessUnlogged } from '../postgres/copy';
 import type { Run } from './support/run';
@@ -19,9 +19,9 @@ export async function copySequencesStep({ database, attempt }: FinishStep, run: 
 export async function refreshMaterializedViewsStep(
   { database, attempt, beforeRowSecurity }: RefreshStep,
   run: Run,
-): Promise<void> {
+): Promise<RefreshResult> {
   const { identity, signal } = run;
-  await run.sessions(database, (source, target) =>
+  const { filled } = await run.sessions(database, (source, target) =>
     refreshMaterializedViews({
       source,
       target,
@@ -32,6 +32,7 @@ export async function refreshMaterializedViewsStep(
       onProgress: (what) => run.progress({ what }),
     }),
   );
+  return { filled };
 }
 
 export async function analyzeStep({ database }: DatabaseStep, run: Run): Promise<AnalyzeResult> {

@@ -27,6 +27,11 @@ export interface RefreshStep extends DatabaseStep {
   beforeRowSecurity?: boolean;
 }
 
+export interface RefreshResult {
+  /** How many are filled, by whichever attempt. */
+  filled: number;
+}
+
 export interface AnalyzeResult {
   /** Why a table, or the first of several, has no statistics. */
   left?: FailureFields;

@@ -83,13 +83,13 @@ async function finish(migration: DatabaseMigration): Promise<Difference[]> {
   log.noteAnalyze(await log.phase('Analyze', () => long.analyze(step)));
   const inRows = compare ? await log.phase('Compare', () => compareRows(migration)) : [];
   log.noteDifferences(inRows);
-  await finishEntries({
+  const refreshed = await finishEntries({
     execute: (until) => log.phase('PostData', () => long.runPostData({ ...step, until })),
     refresh: (which) =>
       log.phase('MaterializedViews', () => long.refreshMaterializedViews({ ...step, ...which })),
   });
-  // of materialized views, which had no rows before
-  log.noteAnalyze(await log.phase('Analyze', () => long.analyze(step)));
+  // they had no rows before
+  if (refreshed?.filled !== 0) log.noteAnalyze(await log.phase('Analyze', () => long.analyze(step)));
   if (!compare) return [];
   const { differences, notCompared } = await log.phase('CompareCatalog', () => long.compareCatalog(step));
   log.status.notCompared = notCompared;

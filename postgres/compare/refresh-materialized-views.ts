@@ -17,22 +17,28 @@ export interface RefreshRequest {
   onProgress?: (what: string) => void;
 }
 
+export interface Refreshed {
+  /** Views that this call refreshed. */
+  refreshed: number;
+  /** Views that are filled now, by whichever call. */
+  filled: number;
+}
+
 /**
  * Fills on the target every materialized view that is populated on the source, each once, in the order of their
  * dependencies. One that is not populated on the source is emptied, if a cutover that was called off has filled it.
  *
- * @returns how many views this call refreshed.
  * @throws FlexliftError LedgerForeign, LedgerReleased; CutoverRefused where the cutover is called off; StatementRejected,
  *   DataRejected… where a view's query fails, naming the view
  */
-export async function refreshMaterializedViews(request: RefreshRequest): Promise<number> {
+export async function refreshMaterializedViews(request: RefreshRequest): Promise<Refreshed> {
   const { source, target, identity, attempt, signal, onProgress } = request;
   const views = await readMaterializedViews(source);
   const bound = await viewsUnderRowSecurity(source, views);
   const filled = (await readMaterializedViews(target)).filter(({ populated }) => populated);
   const isFilled = ({ quotedName }: MaterializedView) =>
     filled.some((view) => view.quotedName === quotedName);
-  let refreshed = 0;
+  const result = { refreshed: 0, filled: 0 };
   for (const view of views.filter((each) => each.populated || isFilled(each))) {
     const { quotedName: name, populated } = view;
     if (request.beforeRowSecurity === true && bound.has(name)) continue;
@@ -47,7 +53,8 @@ export async function refreshMaterializedViews(request: RefreshRequest): Promise
       if (bound.has(name)) await target.query('SET LOCAL row_security = on');
       await atSide('target', target, () => target.query(statement), statement);
     });
-    if (done) refreshed += 1;
+    if (done) result.refreshed += 1;
+    if (populated) result.filled += 1;
   }
-  return refreshed;
+  return result;
 }

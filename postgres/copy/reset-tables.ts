@@ -5,6 +5,11 @@ import { actAsReplica, emptyTables } from './empty-tables';
 export async function resetTables(target: Client, tables: { oid: number }[]): Promise<void> {
   if (tables.length === 0) return;
   const oids = tables.map((table) => table.oid);
+  // as a copy does: its parts before its tables, in this order, else each would wait for the other
+  await target.query(
+    'SELECT FROM flexlift.part WHERE table_oid = ANY ($1::oid[]) ORDER BY table_oid, part FOR UPDATE',
+    [oids],
+  );
   // an extension's table is emptied, under its condition, by the copy itself
   const { rows } = await target.query<{ schema: string; name: string }>(
     `SELECT schema_name AS schema, table_name AS name FROM flexlift.table_load

@@ -104,3 +104,26 @@ test('a recopy whose worker dies between two batches is not taken for done, and 
   expect(await filled()).toEqual({ tables: 0, parts: 0 });
   expect(await position()).toEqual([{ lsn: WITHOUT_SLOT.emptied }]);
 });
+
+test('a reset waits for the part that is being copied before it locks a table, as the copy locks them', async () => {
+  const table = await online.table('t1');
+  await online.pair.session(
+    'target',
+    async (worker) => {
+      await worker.query('BEGIN');
+      await worker.query('SELECT FROM flexlift.part WHERE table_oid = $1 FOR UPDATE', [table.oid]);
+      const reset = online.pair.session('target', (target) =>
+        resetInBatches({ target, identity, tables: [table], isWanted: () => Promise.resolve(true) }),
+      );
+      await eventually('the reset to wait', async () => {
+        const waiting = await online.pair.sql('target', 'SELECT pid FROM pg_locks WHERE NOT granted');
+        return waiting.length > 0;
+      });
+      await worker.query('LOCK TABLE public.t1 IN ROW EXCLUSIVE MODE NOWAIT');
+      await worker.query('ROLLBACK');
+      await reset;
+    },
+    'another worker',
+  );
+  expect(await filled()).toEqual({ tables: TABLES - 1, parts: TABLES - 1 });
+});

@@ -174,13 +174,13 @@ test('materialized views are filled by each cutover anew, and by a late attempt 
       refreshMaterializedViews({ source: client, target, identity, attempt, signal: NEVER }),
     );
   const first = await onTarget((target) => beginCutover(target, identity));
-  expect(await refresh(first)).toBe(1);
+  expect(await refresh(first)).toMatchObject({ refreshed: 1 });
   await onTarget((target) => target.query('INSERT INTO public.owned (v) VALUES (1)'));
-  expect(await refresh(first)).toBe(0);
+  expect(await refresh(first)).toMatchObject({ refreshed: 0 });
   expect(await total()).toBe(0);
 
   const second = await onTarget((target) => beginCutover(target, identity));
-  expect(await refresh(second)).toBe(1);
+  expect(await refresh(second)).toMatchObject({ refreshed: 1 });
   expect(await total()).toBe(1);
   await onTarget((target) =>
     target.query(`INSERT INTO public.owned (v) VALUES (1); DELETE FROM flexlift.step`),

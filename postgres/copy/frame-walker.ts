@@ -1,6 +1,12 @@
 /** Type byte and int32 length; https://www.postgresql.org/docs/current/protocol-message-formats.html */
 const HEADER_LENGTH = 5;
 const EMPTY = Buffer.alloc(0);
+/**
+ * Bytes of the payload of a message that is handed on. The receiver gathers each message in memory beside the value that it
+ * reads from it: a value of 900 MB, as the source sends it, took 3.7 GB of the target's, in pieces 2.8.
+ * How the stream is divided is its sender's choice: https://www.postgresql.org/docs/current/protocol-flow.html#PROTOCOL-COPY
+ */
+const LONGEST_PIECE = 64 * 1024;
 
 const COPY_DATA = 'd'.charCodeAt(0);
 const COMMAND_COMPLETE = 'C'.charCodeAt(0);
@@ -16,9 +22,8 @@ export interface WalkerEvents {
 }
 
 /**
- * Walks the messages of one `COPY … TO STDOUT` after the other from header to header and hands on the CopyData messages
- * exactly as they came; their contents are never looked at nor gathered. A message may be spread over any number of
- * chunks.
+ * Walks the messages of one `COPY … TO STDOUT` after the other from header to header and hands on the CopyData messages, long
+ * ones in pieces; their contents are never looked at nor gathered. A message may be spread over any number of chunks.
  */
 export class FrameWalker {
   /** Payload of the present statement's CopyData messages so far. */
@@ -28,15 +33,20 @@ export class FrameWalker {
 
   private headerStart = EMPTY;
   private payloadLeft = 0;
+  /** Of the message that goes out: at most `longestPiece` bytes of the one that came in. */
+  private pieceLeft = 0;
   private forwarding = false;
   /** Of a CommandComplete. */
   private tag: Buffer | undefined;
 
-  constructor(private readonly events: WalkerEvents) {}
+  constructor(
+    private readonly events: WalkerEvents,
+    private readonly longestPiece = LONGEST_PIECE,
+  ) {}
 
   /** A CopyData message was handed on in part: nothing else may be written to its receiver yet. */
   get insideFrame(): boolean {
-    return this.forwarding && this.payloadLeft > 0;
+    return this.forwarding && this.pieceLeft > 0;
   }
 
   /**
@@ -69,10 +79,17 @@ export class FrameWalker {
       if (end > runStart) this.events.data(chunk.subarray(runStart, end));
     };
     for (;;) {
-      const step = Math.min(this.payloadLeft, chunk.length - position);
+      const step = Math.min(this.pieceLeft, chunk.length - position);
       if (this.tag !== undefined) this.readTag(this.tag, chunk.subarray(position, position + step));
       this.payloadLeft -= step;
+      this.pieceLeft -= step;
       position += step;
+      if (this.pieceLeft === 0 && this.payloadLeft > 0) {
+        endRun(position);
+        runStart = position;
+        this.events.data(this.nextPiece());
+        continue;
+      }
       if (!this.forwarding) runStart = position;
       if (chunk.length - position < HEADER_LENGTH) {
         endRun(position);
@@ -104,8 +121,19 @@ export class FrameWalker {
       this.frames += 1;
       this.bytes += this.payloadLeft;
     }
+    this.pieceLeft = this.forwarding ? Math.min(this.payloadLeft, this.longestPiece) : this.payloadLeft;
+    if (this.pieceLeft < this.payloadLeft) buffer.writeUInt32BE(this.pieceLeft + 4, at + 1);
     this.tag = code === COMMAND_COMPLETE ? EMPTY : undefined;
     return true;
+  }
+
+  /** The header of a further message with what came in one. */
+  private nextPiece(): Buffer {
+    this.pieceLeft = Math.min(this.payloadLeft, this.longestPiece);
+    const header = Buffer.alloc(HEADER_LENGTH);
+    header.writeUInt8(COPY_DATA);
+    header.writeUInt32BE(this.pieceLeft + 4, 1);
+    return header;
   }
 
   private readTag(start: Buffer, more: Buffer): void {

@@ -13,6 +13,15 @@ function encode({ code, payload }: Message): Buffer {
   return Buffer.concat([header, payload]);
 }
 
+/** The messages that may go out for one that came in. */
+function pieces({ code, payload }: Message, longest: number): Message[] {
+  const count = Math.max(1, Math.ceil(payload.length / longest));
+  return Array.from({ length: count }, (_, index) => ({
+    code,
+    payload: payload.subarray(index * longest, (index + 1) * longest),
+  }));
+}
+
 /** Cuts at the given places, in any order and beyond the end. */
 function cut(bytes: Buffer, places: number[]): Buffer[] {
   const sorted = [...new Set(places.map((place) => place % (bytes.length + 1)))].sort((a, b) => a - b);
@@ -28,16 +37,19 @@ interface Walked {
   rest: Buffer | undefined;
 }
 
-function walk(chunks: Buffer[]): Walked {
+function walk(chunks: Buffer[], longestPiece?: number): Walked {
   const forwarded: Buffer[] = [Buffer.alloc(0)];
   const completed: Walked['completed'] = [];
-  const walker = new FrameWalker({
-    data: (run) => forwarded.push(Buffer.concat([forwarded.pop() ?? run, run])),
-    complete: (rows) => {
-      completed.push({ rows, frames: walker.frames, bytes: walker.bytes });
-      forwarded.push(Buffer.alloc(0));
+  const walker = new FrameWalker(
+    {
+      data: (run) => forwarded.push(Buffer.concat([forwarded.pop() ?? run, run])),
+      complete: (rows) => {
+        completed.push({ rows, frames: walker.frames, bytes: walker.bytes });
+        forwarded.push(Buffer.alloc(0));
+      },
     },
-  });
+    longestPiece,
+  );
   for (const [index, chunk] of chunks.entries()) {
     const rest = walker.push(chunk);
     if (rest === undefined) continue;
@@ -62,7 +74,7 @@ function encodeStatement({ messages, rows }: { messages: Message[]; rows: number
   ]);
 }
 
-test('hands on exactly the CopyData messages and gives back exactly the rest, however the bytes are cut', () => {
+test('hands on exactly the CopyData messages, long ones in pieces, and gives back exactly the rest, however the bytes are cut', () => {
   fc.assert(
     fc.property(
       fc.array(statement, { maxLength: 4 }),
@@ -70,10 +82,11 @@ test('hands on exactly the CopyData messages and gives back exactly the rest, ho
       fc.constantFrom('E', 'Z', 'T'),
       fc.uint8Array({ maxLength: 20 }),
       fc.array(fc.nat({ max: 5_000 }), { maxLength: 60 }),
-      (statements, unfinished, endCode, after, places) => {
+      fc.integer({ min: 1, max: 50 }),
+      (statements, unfinished, endCode, after, places, longest) => {
         const tail = Buffer.concat([encode({ code: endCode, payload: Buffer.from('x') }), after]);
         const stream = [...statements.map(encodeStatement), ...unfinished.map(encode), tail];
-        const { walker, forwarded, completed, rest } = walk(cut(Buffer.concat(stream), places));
+        const { walker, forwarded, completed, rest } = walk(cut(Buffer.concat(stream), places), longest);
         const data = (messages: Message[]) => messages.filter(({ code }) => code === 'd');
         const amounts = (messages: Message[]) => ({
           frames: data(messages).length,
@@ -81,7 +94,7 @@ test('hands on exactly the CopyData messages and gives back exactly the rest, ho
         });
         expect(forwarded).toEqual(
           [...statements.map(({ messages }) => messages), unfinished].map((messages) =>
-            Buffer.concat(data(messages).map(encode)),
+            Buffer.concat(data(messages).flatMap((message) => pieces(message, longest).map(encode))),
           ),
         );
         expect(completed).toEqual(statements.map(({ messages, rows }) => ({ rows, ...amounts(messages) })));
@@ -104,6 +117,16 @@ test('byte by byte', () => {
   expect(forwarded).toEqual([Buffer.concat([row, row]), row]);
   expect(completed).toEqual([{ rows: 2, frames: 2, bytes: 12 }]);
   expect(rest).toEqual(end);
+});
+
+test('a value of megabytes goes out in messages of 64 kB, and between two of them its receiver can be told of a failure', () => {
+  const row = encode({ code: 'd', payload: Buffer.alloc(200_000, 'x') });
+  const { walker, forwarded } = walk([row.subarray(0, 5 + 65_535)]);
+  expect(walker.insideFrame).toBe(true);
+  walker.push(row.subarray(5 + 65_535));
+  expect(walker.insideFrame).toBe(false);
+  expect(forwarded[0]?.readUInt32BE(1)).toBe(4 + 65_536);
+  expect({ frames: walker.frames, bytes: walker.bytes }).toEqual({ frames: 1, bytes: 200_000 });
 });
 
 test('a run within one chunk is handed on in one piece, and nothing is gathered over chunks', () => {

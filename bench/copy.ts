@@ -24,6 +24,7 @@ interface Options {
   cloner?: string[];
   source: number;
   target: number;
+  patience: number;
   json?: string;
 }
 
@@ -53,6 +54,12 @@ async function main(): Promise<void> {
     .option('--cloner <name>', 'whose name begins so, e.g. flexlift; repeatable', collect)
     .option('--source <major>', 'version of the source', whole, 15)
     .option('--target <major>', 'version of the target', whole, 15)
+    .option(
+      '--patience <seconds>',
+      'that a peer may take: then it is stopped and left out of later rounds',
+      whole,
+      300,
+    )
     .option('--json <path>', 'also write all figures there')
     .parse()
     .opts<Options>();
@@ -112,11 +119,11 @@ async function measure({ servers, product, cases, options, signal }: Measurement
         .join(', ')}; peers with ${options.jobs} jobs`,
   );
   const results: CopyResult[] = [];
-  const { rounds, jobs } = options;
+  const { rounds, jobs, patience } = options;
   for (const copyCase of cases) {
     results.push(
       await runCopyCase(copyCase, {
-        ...{ servers, cloners, rounds, jobs, signal, say },
+        ...{ servers, cloners, rounds, jobs, patience, signal, say },
         workerPid: () => pidOfWorker(product),
       }),
     );

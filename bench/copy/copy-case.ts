@@ -33,6 +33,8 @@ export interface CopyOptions {
   cloners: Cloner[];
   rounds: number;
   jobs: number;
+  /** Seconds that a peer may take. */
+  patience: number;
   /** Of our worker. */
   workerPid: () => number;
   signal: AbortSignal;
@@ -108,7 +110,7 @@ async function runOnce(
   cloner: Cloner,
   round: number,
   { contents: expected, links, manyFiles = false }: Wanted,
-  { servers, jobs, workerPid, say, signal }: CopyOptions,
+  { servers, jobs, patience, workerPid, say, signal }: CopyOptions,
 ): Promise<CloneFigures> {
   runsBegun += 1;
   const directory = join(servers.directory, `run-${runsBegun}`);
@@ -118,8 +120,10 @@ async function runOnce(
     resetPeakBytesOf(workerPid());
     const before = cpuOf(servers, workerPid());
     const begin = performance.now();
-    await withLinks(servers, links, (linked) =>
-      cloner.clone({ servers: linked, number: runsBegun, jobs, directory, say, signal }),
+    await withPatience(patience, signal, (limited) =>
+      withLinks(servers, links, (linked) =>
+        cloner.clone({ servers: linked, number: runsBegun, jobs, directory, say, signal: limited }),
+      ),
     );
     const seconds = (performance.now() - begin) / 1_000;
     const after = cpuOf(servers, workerPid());
@@ -134,6 +138,21 @@ async function runOnce(
   } finally {
     // with the servers' own, at the end
     if (!manyFiles) rmSync(directory, { recursive: true, force: true });
+  }
+}
+
+/** @throws Error that says so, where the work heeds its signal and takes longer */
+async function withPatience(
+  seconds: number,
+  signal: AbortSignal,
+  work: (signal: AbortSignal) => Promise<void>,
+): Promise<void> {
+  const impatience = AbortSignal.timeout(seconds * 1_000);
+  try {
+    await work(AbortSignal.any([signal, impatience]));
+  } catch (error) {
+    if (error === impatience.reason) throw new Error(`stopped after ${seconds} s`, { cause: error });
+    throw error;
   }
 }
 

@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { killGroup } from '../support/pgcopydb';
+import { killAllOf } from '../support/pgcopydb';
 
 /**
  * Runs a line of the shell, in a process group of its own, with all of a pipe's failures being its own.
@@ -12,7 +12,7 @@ export async function shell(line: string, signal: AbortSignal): Promise<void> {
     stdio: ['ignore', 'ignore', 'pipe'],
     detached: true,
   });
-  const stop = () => void killGroup(child);
+  const stop = () => void killAllOf(child);
   signal.addEventListener('abort', stop);
   let said = '';
   child.stderr.on('data', (chunk: Buffer) => (said = (said + chunk.toString()).slice(-2_000)));

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Client } from 'pg';
 import type { BenchServers } from '../support/bench-servers';
-import { killGroup, Pgcopydb, pgcopydbVersion } from '../support/pgcopydb';
+import { killAllOf, Pgcopydb, pgcopydbVersion } from '../support/pgcopydb';
 import { poll, uriOf, withSession } from '../support/sessions';
 import type { CutoverFigures, Following, Move, Mover } from './mover';
 import { DATABASE } from './schema';
@@ -52,12 +52,12 @@ export class PgcopydbMover implements Mover {
     try {
       await untilClose(run);
     } catch (error) {
-      await killGroup(child);
+      await killAllOf(child);
       throw error;
     }
     return {
       cutOver: (writer) => endAtPosition(run, writer),
-      finish: () => killGroup(child),
+      finish: () => killAllOf(child),
     };
   }
 }

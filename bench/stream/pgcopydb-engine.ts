@@ -1,7 +1,7 @@
 import type { ChildProcess } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { killGroup, Pgcopydb, pgcopydbPaths } from '../support/pgcopydb';
+import { killAllOf, Pgcopydb, pgcopydbPaths } from '../support/pgcopydb';
 import { poll, uriOf, withSession } from '../support/sessions';
 import { COPIED, DATABASE, type Bed } from './bed';
 import type { Engine, EngineRun } from './engine';
@@ -51,7 +51,7 @@ export class PgcopydbEngine implements Engine {
       },
       failure,
       finish: async () => {
-        if (child !== undefined) await killGroup(child);
+        if (child !== undefined) await killAllOf(child);
         await dropSlot(bed, slotOf(round));
         return {};
       },
@@ -88,7 +88,7 @@ export class PgcopydbEngine implements Engine {
       );
       await program.run(['stream', 'setup', ...this.arguments(bed, round)], bed.signal);
     } finally {
-      await killGroup(snapshot);
+      await killAllOf(snapshot);
     }
   }
 

@@ -2,6 +2,7 @@ import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { createWriteStream, existsSync, readFileSync } from 'node:fs';
 import { delimiter } from 'node:path';
+import { childrenOf } from '../../embedded/process-identity';
 import { runProgram, runProgramForOutput } from './programs';
 
 const VARIABLE = 'FLEXLIFT_PGCOPYDB';
@@ -49,14 +50,21 @@ export class Pgcopydb {
   }
 }
 
-export async function killGroup(child: ChildProcess): Promise<void> {
+/** With all that it has begun: pgcopydb's processes leave its group, and would go on in the next run's database. */
+export async function killAllOf(child: ChildProcess): Promise<void> {
   const { pid } = child;
   if (pid === undefined) return;
   const ended = child.exitCode === null && child.signalCode === null ? once(child, 'exit') : undefined;
-  try {
-    process.kill(-pid, 'SIGKILL');
-  } catch {
-    // all of it has ended
+  for (const each of [-pid, ...descendantsOf(pid)]) {
+    try {
+      process.kill(each, 'SIGKILL');
+    } catch {
+      // it has ended
+    }
   }
   await ended;
+}
+
+function descendantsOf(pid: number): number[] {
+  return childrenOf(pid).flatMap((child) => [child.pid, ...descendantsOf(child.pid)]);
 }

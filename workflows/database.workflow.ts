@@ -88,8 +88,9 @@ async function finish(migration: DatabaseMigration): Promise<Difference[]> {
     refresh: (which) =>
       log.phase('MaterializedViews', () => long.refreshMaterializedViews({ ...step, ...which })),
   });
-  // they had no rows before
-  if (refreshed?.filled !== 0) log.noteAnalyze(await log.phase('Analyze', () => long.analyze(step)));
+  // materialized views had no rows before; of earlier code it was made anew in any case
+  if (refreshed?.filled !== 0 || !patched('analyze-what-is-filled'))
+    log.noteAnalyze(await log.phase('Analyze', () => long.analyze(step)));
   if (!compare) return [];
   const { differences, notCompared } = await log.phase('CompareCatalog', () => long.compareCatalog(step));
   log.status.notCompared = notCompared;

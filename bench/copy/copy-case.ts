@@ -79,7 +79,12 @@ export async function runCopyCase(copyCase: CopyCase, options: CopyOptions): Pro
 async function warmUp(cloner: Cloner | undefined, wanted: Wanted, options: CopyOptions): Promise<void> {
   if (cloner === undefined || runsBegun > 0) return;
   options.say('  a run before the first, which does not count');
-  await runOnce(cloner, 0, wanted, options);
+  try {
+    await runOnce(cloner, 0, wanted, options);
+  } catch (error) {
+    options.signal.throwIfAborted();
+    options.say(`  it failed: ${error instanceof Error ? error.message : String(error)}`);
+  }
 }
 
 type Contents = Record<string, string>;

@@ -3,11 +3,12 @@ import { once } from 'node:events';
 import { killAllOf } from '../support/pgcopydb';
 
 /**
- * Runs a line of the shell, in a process group of its own, with all of a pipe's failures being its own.
+ * Runs a line of the shell, with all of a pipe's failures being its own.
  *
- * @throws Error with the last that it said, where it fails; the signal's reason, when all of the group is dead
+ * @throws Error with the last that it said, where it fails; the signal's reason, when all that it began is dead
  */
 export async function shell(line: string, signal: AbortSignal): Promise<void> {
+  signal.throwIfAborted();
   const child = spawn('bash', ['-o', 'pipefail', '-ec', line], {
     stdio: ['ignore', 'ignore', 'pipe'],
     detached: true,

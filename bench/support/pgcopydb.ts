@@ -34,7 +34,7 @@ export class Pgcopydb {
     await runProgram(this.path, args, { signal });
   }
 
-  /** In a process group of its own: its children outlive it otherwise. */
+  /** In a process group of its own, which ends by {@link killAllOf}. */
   start(args: string[]): ChildProcess {
     const child = spawn(this.path, args, { detached: true, stdio: ['ignore', 'pipe', 'pipe'] });
     const log = createWriteStream(this.log, { flags: 'a' });

@@ -35,11 +35,11 @@ export async function refreshMaterializedViews(request: RefreshRequest): Promise
   const { source, target, identity, attempt, signal, onProgress } = request;
   const views = await readMaterializedViews(source);
   const bound = await viewsUnderRowSecurity(source, views);
-  const filled = (await readMaterializedViews(target)).filter(({ populated }) => populated);
-  const isFilled = ({ quotedName }: MaterializedView) =>
-    filled.some((view) => view.quotedName === quotedName);
+  const before = (await readMaterializedViews(target)).filter(({ populated }) => populated);
+  const wasFilled = ({ quotedName }: MaterializedView) =>
+    before.some((view) => view.quotedName === quotedName);
   const result = { refreshed: 0, filled: 0 };
-  for (const view of views.filter((each) => each.populated || isFilled(each))) {
+  for (const view of views.filter((each) => each.populated || wasFilled(each))) {
     const { quotedName: name, populated } = view;
     if (request.beforeRowSecurity === true && bound.has(name)) continue;
     signal.throwIfAborted();

@@ -43,8 +43,7 @@ const REFERENCED = `
  */
 export async function emptyTables(target: Client, tables: TableToEmpty[]): Promise<boolean[]> {
   const wanted = await notEmpty(target, tables);
-  if (wanted.length === 0) return tables.map(() => false);
-  const truncated = new Set(await emptyAll(target, wanted, tables));
+  const truncated = new Set(wanted.length === 0 ? [] : await emptyAll(target, wanted));
   return tables.map((table) => truncated.has(table));
 }
 
@@ -55,18 +54,10 @@ async function notEmpty(target: Client, tables: TableToEmpty[]): Promise<TableTo
   return tables.filter((table, index) => table.anew || !empty.has(index));
 }
 
-/**
- * @param rest all that may be emptied: TRUNCATE allows foreign keys of what it empties, too
- * @returns those that were truncated
- */
-async function emptyAll(
-  target: Client,
-  tables: TableToEmpty[],
-  rest: TableToEmpty[],
-): Promise<TableToEmpty[]> {
+/** @returns those that were truncated */
+async function emptyAll(target: Client, tables: TableToEmpty[]): Promise<TableToEmpty[]> {
   const { rows } = await target.query<TableName & { by_others: boolean }>(REFERENCED, namesOf(tables));
   const byOthers = rows.some((row) => row.by_others);
-  if (byOthers && rest.length > tables.length) return await emptyAll(target, rest, rest);
   const referenced = new Set(byOthers ? rows.map(quotedName) : []);
   for (const each of referenced) await target.query(`DELETE FROM ${each}`);
   const truncated = tables.filter((table) => !referenced.has(quotedName(table)));

@@ -49,7 +49,7 @@ export interface RelayedCopy extends CopiedAmount {
 
 /**
  * Streams tables from server to server: CopyData messages have the same shape in both directions, so they pass
- * unparsed from socket to socket, whatever their size, and no faster than the target takes them. Many tables cost two
+ * unparsed from socket to socket, long ones divided, and no faster than the target takes them. Many tables cost two
  * round trips, as one does.
  *
  * On a failure the statements of both sides are over before this rejects. Where the failure is the target's, the source's

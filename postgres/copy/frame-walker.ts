@@ -33,7 +33,7 @@ export class FrameWalker {
 
   private headerStart = EMPTY;
   private payloadLeft = 0;
-  /** Of the message that goes out: at most `longestPiece` bytes of the one that came in. */
+  /** Of what is left, before the next header goes out: at most `longestPiece` bytes of a message that is handed on. */
   private pieceLeft = 0;
   private forwarding = false;
   /** Of a CommandComplete. */

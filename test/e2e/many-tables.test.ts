@@ -49,6 +49,12 @@ it('many tables make small histories', async () => {
     const load = migrations.client.workflow.getHandle(`${handle.workflowId}/db/${database}/load`);
     const { events } = await load.fetchHistory();
     expect(events?.length).toBeLessThan(400);
+    // without materialized views statistics are made once
+    const all = migrations.client.workflow.getHandle(`${handle.workflowId}/db/${database}`);
+    const steps = ((await all.fetchHistory()).events ?? []).flatMap(
+      (event) => event.activityTaskScheduledEventAttributes?.activityType?.name ?? [],
+    );
+    expect(steps.filter((step) => step === 'analyze')).toHaveLength(1);
   } finally {
     await worker.kill();
   }

@@ -141,11 +141,13 @@ name"'), pg_catalog.setval('public.set_only', 77, false);`);
 
       const compare = () => compareMaterializedViews({ source, target, signal });
       expect((await compare()).differences.map(({ object }) => object)).toEqual(order);
-      expect(await refreshMaterializedViews({ source, target, identity, signal })).toMatchObject({
+      expect(await refreshMaterializedViews({ source, target, identity, signal })).toEqual({
         refreshed: 4,
+        filled: 4,
       });
-      expect(await refreshMaterializedViews({ source, target, identity, signal })).toMatchObject({
+      expect(await refreshMaterializedViews({ source, target, identity, signal })).toEqual({
         refreshed: 0,
+        filled: 4,
       });
       const moving = ['"public"."at now"', '"public"."today"'];
       expect(await compare()).toEqual({ differences: [], notComparable: moving });
@@ -173,13 +175,15 @@ name"'), pg_catalog.setval('public.set_only', 77, false);`);
 
   test('a view that is emptied on the source is emptied by the next cutover', () =>
     both(async (source, target) => {
-      expect(await refreshMaterializedViews({ source, target, identity, signal })).toMatchObject({
+      expect(await refreshMaterializedViews({ source, target, identity, signal })).toEqual({
         refreshed: 4,
+        filled: 4,
       });
       await source.query('REFRESH MATERIALIZED VIEW public.today WITH NO DATA');
       await target.query(`DELETE FROM flexlift.step WHERE kind = 'refresh'`);
-      expect(await refreshMaterializedViews({ source, target, identity, signal })).toMatchObject({
+      expect(await refreshMaterializedViews({ source, target, identity, signal })).toEqual({
         refreshed: 4,
+        filled: 3,
       });
       const { differences } = await compareMaterializedViews({ source, target, signal });
       expect(differences).toEqual([]);
@@ -223,8 +227,9 @@ name"'), pg_catalog.setval('public.set_only', 77, false);`);
       await target.query(`
         CREATE FUNCTION public.refuse() RETURNS event_trigger LANGUAGE plpgsql AS $$BEGIN RAISE 'no'; END$$;
         CREATE EVENT TRIGGER refuse ON ddl_command_start EXECUTE FUNCTION public.refuse()`);
-      expect(await refreshMaterializedViews({ source, target, identity, signal })).toMatchObject({
+      expect(await refreshMaterializedViews({ source, target, identity, signal })).toEqual({
         refreshed: 4,
+        filled: 4,
       });
     }));
 
@@ -246,8 +251,8 @@ name"'), pg_catalog.setval('public.set_only', 77, false);`);
         REFRESH MATERIALIZED VIEW public.above`);
       const refresh = (beforeRowSecurity: boolean) =>
         refreshMaterializedViews({ source, target, identity, beforeRowSecurity, signal });
-      expect(await refresh(true)).toMatchObject({ refreshed: 4 });
-      expect(await refresh(false)).toMatchObject({ refreshed: 2 });
+      expect(await refresh(true)).toEqual({ refreshed: 4, filled: 4 });
+      expect(await refresh(false)).toEqual({ refreshed: 2, filled: 6 });
       expect((await target.query('SELECT n FROM public.above')).rows).toEqual([{ n: '3' }]);
       // out of date on the source, and we would evaluate its query without the policies
       for (const client of [source, target])

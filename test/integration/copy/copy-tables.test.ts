@@ -1,7 +1,6 @@
 import type { Client } from 'pg';
 import { withConnection, type Side } from '../../../postgres/connect';
 import { copyTables, importSnapshot, type Scope, type SmallTable } from '../../../postgres/copy';
-import { emptyTables } from '../../../postgres/copy/empty-tables';
 import { eventually } from '../../support/eventually';
 import { testEndpoint, withSession } from '../../support/servers';
 import { TcpProxy } from '../../support/tcp-proxy';
@@ -190,17 +189,4 @@ test('a table of others that is locked holds up no small one', async () => {
     await blocker.query('ROLLBACK');
   });
   await expectAllEqual();
-});
-
-test('what an empty table refers to is truncated with it', async () => {
-  await pair.sql(
-    'target',
-    `INSERT INTO t4 VALUES (99, 'of nobody');
-     ALTER TABLE t5 ADD FOREIGN KEY (id) REFERENCES t4; ALTER TABLE t6 ADD FOREIGN KEY (id) REFERENCES t5`,
-  );
-  const names = ['t4', 't5', 't6'].map((name) => ({ schema: 'public', name, anew: false }));
-  const emptied = (tables: typeof names) => pair.session('target', (target) => emptyTables(target, tables));
-  expect(await emptied(names.slice(0, 2))).toEqual([false, false]);
-  await pair.sql('target', `INSERT INTO t4 VALUES (99, 'of nobody')`);
-  expect(await emptied(names)).toEqual([true, true, true]);
 });

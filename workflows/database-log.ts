@@ -23,8 +23,15 @@ import { listed, placesOf, remedyOf } from './differences';
 import { failed, failureFields } from './failure';
 import { NO_FIGURES } from './halted';
 import { numberAfter } from './notice-number';
+import { Soon } from './soon';
 
-/** Keeps the status of one database and tells it to the query, the Web UI and the migration above. */
+/** Before, each phase and each step of a cutover was told at once. */
+const TELL_SOON = 'tell-soon';
+
+/**
+ * Keeps the status of one database and tells it to the query, the Web UI and the migration above. That one hears of what
+ * lasts: each signal is four events of its history, which is one for all databases, and some of what a short phase takes.
+ */
 export class DatabaseLog {
   readonly status: DatabaseStatus;
   private phaseStarted = Date.now();
@@ -32,6 +39,7 @@ export class DatabaseLog {
   private readonly ordersTaken = new Set<string>();
   /** The number of the last one. */
   private told = 0;
+  private readonly telling = new Soon(() => this.tell());
   /** The number of the replication's last notice. */
   replicationTold = 0;
 
@@ -47,20 +55,29 @@ export class DatabaseLog {
     };
   }
 
-  /** Runs one phase: notes its start, its seconds and tells both, without waiting for who is told. */
+  /** Runs one phase: notes its start and its seconds, and tells of it if it lasts. */
   async phase<T>(phase: Phase, work: () => Promise<T>): Promise<T> {
-    await this.enter(phase);
+    // who waits for a cutover is told at once that there is none to be had
+    if (this.status.phase === 'Replicate' || !patched(TELL_SOON)) {
+      await this.enter(phase);
+    } else {
+      this.begin(phase);
+      this.tellSoon();
+    }
     const result = await work();
     this.status.seconds[phase] = (this.status.seconds[phase] ?? 0) + secondsSince(this.phaseStarted);
     return result;
   }
 
+  /** Returns when the migration has been told. */
   async enter(phase: Phase): Promise<void> {
+    this.begin(phase);
+    await this.tell();
+  }
+
+  private begin(phase: Phase): void {
     this.status.phase = phase;
     this.phaseStarted = Date.now();
-    // one that began with earlier code waited until the migration had heard of it
-    if (patched('phases-told-aside')) this.tell().catch(() => undefined);
-    else await this.tell();
   }
 
   async end(change: Partial<DatabaseStatus>): Promise<DatabaseStatus> {
@@ -182,7 +199,8 @@ export class DatabaseLog {
     // a cutover that began with earlier code told no more than its phase
     if (phase === this.status.phase && !patched('steps-under-way')) return;
     this.status.phase = phase;
-    this.tell().catch(() => undefined);
+    if (patched(TELL_SOON)) this.tellSoon();
+    else this.tell().catch(() => undefined);
   }
 
   /** @throws ApplicationFailure DifferenceFound where there are any */
@@ -211,8 +229,18 @@ export class DatabaseLog {
     await this.tell();
   }
 
-  async tell(): Promise<void> {
+  private tellSoon(): void {
+    this.show();
+    this.telling.ask();
+  }
+
+  private show(): void {
     setCurrentDetails(databaseDetails(this.status));
+  }
+
+  async tell(): Promise<void> {
+    this.show();
+    this.telling.settle();
     const { parent } = workflowInfo();
     // the tables travel once, in the result; a signal carries the outline
     const { tables, ...outline } = this.status;

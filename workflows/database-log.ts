@@ -27,10 +27,12 @@ import { Soon } from './soon';
 
 /** Before, each phase and each step of a cutover was told at once. */
 const TELL_SOON = 'tell-soon';
+/** Their beginning and their end decide what can be asked for, and how progress and outage are shown. */
+const TOLD_AT_ONCE: Phase[] = ['Load', 'Replicate', 'Fence'];
 
 /**
- * Keeps the status of one database and tells it to the query, the Web UI and the migration above. That one hears of what
- * lasts: each signal is four events of its history, which is one for all databases, and some of what a short phase takes.
+ * Keeps the status of one database and tells it to the query, the Web UI and the migration above. That one hears of short
+ * phases together: each signal is four events of its history, which is one for all databases, and delays what comes next.
  */
 export class DatabaseLog {
   readonly status: DatabaseStatus;
@@ -55,15 +57,10 @@ export class DatabaseLog {
     };
   }
 
-  /** Runs one phase: notes its start and its seconds, and tells of it if it lasts. */
+  /** Runs one phase: notes its start, its seconds and tells both. */
   async phase<T>(phase: Phase, work: () => Promise<T>): Promise<T> {
-    // who waits for a cutover is told at once that there is none to be had
-    if (this.status.phase === 'Replicate' || !patched(TELL_SOON)) {
-      await this.enter(phase);
-    } else {
-      this.begin(phase);
-      this.tellSoon();
-    }
+    if (patched(TELL_SOON)) this.passTo(phase);
+    else await this.enter(phase);
     const result = await work();
     this.status.seconds[phase] = (this.status.seconds[phase] ?? 0) + secondsSince(this.phaseStarted);
     return result;
@@ -78,6 +75,14 @@ export class DatabaseLog {
   private begin(phase: Phase): void {
     this.status.phase = phase;
     this.phaseStarted = Date.now();
+  }
+
+  /** Waits for nobody. */
+  private passTo(phase: Phase): void {
+    const isUrgent = [this.status.phase, phase].some((each) => TOLD_AT_ONCE.includes(each));
+    this.begin(phase);
+    if (isUrgent) this.tell().catch(() => undefined);
+    else this.tellSoon();
   }
 
   async end(change: Partial<DatabaseStatus>): Promise<DatabaseStatus> {
@@ -198,9 +203,9 @@ export class DatabaseLog {
     if (phase === undefined) return;
     // a cutover that began with earlier code told no more than its phase
     if (phase === this.status.phase && !patched('steps-under-way')) return;
+    if (patched(TELL_SOON)) return this.passTo(phase);
     this.status.phase = phase;
-    if (patched(TELL_SOON)) this.tellSoon();
-    else this.tell().catch(() => undefined);
+    this.tell().catch(() => undefined);
   }
 
   /** @throws ApplicationFailure DifferenceFound where there are any */

@@ -77,7 +77,7 @@ export class MigrationLog {
     const index = databases.findIndex((known) => known.database === status.database);
     // a late signal must not undo the result
     if (index < 0 || (databases[index]?.endedAt !== undefined && status.endedAt === undefined)) return;
-    const tablesKept = Math.max(10, Math.floor(TABLES_IN_RESULT / databases.length));
+    const tablesKept = Math.floor(TABLES_IN_RESULT / databases.length);
     databases[index] = { ...databases[index], ...status, tables: status.tables?.slice(0, tablesKept) };
     if (status.cutover?.state === 'Running') this.onCutoverBegun(status.database);
     this.noteWaiting();

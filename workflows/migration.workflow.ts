@@ -41,7 +41,7 @@ export async function migration(request: MigrationRequest): Promise<MigrationSta
 
   setHandler(statusQuery, () => log.status, { description: 'State, findings and databases' });
   setHandler(databaseSignal, (status, told) => log.noteDatabase(status, told), {
-    description: 'From the databases: a new phase',
+    description: 'From the databases: how they stand',
   });
   takeOrders(log);
   const throttle = new SourceThrottle(request, log);

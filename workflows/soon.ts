@@ -3,7 +3,7 @@ import { CancellationScope, sleep } from '@temporalio/workflow';
 /** Milliseconds. */
 const SOON = 1_000;
 
-/** Does something a second after it is asked for, once for all that ask meanwhile, whatever scope they are in. */
+/** Does something within a second after it is asked for, once for all that ask meanwhile, whatever scope they are in. */
 export class Soon {
   private isAsked = false;
   private isWaiting = false;
@@ -18,7 +18,7 @@ export class Soon {
     CancellationScope.nonCancellable(() => this.wait()).catch(() => undefined);
   }
 
-  /** It was done in another way. */
+  /** It is being done, by whomever. */
   settle(): void {
     this.isAsked = false;
   }

@@ -52,7 +52,7 @@ const REPEAT = 10_000;
 /** Changes may be applied for days. Milliseconds. */
 const REPEAT_REPLICATION = 60_000;
 
-/** Lines for a log: every change of a phase, every new trouble, and the figures now and then. */
+/** Lines for a log: every change of a phase that is seen, every new trouble, and the figures now and then. */
 export class PlainView implements ProgressView {
   private readonly told = new Map<string, { phase: string; at: number }>();
   private readonly troubles: TroubleTeller;

@@ -3,6 +3,7 @@ import { FlexliftError, type Concurrency, type Finding, type MigrationRequest } 
 import { closedDatabases, databaseProperties, listUserDatabases } from '../catalog';
 import { mapPostgresError, withConnection, type Endpoint } from '../connect';
 import { findDatabase } from '../database';
+import { boundFindings } from './bound-findings';
 import { chooseConcurrency } from './concurrency';
 import { liveDatabases } from './live-databases';
 import { forbidWrites, withServer } from './reach';
@@ -68,7 +69,7 @@ export async function validate(args: ValidateArguments): Promise<Validation> {
       const findings = [...reached, ...(await checkAll(SERVER_RULES, context)), ...[...live].map(leftAlone)];
       for (const database of databases) findings.push(...(await checkDatabase(args, context, database)));
       return {
-        findings,
+        findings: boundFindings(findings),
         databases,
         concurrency,
         sourceMajor: sourceSide.version.major,

@@ -1,5 +1,11 @@
 import { enumerate, failed, succeeded, warning, type Rule, type ServerContext, type Verdict } from '../rule';
 
+/**
+ * Temporal ends a workflow whose history has 51,200 events, and each database is up to a hundred of its migration's: what it
+ * tells, and its orders. https://docs.temporal.io/workflow-execution/limits
+ */
+const MOST_DATABASES = 500;
+
 export const databasesExist: Rule<ServerContext> = {
   id: 'databases-exist',
   holds: 'All chosen databases exist on the source.',
@@ -9,6 +15,14 @@ export const databasesExist: Rule<ServerContext> = {
         failed(
           `Not on the source, or taking no connections: ${quoted(missing)}.`,
           'Correct the name; it is spelt exactly as in pg_database, capitals included.',
+        ),
+      ]);
+    }
+    if (databases.length > MOST_DATABASES) {
+      return Promise.resolve([
+        failed(
+          `One migration takes ${MOST_DATABASES} databases at most, and this one would have ${databases.length}.`,
+          'Choose as many with --database, and the others in migrations of other names.',
         ),
       ]);
     }

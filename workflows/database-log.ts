@@ -2,6 +2,7 @@ import {
   CancellationScope,
   condition,
   getExternalWorkflowHandle,
+  isCancellation,
   patched,
   setCurrentDetails,
   workflowInfo,
@@ -243,19 +244,20 @@ export class DatabaseLog {
     setCurrentDetails(databaseDetails(this.status));
   }
 
+  /** A migration that takes no more signals hears of it by the result: a release is not undone for that. */
   async tell(): Promise<void> {
     this.show();
     this.telling.settle();
     const { parent } = workflowInfo();
+    if (parent === undefined) return;
     // the tables travel once, in the result; a signal carries the outline
     const { tables, ...outline } = this.status;
-    if (parent !== undefined) {
-      this.told = numberAfter(this.told);
-      await getExternalWorkflowHandle(parent.workflowId).signal<[DatabaseStatus, number]>(
-        DATABASE_SIGNAL,
-        outline,
-        this.told,
-      );
+    this.told = numberAfter(this.told);
+    const migration = getExternalWorkflowHandle(parent.workflowId);
+    try {
+      await migration.signal<[DatabaseStatus, number]>(DATABASE_SIGNAL, outline, this.told);
+    } catch (error) {
+      if (isCancellation(error)) throw error;
     }
   }
 }

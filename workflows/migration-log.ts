@@ -15,7 +15,7 @@ import { migrationDetails } from './details';
 
 const STATE_ATTRIBUTE = defineSearchAttributeKey(SEARCH_ATTRIBUTES.state, SearchAttributeType.KEYWORD);
 
-/** Over all databases: the result is one payload, which may not exceed 256 KB. */
+/** Over all databases: the result is one payload, of which Temporal takes 2 MB and warns above 256 KB. */
 const TABLES_IN_RESULT = 600;
 
 /** Keeps the status of one migration and shows it in the Web UI. */

@@ -79,7 +79,8 @@ export function isCuttingOver(database: DatabaseStatus): string | undefined {
 }
 
 export function isReplicating(database: DatabaseStatus): string | undefined {
-  if (isCuttingOver(database) === undefined) return `Database ${database.database} is being cut over.`;
+  if (!isEnded(database) && isCuttingOver(database) === undefined)
+    return `Database ${database.database} is being cut over.`;
   if (database.phase === 'Replicate' && !isEnded(database)) return undefined;
   return `Database ${database.database} does not replicate: it is in phase ${database.phase}.`;
 }

@@ -16,6 +16,7 @@ import {
   type ServerContext,
 } from './rule';
 import { DATABASE_RULES, SERVER_RULES } from './rules';
+import { MOST_DATABASES } from './rules/databases-exist';
 import { serverSize } from './server-size';
 
 export interface ValidateArguments {
@@ -67,7 +68,8 @@ export async function validate(args: ValidateArguments): Promise<Validation> {
         findPgDump,
       };
       const findings = [...reached, ...(await checkAll(SERVER_RULES, context)), ...[...live].map(leftAlone)];
-      for (const database of databases) findings.push(...(await checkDatabase(args, context, database)));
+      for (const database of databases.slice(0, MOST_DATABASES[request.mode]))
+        findings.push(...(await checkDatabase(args, context, database)));
       return {
         findings: boundFindings(findings),
         databases,

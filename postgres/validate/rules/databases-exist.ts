@@ -1,10 +1,12 @@
+import type { MigrationMode } from '../../../contract';
 import { enumerate, failed, succeeded, warning, type Rule, type ServerContext, type Verdict } from '../rule';
 
 /**
- * Temporal ends a workflow whose history has 51,200 events, and each database is up to a hundred of its migration's: what it
- * tells, and its orders. https://docs.temporal.io/workflow-execution/limits
+ * Temporal gives a workflow 10,000 signals and 51,200 events: offline a database tells its migration of up to 16 phases, online
+ * of some 25 and of each cutover that is called off, and each that begins changes the others' share of the source.
+ * https://docs.temporal.io/workflow-execution/limits
  */
-const MOST_DATABASES = 500;
+export const MOST_DATABASES: Record<MigrationMode, number> = { Offline: 500, Online: 100 };
 
 export const databasesExist: Rule<ServerContext> = {
   id: 'databases-exist',
@@ -18,10 +20,11 @@ export const databasesExist: Rule<ServerContext> = {
         ),
       ]);
     }
-    if (databases.length > MOST_DATABASES) {
+    const most = MOST_DATABASES[request.mode];
+    if (databases.length > most) {
       return Promise.resolve([
         failed(
-          `One migration takes ${MOST_DATABASES} databases at most, and this one would have ${databases.length}.`,
+          `One ${request.mode.toLowerCase()} migration takes ${most} databases at most, and this one would have ${databases.length}.`,
           'Choose as many with --database, and the others in migrations of other names.',
         ),
       ]);

@@ -1,6 +1,12 @@
 import { cpus } from 'node:os';
 import { createServer, type AddressInfo, type Server } from 'node:net';
-import { DEFAULT_LIMITS, DEFAULT_TIMEOUTS, FlexliftError, type MigrationRequest } from '../../../contract';
+import {
+  DEFAULT_LIMITS,
+  DEFAULT_TIMEOUTS,
+  FlexliftError,
+  type MigrationMode,
+  type MigrationRequest,
+} from '../../../contract';
 import { closedDatabases } from '../../../postgres/catalog';
 import { quoteIdentifier } from '../../../postgres/connect';
 import type { ServerContext } from '../../../postgres/validate/rule';
@@ -143,7 +149,10 @@ describe('the pair of servers', () => {
       const closed = await withSession(14, 'postgres', closedDatabases);
       expect(closed).toContain(database);
       expect(closed).not.toContain('template0');
-      const context = { databases: ['shop'], missing: [], released: [], closed: [database] };
+      const context = {
+        request: { mode: 'Offline' },
+        ...{ databases: ['shop'], missing: [], released: [], closed: [database] },
+      };
       expect(await databasesExist.check(context as unknown as ServerContext)).toMatchObject([
         { state: 'Succeeded' },
         { state: 'Warning', message: expect.stringContaining(JSON.stringify(database)) as string },
@@ -157,6 +166,25 @@ describe('the pair of servers', () => {
       of(await runValidation({ ...none, databases: [], change }), 'databases-exist');
     expect(await found({})).toMatchObject([nothing]);
     expect(await found({ option: 'ValidateAndMigrate' })).toMatchObject([{ ...nothing, state: 'Failed' }]);
+  });
+
+  it('refuses more databases than one workflow has room for', async () => {
+    const check = (mode: MigrationMode, count: number) => {
+      const context = {
+        request: { mode },
+        databases: Array.from({ length: count }, (_, index) => `shop_${index}`),
+        ...{ missing: [], released: [], closed: [] },
+      };
+      return databasesExist.check(context as unknown as ServerContext);
+    };
+    expect(await check('Offline', 500)).toMatchObject([{ state: 'Succeeded' }]);
+    expect(await check('Offline', 501)).toMatchObject([{ state: 'Failed' }]);
+    expect(await check('Online', 101)).toMatchObject([
+      {
+        state: 'Failed',
+        message: 'One online migration takes 100 databases at most, and this one would have 101.',
+      },
+    ]);
   });
 
   it('says what is wrong with the client tools', async () => {

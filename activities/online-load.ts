@@ -21,6 +21,7 @@ import {
 import { checkRecopy } from '../postgres/prove';
 import { findTable, remainingLoad } from '../postgres/ledger';
 import { streamIdentities } from '../postgres/replicate/source';
+import { costliestFirst } from '../postgres/schema';
 import { startStreamAnew } from './source-objects';
 import type { Run } from './support/run';
 
@@ -31,7 +32,9 @@ const WRITERS = 'copyPart';
 export async function planOnlineLoadStep({ database, tableOid }: LoadStep, run: Run): Promise<LoadPlan> {
   return await run.session('target', database, async (target) => {
     if (!(await isPlanned(target))) await planOnce(database, run, target);
-    return await remainingLoad(target, { checksums: false, tableOid });
+    const plan = await remainingLoad(target, { checksums: false, tableOid });
+    if (plan.largeTables.length === 0) return plan;
+    return await run.session('source', database, (source) => costliestFirst({ source, target }, plan));
   });
 }
 

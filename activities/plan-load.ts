@@ -2,6 +2,7 @@ import type { Client } from 'pg';
 import type { LoadPlan, LoadStep } from '../contract';
 import { completeScope, resetEmptied } from '../postgres/copy';
 import { isLoadComplete, remainingLoad } from '../postgres/ledger';
+import { costliestFirst } from '../postgres/schema';
 import { planOnlineLoadStep } from './online-load';
 import type { Run } from './support/run';
 import { withSnapshot } from './support/snapshot';
@@ -18,10 +19,10 @@ export async function planLoadStep(step: LoadStep, run: Run): Promise<LoadPlan> 
   return await run.session('target', database, async (ledger) => {
     // without a snapshot no checksum is taken under it: the comparison takes what it lacks itself
     if (await isLoadComplete(ledger)) return await remainingLoad(ledger, { checksums: false });
-    return await withSnapshot(run, database, {}, async ({ target, scope }) => {
+    return await withSnapshot(run, database, {}, async ({ source, target, scope }) => {
       await resetEmptied(target, identity);
       const plan = await remaining(target);
-      if (!isEmpty(plan)) return plan;
+      if (!isEmpty(plan)) return await costliestFirst({ source, target }, plan);
       const { complete } = await completeScope({ target, identity, scope: scope.scope });
       return complete ? plan : await remaining(target);
     });

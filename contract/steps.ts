@@ -62,7 +62,7 @@ export interface LargeTable {
   parts: number[];
   /** The source's checksum is still to be taken. */
   checksum: boolean;
-  /** Archive entries of indexes and constraints that are not built yet. */
+  /** Archive entries of indexes and constraints that are not built yet, the costliest first. */
   indexes: IndexEntry[];
 }
 
@@ -74,6 +74,8 @@ export interface IndexEntry {
   locksTable?: boolean;
   /** Its index can be built by itself, with others of its table, and then made the constraint in no time. */
   hasKeyIndex?: boolean;
+  /** Of building it, compared with others. Absent in plans of earlier versions. */
+  cost?: number;
 }
 
 /** Small tables copied by one activity. */

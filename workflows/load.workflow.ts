@@ -141,15 +141,17 @@ class Loader {
   private async buildKeyIndex(entry: IndexEntry): Promise<void> {
     const { bulk } = this.activities;
     const summary = `index of ${entry.name}`;
-    await this.builds.run(() =>
-      bulk.buildKeyIndex.executeWithOptions({ summary }, [{ ...this.step, entry }]),
+    await this.builds.run(
+      () => bulk.buildKeyIndex.executeWithOptions({ summary }, [{ ...this.step, entry }]),
+      entry.cost,
     );
   }
 
   private async buildIndex(entry: IndexEntry): Promise<void> {
     const { bulk } = this.activities;
-    await this.builds.run(() =>
-      bulk.buildIndex.executeWithOptions({ summary: entry.name }, [{ ...this.step, entry }]),
+    await this.builds.run(
+      () => bulk.buildIndex.executeWithOptions({ summary: entry.name }, [{ ...this.step, entry }]),
+      entry.cost,
     );
     this.progress.indexes.built += 1;
     setCurrentDetails(loadDetails(this.progress));

@@ -1,3 +1,4 @@
+export { costliestFirst } from './build-costs';
 export { useBuildResources } from './build-resources';
 export * from './client-tools';
 export * from './dump-schema';

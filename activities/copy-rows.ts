@@ -12,6 +12,7 @@ import {
   type Pace,
 } from '../postgres/copy';
 import {
+  hasSourceChecksum,
   saveSourceChecksums,
   tableLoad,
   unfinishedTablesOfGroup,
@@ -43,9 +44,12 @@ function ofPart(tableOid: number, part: number, run: Run): SnapshotWanted<Copied
 }
 
 export async function checksumSourceTableStep({ database, table }: TableStep, run: Run): Promise<void> {
-  await withSnapshot(run, database, {}, async (sessions) =>
-    takeSourceChecksums(sessions, run, [await tableLoad(sessions.target, table.oid)]),
-  );
+  // the keeper takes it itself where somebody waits to lock the table: behind him nobody else can read it
+  const settled = async (target: Client) => ((await hasSourceChecksum(target, table.oid)) ? true : undefined);
+  await withSnapshot(run, database, { settled }, async (sessions) => {
+    await takeSourceChecksums(sessions, run, [await tableLoad(sessions.target, table.oid)]);
+    return true;
+  });
 }
 
 /** All rows, then the source's checksums, then the indexes. What an earlier attempt finished is not touched again. */

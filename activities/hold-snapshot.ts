@@ -1,12 +1,9 @@
 import type { DatabaseStep } from '../contract';
 import { checksumTable } from '../postgres/compare';
-import { migrationPrefix } from '../postgres/connect';
 import { holdSnapshot } from '../postgres/copy';
 import { isPreDataDone } from '../postgres/schema';
 import type { Run } from './support/run';
-
-/** All activities that write rows under a snapshot have types that begin so: copyPart, copyGroup, copyLargeObjects. */
-const WRITERS = 'copy';
+import { writersPrefix } from './support/writers';
 
 /** The keeper: ends only when it is cancelled, when what it holds is lost, or when it is needed no more. */
 export async function holdSnapshotStep({ database }: DatabaseStep, run: Run): Promise<void> {
@@ -17,7 +14,7 @@ export async function holdSnapshotStep({ database }: DatabaseStep, run: Run): Pr
     identity: run.identity,
     limits: run.request.limits,
     predecessorPrefix: run.workPrefix,
-    writersPrefix: `${migrationPrefix(run.request.migrationId)}${WRITERS}`,
+    writersPrefix: writersPrefix(run.request.migrationId),
     lockTimeout: run.request.timeouts.lock,
     checksumTable,
     canCopy: isPreDataDone,

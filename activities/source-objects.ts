@@ -8,7 +8,7 @@ import {
   type TidyStep,
 } from '../contract';
 import { liftFence, liftFenceStatement } from '../postgres/fence';
-import { serverName, withConnection } from '../postgres/connect';
+import { endPredecessors, serverName, withConnection } from '../postgres/connect';
 import { resetAllForRecopy } from '../postgres/copy';
 import {
   cleanUpStatements,
@@ -20,6 +20,7 @@ import {
 } from '../postgres/replicate/source';
 import type { Run } from './support/run';
 import { undoLastCutover } from './support/undo-cutover';
+import { writersPrefix } from './support/writers';
 
 /** So often a source that does not answer is asked; then a person is told what to do there. */
 const SOURCE_ATTEMPTS = 5;
@@ -49,9 +50,11 @@ export async function startStreamAnew(
   order: string | undefined,
 ): Promise<PreparedSource> {
   const { identity, signal } = run;
-  await withConnection(run.endpoint('target'), step.database, signal, (target) =>
-    resetAllForRecopy({ target, identity, order }),
-  );
+  await withConnection(run.endpoint('target'), step.database, signal, async (target) => {
+    // a worker that stands still keeps its sessions, and with them the scopes, though nobody waits for it any more
+    await endPredecessors(target, writersPrefix(step.request.migrationId));
+    await resetAllForRecopy({ target, identity, order });
+  });
   const { sourceObjects } = await newSlot(preparation(step, run));
   return { sourceObjects };
 }

@@ -1,6 +1,7 @@
 export * from './group-by';
 export * from './database-properties';
 export * from './dumped-index';
+export * from './generated-columns';
 export * from './host-cpus';
 export * from './managed-extensions';
 export * from './oldest-writer';

@@ -1,6 +1,6 @@
 import type { Client } from 'pg';
 import { quoteQualified } from '../connect';
-import { rowCondition, saveSourceChecksums, type LedgerIdentity } from '../ledger';
+import { hasSourceChecksum, rowCondition, saveSourceChecksums, type LedgerIdentity } from '../ledger';
 import { copyPart } from './copy-part';
 import type { ChecksumTable } from './reconcile';
 import type { Scope } from './scope';
@@ -31,7 +31,7 @@ export async function copyContendedTables(args: {
     for (const part of await partsLeft(target, table.oid)) {
       await copyPart({ source, target, identity, scope, table, part, signal });
     }
-    if (checksumTable === undefined || !(await lacksChecksum(target, table.oid))) continue;
+    if (checksumTable === undefined || (await hasSourceChecksum(target, table.oid))) continue;
     const checksum = await checksumTable({
       client: source,
       table,
@@ -48,12 +48,4 @@ async function partsLeft(target: Client, oid: number): Promise<number[]> {
     [oid],
   );
   return rows.map((row) => row.part);
-}
-
-async function lacksChecksum(target: Client, oid: number): Promise<boolean> {
-  const { rowCount } = await target.query(
-    'SELECT FROM flexlift.table_load WHERE table_oid = $1 AND source_checksum IS NULL',
-    [oid],
-  );
-  return rowCount === 1;
 }

@@ -67,12 +67,16 @@ async function hold(attempt: Attempt, holder: Client): Promise<'complete' | 'tab
   const scope = await onTarget(attempt, (target) => settleScope(attempt, holder, target, snapshot, tables));
   if (scope === undefined) return 'complete';
   attempt.onHeld?.(scope);
-  return await watchSnapshot({
+  await watchSnapshot({
     ...attempt,
     holder,
     tables,
-    copyContended: (contended) => copyContended(attempt, holder, scope, contended),
+    copyContended: async (contended) => {
+      await copyContended(attempt, holder, scope, contended);
+      return 'more-to-copy';
+    },
   });
+  return 'complete';
 }
 
 async function onTarget<T>(attempt: Attempt, work: (target: Client) => Promise<T>): Promise<T> {

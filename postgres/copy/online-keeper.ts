@@ -1,6 +1,7 @@
 import type { Client } from 'pg';
 import { endPredecessors, withConnection, type Endpoint } from '../connect';
 import { tableLoad, type LedgerIdentity } from '../ledger';
+import { completeScope } from './complete-scope';
 import { copyContendedTables } from './contended-tables';
 import { lockAndSnapshot, type LockedSnapshot } from './exact-snapshot';
 import { openExactScope, tablesToCopy, type OnlineTable } from './exact-scope';
@@ -37,7 +38,8 @@ type Attempt = HoldTableSnapshotArguments & { onProgress: (what: string) => void
  * keeper is copied anew. Returns only where the table is wholly copied.
  *
  * Whoever asks for an exclusive lock meanwhile waits for the keeper, and all other readers of the table wait for him:
- * what is left of it is copied by the keeper itself.
+ * what is left of it is copied by the keeper itself, who then leaves. To hold on until the parts have reported would be a
+ * ring that no server sees: their turn may come behind copies of other tables, which wait for all who write, for him too.
  *
  * @throws FlexliftError SnapshotLost where its session is gone, SchemaDrift; the signal's reason when it fires
  */
@@ -86,6 +88,10 @@ async function copyContended(
   source: Client,
   scope: Scope,
   tables: LockedSnapshot['tables'],
-): Promise<void> {
-  await onTarget(attempt, (target) => copyContendedTables({ ...attempt, source, target, scope, tables }));
+): Promise<'all-copied' | 'more-to-copy'> {
+  return await onTarget(attempt, async (target) => {
+    await copyContendedTables({ ...attempt, source, target, scope, tables });
+    const { complete } = await completeScope({ target, identity: attempt.identity, scope: scope.scope });
+    return complete ? 'all-copied' : 'more-to-copy';
+  });
 }

@@ -1,4 +1,5 @@
 import type { Client } from 'pg';
+import { BEFORE_GENERATED_COLUMNS, IS_GENERATED } from '../catalog';
 import { quoteIdentifier, quoteQualified } from '../connect';
 
 /** Inclusive `from`, exclusive `to`; absent is open-ended. A ctid, or the key as text. */
@@ -31,13 +32,14 @@ interface KeyRow {
   histogram: string[] | null;
 }
 
-// a key that is not null, of a type that every server sorts by itself, and that is copied (generated columns exist from 12 on)
+// a key that is not null, of a type that every server sorts by itself, and that is copied
 const KEYS_QUERY = `
   SELECT a.attname AS name, t.typname AS type, ln.nspname AS collation_schema, l.collname AS collation,
          s.histogram_bounds::text::text[] AS histogram
     FROM pg_catalog.pg_index i
     JOIN pg_catalog.pg_class c ON c.oid = i.indrelid
     JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+   CROSS JOIN ${BEFORE_GENERATED_COLUMNS}
     JOIN pg_catalog.pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = i.indkey[0]
     JOIN pg_catalog.pg_type t ON t.oid = a.atttypid AND t.oid < 10000 AND t.typtype = 'b' AND t.typcategory <> 'A'
     LEFT JOIN pg_catalog.pg_collation l ON l.oid = a.attcollation
@@ -46,7 +48,7 @@ const KEYS_QUERY = `
            ON s.schemaname = n.nspname AND s.tablename = c.relname AND s.attname = a.attname AND NOT s.inherited
    WHERE i.indrelid = $1 AND i.indisunique AND i.indisvalid AND i.indnkeyatts = 1
      AND i.indpred IS NULL AND i.indexprs IS NULL AND a.attnotnull
-     AND COALESCE(pg_catalog.to_jsonb(a) ->> 'attgenerated', '') = ''
+     AND NOT ${IS_GENERATED}
    ORDER BY s.histogram_bounds IS NULL, i.indisprimary DESC, a.attnum
    LIMIT 1`;
 

@@ -1,6 +1,6 @@
 import type { Client } from 'pg';
 import type { FailurePlace } from '../../contract';
-import { groupBy } from '../catalog';
+import { BEFORE_GENERATED_COLUMNS, groupBy, IS_GENERATED } from '../catalog';
 import { quoteQualified } from '../connect';
 import type { ColumnType } from './copy-format';
 import { schemaDrift } from './schema-drift';
@@ -32,7 +32,7 @@ interface ColumnRow {
   has_binary: boolean;
 }
 
-// attgenerated exists from 12 on. typarray tells true arrays from types that can be subscripted (point, name)
+// typarray tells true arrays from types that can be subscripted (point, name)
 const COLUMNS_QUERY = `
   SELECT c.oid AS table_oid, n.nspname AS schema, c.relname AS name, pg_catalog.current_setting('server_encoding') AS encoding,
          a.attname AS column, t.oid, COALESCE(e.typname, t.typname) AS type_name, t.typtype AS kind,
@@ -41,9 +41,10 @@ const COLUMNS_QUERY = `
            AND (e.oid IS NULL OR (e.typsend <> 0 AND e.typreceive <> 0)) AS has_binary
     FROM pg_catalog.pg_class c
     JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+   CROSS JOIN ${BEFORE_GENERATED_COLUMNS}
     LEFT JOIN pg_catalog.pg_attribute a
            ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
-          AND COALESCE(pg_catalog.to_jsonb(a) ->> 'attgenerated', '') = ''
+          AND NOT ${IS_GENERATED}
     LEFT JOIN pg_catalog.pg_type t ON t.oid = a.atttypid
     LEFT JOIN pg_catalog.pg_type e ON e.oid = t.typelem AND e.typarray = t.oid`;
 

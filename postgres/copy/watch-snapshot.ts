@@ -12,17 +12,17 @@ const WATCH_TIMEOUT = 60_000;
 
 /**
  * Looks once a second after the session that holds locks and snapshot, until the signal fires. Tables that somebody waits
- * to lock exclusively are handed to `copyContended`, each once.
+ * to lock exclusively are handed to `copyContended`, each once. Returns only where then nothing is left to copy.
  *
  * @throws FlexliftError SnapshotLost where the session is gone; the signal's reason when it fires
  */
 export async function watchSnapshot(args: {
   holder: Client;
   tables: SourceTable[];
-  copyContended: (tables: SourceTable[]) => Promise<void>;
+  copyContended: (tables: SourceTable[]) => Promise<'all-copied' | 'more-to-copy'>;
   signal: AbortSignal;
   onProgress: (what: string) => void;
-}): Promise<never> {
+}): Promise<void> {
   const { holder, tables, signal, onProgress } = args;
   const finished = new Set<number>();
   for (;;) {
@@ -35,7 +35,7 @@ export async function watchSnapshot(args: {
       ),
       signal,
     );
-    if (contended.length > 0) await args.copyContended(contended);
+    if (contended.length > 0 && (await args.copyContended(contended)) === 'all-copied') return;
     for (const table of contended) finished.add(table.oid);
     await pause(WATCH_INTERVAL, undefined, { signal });
   }

@@ -1,7 +1,14 @@
 import type { Client } from 'pg';
 import { FlexliftError, LEDGER_SCHEMA } from '../../contract';
 import { databaseProperties, serverVersion, someUserObject, stagingDatabase } from '../catalog';
-import { quoteIdentifier, serverName, withConnection, type Endpoint } from '../connect';
+import {
+  endPredecessors,
+  migrationPrefix,
+  quoteIdentifier,
+  serverName,
+  withConnection,
+  type Endpoint,
+} from '../connect';
 import { createLedger, isLoadComplete, readLedger, type LedgerIdentity, type LedgerRow } from '../ledger';
 import { closeDatabase, isClosed } from './closed-database';
 import { createDatabaseSql } from './create-statement';
@@ -66,6 +73,9 @@ async function useExisting(
         return replaceOrRefuse(args, 'an earlier run of this migration loaded it');
       }
       if (await isOfNoUse(client, args, ledger)) return 'replace';
+      // a worker that stands still keeps its sessions, and with them the ledger, though nobody waits for it any more
+      if (ledger.generation < identity.generation)
+        await endPredecessors(client, migrationPrefix(identity.migrationId));
       await createLedger(client, identity, { databaseCreated: ledger.database_created });
       // a run before, that was cancelled, has opened it
       if (ledger.database_created) await closeDatabase(client);

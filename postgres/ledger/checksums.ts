@@ -45,6 +45,14 @@ export async function saveSourceChecksums(
   });
 }
 
+export async function hasSourceChecksum(client: Client, tableOid: number): Promise<boolean> {
+  const { rowCount } = await client.query(
+    'SELECT FROM flexlift.table_load WHERE table_oid = $1 AND source_checksum IS NOT NULL',
+    [tableOid],
+  );
+  return rowCount === 1;
+}
+
 /** What a comparison of a table found on both sides. */
 export interface FoundChecksums {
   tableOid: number;

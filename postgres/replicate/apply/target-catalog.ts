@@ -1,4 +1,5 @@
 import type { Client } from 'pg';
+import { BEFORE_GENERATED_COLUMNS, IS_GENERATED } from '../../catalog';
 
 /** A column of a table on the target. */
 export interface CatalogColumn {
@@ -72,10 +73,10 @@ interface Owned {
   table: number;
 }
 
-// attgenerated exists from 12 on. typarray of the element tells true arrays from types that can be subscripted
+// typarray of the element tells true arrays from types that can be subscripted
 const COLUMNS_QUERY = `
   SELECT a.attrelid AS table, a.attname AS name, a.atttypid AS type, a.atttypmod AS typmod,
-         COALESCE(pg_catalog.to_jsonb(a) ->> 'attgenerated', '') <> '' AS "isGenerated",
+         ${IS_GENERATED} AS "isGenerated",
          a.attidentity = 'a' AS "isAlwaysGenerated",
          pg_catalog.format_type(t.oid, -1) AS "typeName", t.typarray AS "arrayType", t.typdelim AS delimiter,
          EXISTS (SELECT FROM pg_catalog.pg_type e WHERE e.oid = t.typelem AND e.typarray = t.oid) AS "isArray",
@@ -86,6 +87,7 @@ const COLUMNS_QUERY = `
          EXISTS (SELECT FROM pg_catalog.pg_type e WHERE e.oid = base.typelem AND e.typarray = base.oid)
            AS "baseIsArray"
     FROM pg_catalog.pg_attribute a
+   CROSS JOIN ${BEFORE_GENERATED_COLUMNS}
     JOIN pg_catalog.pg_type t ON t.oid = a.atttypid
    CROSS JOIN LATERAL (
          WITH RECURSIVE below AS (

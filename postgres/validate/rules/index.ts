@@ -18,6 +18,7 @@ import { roomForLocks } from './room-for-locks';
 import { rowLevelSecurity } from './row-level-security';
 import { sameServer } from './same-server';
 import { settings } from './settings';
+import { snapshotAge } from './snapshot-age';
 import { sourceFence } from './source-fence';
 import { sourceRights } from './source-rights';
 import { specialObjects } from './special-objects';
@@ -37,6 +38,7 @@ export const SERVER_RULES: Rule<ServerContext>[] = [
   databasesExist,
   clientTools,
   connections,
+  snapshotAge,
   targetStandbys,
   sourcePrimary,
   walLevel,

@@ -88,6 +88,14 @@ test('identity, generated, dropped and reordered columns', async () => {
   await expectEqual('public.t', 'ROW(id, v, twice)::text');
 });
 
+test('a default that jsonb refuses is no matter', async () => {
+  await pair.sql('source', `CREATE TABLE t (id int); INSERT INTO t VALUES (1)`);
+  await pair.sql('source', `ALTER TABLE t ADD j json DEFAULT '{"a": "\\u0000"}'`);
+  await pair.sql('target', 'CREATE TABLE t (id int, j json)');
+  await pair.copyAll();
+  await expectEqual('public.t', 'ROW(id, j)::text');
+});
+
 test('partitions, inheritance children and unlogged tables are each copied once', async () => {
   await pair.both(`
     CREATE TABLE parent (id int, v text);

@@ -1,6 +1,7 @@
 import { execFileSync } from 'node:child_process';
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Client } from 'pg';
+import { checksumSourceTableStep } from '../../../activities/copy-rows';
 import { withConnection } from '../../../postgres/connect';
 import {
   completeScope,
@@ -19,6 +20,7 @@ import {
   withSession,
 } from '../../support/servers';
 import { identity, LIMITS, never, Pair } from './fixture';
+import { stepRun } from './step-run';
 
 let pair: Pair;
 let keepers: AbortController[] = [];
@@ -204,6 +206,10 @@ test('TRUNCATE, CLUSTER, VACUUM FULL and ALTER wait until a split table is copie
     return row?.parts === `${table.parts}/${table.parts}` && row.checksum !== null;
   });
   expect((await pair.copyPart(scope, table, 3)).alreadyDone).toBe(true);
+  // the table itself cannot be read by it
+  const run = stepRun(pair, 'checksumSourceTable', { mode: 'Offline' });
+  const step = { request: run.request, database: pair.databases.source, table };
+  await expect(checksumSourceTableStep(step, run)).resolves.toBeUndefined();
   expect(ended).toBe(0);
   const count = await pair.sql('target', 'SELECT count(*), count(DISTINCT id) AS ids FROM t');
   expect(count).toEqual([{ count: '5000', ids: '5000' }]);

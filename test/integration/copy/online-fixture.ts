@@ -4,7 +4,6 @@ import {
   currentScope,
   holdTableSnapshot,
   importScope,
-  Pace,
   planOnlineLoad,
   storePlan,
   type LoadLimits,
@@ -12,12 +11,11 @@ import {
 } from '../../../postgres/copy';
 import { copyPartStep } from '../../../activities/copy-rows';
 import type { PartResult } from '../../../contract';
-import { withConnection, type Side } from '../../../postgres/connect';
 import type { StreamIdentity } from '../../../postgres/ledger';
 import { eventually } from '../../support/eventually';
-import { testRequest } from '../../support/migration';
-import { testAddress, testEndpoint, type Major } from '../../support/servers';
+import { testEndpoint, type Major } from '../../support/servers';
 import { identity, LIMITS, never, Pair } from './fixture';
+import { stepRun } from './step-run';
 
 export const PREFIX = 'flexlift:0123456789ab:';
 const SPLIT: LoadLimits = { ...LIMITS, partBytes: 100_000, groupBytes: 1_000_000 };
@@ -167,26 +165,10 @@ export class OnlinePair {
 
   /** As the activity does it, which waits for a keeper. */
   async retryPart(table: Table, part: number): Promise<PartResult> {
-    const { majors, databases } = this.pair;
-    const request = testRequest(testAddress(majors.source), testAddress(majors.target), { mode: 'Online' });
-    const prefix = `${PREFIX}copyPart:retry:`;
-    const signal = AbortSignal.timeout(30_000);
-    const endpoint = (side: Side) => testEndpoint(majors[side], side, `${prefix}1`);
+    const run = stepRun(this.pair, 'copyPart', { mode: 'Online' });
     return await copyPartStep(
-      { request, database: databases.source, table, part },
-      {
-        request,
-        identity,
-        signal,
-        attempt: 2,
-        workPrefix: prefix,
-        activityPrefix: prefix,
-        endpoint,
-        session: (side, database, work) => withConnection(endpoint(side), database, signal, work),
-        sessions: () => Promise.reject(new Error('no part is copied by these')),
-        paced: (work) => work(new Pace(() => undefined)),
-        progress: () => undefined,
-      },
+      { request: run.request, database: this.pair.databases.source, table, part },
+      run,
     );
   }
 

@@ -1,8 +1,8 @@
 import { stagingDatabase } from '../../../postgres/catalog';
-import { quoteIdentifier } from '../../../postgres/connect';
+import { quoteIdentifier, withConnection } from '../../../postgres/connect';
 import { createTargetDatabase } from '../../../postgres/database';
 import { createLedger, releaseLedger } from '../../../postgres/ledger';
-import { createTestDatabase, dropTestDatabase, run, withSession } from '../../support/servers';
+import { createTestDatabase, dropTestDatabase, run, testEndpoint, withSession } from '../../support/servers';
 import {
   createArguments,
   createNamed,
@@ -51,6 +51,22 @@ describe('a target without the database', () => {
     const later = { ...args, identity: { ...args.identity, generation: 2 } };
     await createTargetDatabase(later);
     await expect(createTargetDatabase(args)).rejects.toMatchObject({ code: 'LedgerForeign' });
+  });
+
+  it('is taken over though a worker that stands still holds the ledger', async () => {
+    const args = createArguments(SOURCE, TARGET, database);
+    await createTargetDatabase(args);
+    const later = { ...args, identity: { ...args.identity, generation: 2 } };
+    const application = `flexlift:${args.identity.migrationId}:copyPart:0123456789:1`;
+    const endpoint = testEndpoint(TARGET, 'target', application);
+    await expect(
+      withConnection(endpoint, database, AbortSignal.timeout(20_000), async (frozen) => {
+        await frozen.query('BEGIN; SELECT FROM flexlift.migration FOR SHARE');
+        expect(await createTargetDatabase(later)).toEqual({ created: true });
+        await frozen.query('COMMIT');
+      }),
+    ).rejects.toMatchObject({ code: 'ServerRestarting' });
+    expect(await ledgerOf(TARGET, database)).toMatchObject({ generation: 2 });
   });
 
   it('begins anew where a staging database without a ledger is left', async () => {

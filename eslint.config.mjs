@@ -6,15 +6,14 @@ import tseslint from 'typescript-eslint';
 const mayImport = {
   contract: [],
   postgres: ['contract'],
-  azure: ['contract'],
-  activities: ['contract', 'postgres', 'azure'],
+  activities: ['contract', 'postgres'],
   workflows: ['contract'],
-  workers: ['contract', 'postgres', 'azure', 'activities', 'workflows'],
+  workers: ['contract', 'postgres', 'activities', 'workflows'],
   client: ['contract'],
   embedded: ['contract', 'postgres'],
   cli: ['contract', 'postgres', 'client', 'workers', 'embedded'],
-  test: ['contract', 'postgres', 'azure', 'activities', 'workflows', 'workers', 'client', 'embedded', 'cli'],
-  bench: ['contract', 'postgres', 'azure', 'activities', 'workflows', 'workers', 'client', 'embedded', 'cli'],
+  test: ['contract', 'postgres', 'activities', 'workflows', 'workers', 'client', 'embedded', 'cli'],
+  bench: ['contract', 'postgres', 'activities', 'workflows', 'workers', 'client', 'embedded', 'cli'],
 };
 const layers = Object.keys(mayImport);
 

@@ -120,7 +120,7 @@ export function whatIsLeft({ database }: DatabaseStep, { request }: Run, cause: 
     failure: {
       code: 'CleanUpNeeded',
       sentence: `What the migration made on the source is still there: ${cause.fields.sentence}`,
-      remedy: `Run flexlift cleanup ${request.name} when that has changed, or there the SQL that flexlift show prints.`,
+      remedy: `Run flexlift cleanup ${request.name} when that has changed, or there the SQL that flexlift show prints. Both lift the fence, too.`,
       side: 'source',
       server: serverName(source),
       database,

@@ -2,7 +2,7 @@ import type { Throttle } from './throttle';
 
 /** What a migration is asked to do. Plain JSON: it is the workflow's argument and stands in its history. */
 
-/** Azure's own words for the same things; see docs/azure.md. */
+/** Azure's own words for the same things. */
 export type MigrationMode = 'Offline' | 'Online';
 export type MigrationOption = 'Validate' | 'Migrate' | 'ValidateAndMigrate';
 export type SslMode = 'disable' | 'prefer' | 'require' | 'verify-ca' | 'verify-full';

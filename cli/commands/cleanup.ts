@@ -35,8 +35,9 @@ export function addCleanup(program: Command): void {
         'flexlift cleanup shop --database crm',
         'flexlift cleanup --source postgres://dba@old-server/',
       ) +
-        '\nWith a name: what that migration left, where it ended as NeedsCleanup; one that runs is canceled instead:\n' +
-        'flexlift cancel. With --source: what any migration left on that server, told by its name alone; neither\n' +
+        '\nWith a name: what that migration left, once it has ended, without a question; its fence, too, also after a\n' +
+        'cutover: the old server then takes writes again. One that runs is canceled instead: flexlift cancel.\n' +
+        'With --source: what any migration left on that server, told by its name alone; neither\n' +
         'Temporal nor a worker is needed. It is listed first. A migration that is paused, or whose workers are down,\n' +
         'cannot be told from one that is gone: see flexlift list.\n',
     )

@@ -19,7 +19,8 @@ export function addMigrate(program: Command): void {
         'FLEXLIFT_SOURCE=postgres://… FLEXLIFT_TARGET=postgres://… flexlift migrate --json > report.json',
       ) +
         '\nThe same command again goes on with the same migration, whatever died meanwhile. Ctrl-C only detaches.\n' +
-        'An online one is left with 0 when it is ready for its cutover: flexlift cutover.\n' +
+        'An online one is left with 0 when it is ready for its cutover: flexlift cutover. With --validate-only 0 says that\n' +
+        'nothing stands in the way.\n' +
         'Exit codes: 0 done and equal, 1 failed, 2 usage, 3 validation failed, 4 difference found,\n' +
         '5 no Temporal or no worker, 6 done and not compared, 130 detached.\n',
     )

@@ -106,7 +106,13 @@ export function addMigrationFlags(command: Command): Command {
     .option('--no-owner', "objects belong to the target's user")
     .option('--no-privileges', 'leave out GRANT and REVOKE')
     .option('--no-compare', 'do not prove equality; ends with code 6')
-    .addOption(choice('--on-cancel <what>', 'of the target databases', ['keep-target', 'drop-target']))
+    .addOption(
+      choice(
+        '--on-cancel <what>',
+        'what flexlift cancel does with the target databases where it is not told; it does not ask then (default: keep-target)',
+        ['keep-target', 'drop-target'],
+      ),
+    )
     .addOption(
       new Option('--pool <name>', 'the workers that serve it (default: "default")').env('FLEXLIFT_POOL'),
     )

@@ -21,7 +21,8 @@ export function onlineLines(database: DatabaseStatus, colors: Colors): string[] 
 function cleanUpLines({ database, cleanUpSql }: DatabaseStatus): string[] {
   if (cleanUpSql === undefined) return [];
   return [
-    `It goes by flexlift cleanup, or in database ${formatName(database)} of the source by this SQL:`,
+    `It goes by flexlift cleanup, or in database ${formatName(database)} of the source by the SQL below. Both lift the fence, so that`,
+    'the old server takes writes again; to keep it, leave out the last statement (DO).',
     ...cleanUpSql.split('\n').map(formatName),
   ];
 }

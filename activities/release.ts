@@ -20,22 +20,22 @@ import type { Run } from './support/run';
 export async function releaseStep(step: ReleaseStep, run: Run): Promise<ReleaseResult> {
   // of a cutover, and not its first attempt: one before it may have released the target, and its answer was lost
   let mayBeReleased = step.attempt !== undefined && run.attempt > 1;
-  const isOpen = () => void (mayBeReleased = false);
+  const onOpen = () => void (mayBeReleased = false);
   const tables = await unlessReleasedUnseen(
     () => mayBeReleased,
-    () => release(step, run, isOpen),
+    () => release(step, run, onOpen),
   );
   return { tables: reported(tables), tablesTotal: tables.length, copied: totals(tables) };
 }
 
 /**
- * @param isOpen called when the ledger is locked, and not released
+ * @param onOpen called when the ledger is locked, and not released
  * @returns the report of this attempt, or of the one that released it
  */
 async function release(
   { database, differences, attempt }: ReleaseStep,
   run: Run,
-  isOpen: () => void,
+  onOpen: () => void,
 ): Promise<TableReport[]> {
   const { identity, signal, request } = run;
   const { isReleased, tables } = await run.session('target', database, async (client) => {
@@ -55,7 +55,7 @@ async function release(
     noPrivileges,
     report: { tables, differences },
     lastCheck: async (client) => {
-      isOpen();
+      onOpen();
       await holdCutover(client, attempt);
       await refuseUnfitTables(client);
       await (attempt === undefined ? refuseEmptied(client) : refuseEmptiedSince(client, attempt));

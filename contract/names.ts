@@ -142,7 +142,7 @@ export function sourceObjectPrefix(migrationId: string): string {
   return `${PRODUCT}_${migrationId}`;
 }
 
-/** Objects of any migration of ours on a source; LIKE pattern of regular expressions, for both SQL and JavaScript. */
+/** The names of what any migration of ours makes on a source; a regular expression of both SQL and JavaScript. */
 export const SOURCE_OBJECT_PATTERN = `^${PRODUCT}_[0-9a-f]{12}(_|$)`;
 
 /** The schema of ours in each target database. */

@@ -23,7 +23,7 @@ export interface ReplicateStep extends DatabaseStep {
   paused: boolean;
   /** The figures of the last segment. */
   status?: ReplicationStatus;
-  /** To pause or to resume, which nobody heard yet are taken up. */
+  /** Those to pause or to resume that are taken up, but not told to the database yet. */
   orders?: string[];
   /** The number of the last notice, an earlier replication's too. */
   told: number;
@@ -32,7 +32,7 @@ export interface ReplicateStep extends DatabaseStep {
 /** Sent by a replication to its database when its state changes, and when an order is taken up. */
 export interface ReplicationNotice {
   state: ReplicationState;
-  /** To pause or to resume: the state is that which they led to. */
+  /** Those to pause or to resume that led to this state. */
   orders?: string[];
   failure?: FailureFields;
   progress?: Omit<ReplicationStatus, 'state' | 'failure'>;

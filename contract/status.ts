@@ -212,7 +212,7 @@ export interface DatabaseStatus {
   failure?: FailureFields;
   /** Online only, from its start on. */
   replication?: ReplicationStatus;
-  /** Why the new copy of a table, or the clean-up of the source, failed. */
+  /** What a person should know though the migration goes on: a table's new copy, the source's clean-up or ANALYZE failed. */
   notice?: FailureFields;
   /** The last try. */
   cutover?: CutoverReport;

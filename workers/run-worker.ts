@@ -22,7 +22,7 @@ export interface RunWorkerOptions extends RuntimeOptions {
   keyDirectory?: string;
   /** Copies, checksums and index builds at a time: its budget of connections. Default 16. */
   copySlots?: number;
-  /** Keepers at a time; at least the databases that are loaded at once. Default 64. */
+  /** Keepers, appliers and watches at a time: one for each database that replicates, and those of its load. Default 64. */
   streamSlots?: number;
   /** Which of the pool's queues it serves. Default all. */
   queues?: QueueRole[];

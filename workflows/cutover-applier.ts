@@ -40,8 +40,8 @@ export class CutoverApplier {
     }
   }
 
-  /** It is as close to the source as one can be that is written to. */
-  async untilClose(): Promise<void> {
+  /** All that was committed when this began is on the target: while others write, nobody gets closer. */
+  async untilNear(): Promise<void> {
     await this.pass(this.marker('close'));
   }
 
@@ -50,7 +50,7 @@ export class CutoverApplier {
     await this.pass(this.drained);
   }
 
-  /** Nothing was committed since: or the fence did not hold, and what was written ends it. */
+  /** Nothing was committed since; else the fence did not hold, and the cutover is called off. */
   async lastLook(): Promise<void> {
     const { request, database, fence, attempt } = this.step;
     const { released: marker, drained: quietFrom } = this;

@@ -136,7 +136,7 @@ async function fenceAndRelease(
   await log.cutoverStep('PrepareCutover', async () => {
     // what did not hold when all had caught up may hold now; the applier waits meanwhile, and has to catch up then
     log.noteForeignKeys(waitingForeignKeys(await long.buildForeignKeys(step)));
-    await runAll([() => applier.untilClose(), ...(compare ? [() => comparison.prepare()] : [])]);
+    await runAll([() => applier.untilNear(), ...(compare ? [() => comparison.prepare()] : [])]);
     await short.rereadProperties({ ...step, fence });
     // foreign keys may have taken hours
     await refuseLongCompare(cutover);

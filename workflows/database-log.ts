@@ -40,7 +40,7 @@ export class DatabaseLog {
   private phaseStarted = Date.now();
   /** To pause or to resume. */
   private readonly ordersTaken = new Set<string>();
-  /** The number of the last one. */
+  /** The number of the last status that was told. */
   private told = 0;
   private readonly telling = new Soon(() => this.tell());
   /** The number of the replication's last notice. */

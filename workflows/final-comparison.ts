@@ -55,7 +55,7 @@ export class FinalComparison {
     await this.refuse(differences);
   }
 
-  /** Of what no marker tells. */
+  /** Writes that do not come in the stream, so that no marker tells of them. */
   async refuseUnpublishedWrites(fence: FenceMode): Promise<void> {
     const { step, activities } = this.cutover;
     const { differences } = await activities.long.compareUnpublished({ ...step, fence });

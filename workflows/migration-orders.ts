@@ -21,11 +21,11 @@ import {
 } from '../contract';
 import type { MigrationLog } from './migration-log';
 import {
-  canCutOver,
+  whyNoCutover,
   chosen,
-  isCuttingOver,
+  whyNotCuttingOver,
   isEnded,
-  isReplicating,
+  whyNotReplicating,
   refuse,
   refuseUnless,
 } from './order-checks';
@@ -77,7 +77,7 @@ export function takeOrders(log: MigrationLog): void {
       return status;
     },
     {
-      validator: (request: CutoverRequest) => refuseUnless(status, request, canCutOver),
+      validator: (request: CutoverRequest) => refuseUnless(status, request, whyNoCutover),
       description: 'Fence the source, bring over the rest, prove equality, release the target',
     },
   );
@@ -97,7 +97,7 @@ export function takeOrders(log: MigrationLog): void {
     {
       validator: (request: DatabasesRequest) =>
         refuseUnless(status, request, (database) =>
-          asked.has(database.database) ? undefined : isCuttingOver(database),
+          asked.has(database.database) ? undefined : whyNotCuttingOver(database),
         ),
       description: 'Call the cutover off: lift the fence, replicate on',
     },
@@ -120,7 +120,10 @@ export function takeOrders(log: MigrationLog): void {
         );
         return status;
       },
-      { validator: (request: DatabasesRequest) => refuseUnless(status, request, isReplicating), description },
+      {
+        validator: (request: DatabasesRequest) => refuseUnless(status, request, whyNotReplicating),
+        description,
+      },
     );
   }
 
@@ -141,7 +144,7 @@ export function takeOrders(log: MigrationLog): void {
     {
       validator: (request: RecopyRequest) => {
         const databases = request.database === undefined ? undefined : [request.database];
-        refuseUnless(status, { databases }, isReplicating);
+        refuseUnless(status, { databases }, whyNotReplicating);
         if (request.table !== undefined && chosen(status, { databases }).length > 1) {
           refuse(
             'The migration has several databases.',
@@ -166,7 +169,7 @@ export function takeOrders(log: MigrationLog): void {
       return status;
     },
     {
-      validator: (request: DatabasesRequest) => refuseUnless(status, request, isReplicating),
+      validator: (request: DatabasesRequest) => refuseUnless(status, request, whyNotReplicating),
       description: 'Both schemas were changed alike: go on with them',
     },
   );

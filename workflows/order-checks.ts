@@ -1,11 +1,5 @@
-import { ApplicationFailure } from '@temporalio/workflow';
-import type {
-  DatabasesRequest,
-  DatabaseStatus,
-  FailureCode,
-  FailureFields,
-  MigrationStatus,
-} from '../contract';
+import type { DatabasesRequest, DatabaseStatus, FailureCode, MigrationStatus } from '../contract';
+import { failed } from './failure';
 
 /** Databases that are named, or all that have not ended. */
 export function chosen(status: MigrationStatus, { databases }: DatabasesRequest): DatabaseStatus[] {
@@ -46,16 +40,10 @@ export function refuseUnless(status: MigrationStatus, request: DatabasesRequest,
 }
 
 export function refuse(sentence: string, remedy: string, code: FailureCode = 'CutoverRefused'): never {
-  const fields: FailureFields = { code, sentence, remedy };
-  throw ApplicationFailure.create({
-    message: sentence,
-    type: fields.code,
-    nonRetryable: true,
-    details: [fields],
-  });
+  throw failed({ code, sentence, remedy });
 }
 
-export function canCutOver(database: DatabaseStatus): string | undefined {
+export function whyNoCutover(database: DatabaseStatus): string | undefined {
   if (database.cutover?.state === 'Running') return undefined;
   const state = database.replication?.state ?? 'not replicating yet';
   if (state === 'ReadyForCutover' && !isEnded(database)) {
@@ -72,14 +60,14 @@ function remedyFor({ replication }: DatabaseStatus): string {
     : 'See flexlift show, and ask again when that has changed.';
 }
 
-export function isCuttingOver(database: DatabaseStatus): string | undefined {
+export function whyNotCuttingOver(database: DatabaseStatus): string | undefined {
   return database.cutover?.state === 'Running'
     ? undefined
     : `No cutover of ${database.database} is under way.`;
 }
 
-export function isReplicating(database: DatabaseStatus): string | undefined {
-  if (!isEnded(database) && isCuttingOver(database) === undefined)
+export function whyNotReplicating(database: DatabaseStatus): string | undefined {
+  if (!isEnded(database) && whyNotCuttingOver(database) === undefined)
     return `Database ${database.database} is being cut over.`;
   if (database.phase === 'Replicate' && !isEnded(database)) return undefined;
   return `Database ${database.database} does not replicate: it is in phase ${database.phase}.`;

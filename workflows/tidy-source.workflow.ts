@@ -1,6 +1,6 @@
-import { ApplicationFailure } from '@temporalio/workflow';
 import type { TidySourceRequest } from '../contract';
 import { activityClasses } from './activities';
+import { failed } from './failure';
 
 /**
  * After a migration has ended: lifts the fence that stayed on its source, or takes away all that is left there.
@@ -14,13 +14,6 @@ export async function tidySource({ request, databases, what }: TidySourceRequest
     databases.map((database) => long.takeAwaySource({ request, database, what })),
   );
   const [left] = results.flatMap((result) => (result.left === undefined ? [] : [result.left]));
-  if (left !== undefined) {
-    throw ApplicationFailure.create({
-      message: left.failure.sentence,
-      type: left.failure.code,
-      nonRetryable: true,
-      details: [left.failure],
-    });
-  }
+  if (left !== undefined) throw failed(left.failure);
   return results.flatMap((result) => result.removed);
 }

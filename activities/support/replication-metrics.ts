@@ -3,12 +3,12 @@ import type { DatabaseStep, HeartbeatProgress, ReplicationProgress } from '../..
 import { toApplicationFailure } from './failure';
 import type { Run } from './run';
 
-/** So long after its last segment here, a database's present is for another worker to tell. Milliseconds. */
+/** So long after a database's last segment on this worker its figures are taken away: another one may tell them. Milliseconds. */
 const LINGER = 30_000;
 
 type Tags = Record<'migration' | 'target' | 'database', string>;
 
-/** Of present figures of databases whose applier may be about to go on. */
+/** What will take a database's figures away, unless its applier goes on here before. */
 const forgetting = new Map<string, NodeJS.Timeout>();
 
 const PRESENT: [

@@ -84,7 +84,7 @@ function createRun(
     migrationId,
     activity,
     workKey: workKey(step, workflowExecution?.workflowId),
-    // a segment is like the one before; whose worker may be frozen, and is to be ended
+    // a replication's segments are equal work with equal attempts: the one before, on a worker that stands still, is told from this one
     attempt: randomBytes(4).toString('hex'),
   };
   const signal = context.cancellationSignal;

@@ -50,7 +50,7 @@ export class PgcopydbMover implements Mover {
     ]);
     const run: Run = { program, child, where: [...from, ...directory], slot, move };
     try {
-      await untilClose(run);
+      await untilNear(run);
     } catch (error) {
       await killAllOf(child);
       throw error;
@@ -73,7 +73,7 @@ interface Run {
 }
 
 /** @throws Error where it ends instead, or stays behind */
-async function untilClose({ program, child, slot, move }: Run): Promise<void> {
+async function untilNear({ program, child, slot, move }: Run): Promise<void> {
   const { servers, patience, signal } = move;
   const deadline = performance.now() + patience;
   let first: string | undefined;

@@ -41,8 +41,8 @@ function cancelRequest({ dropTarget, keepTarget }: CancelFlags): CancelRequest {
 
 async function cancel(handle: MigrationHandle, request: CancelRequest, session: Session): Promise<ExitCode> {
   const { output, signal } = session;
-  const online = handle.run.how === 'running' ? (await handle.snapshot()).status : undefined;
-  const made = online?.databases.flatMap(({ sourceObjects = [] }) => sourceObjects) ?? [];
+  const running = handle.run.how === 'running' ? (await handle.snapshot()).status : undefined;
+  const made = running?.databases.flatMap(({ sourceObjects = [] }) => sourceObjects) ?? [];
   if (made.length > 0) output.say(`Taking away from the source: ${made.map(formatName).join(', ')}.`);
   const accepted = handle.run.how === 'running' && (await handle.cancel(request));
   const status = accepted ? await follow(handle, { output, signal }) : await handle.result();
@@ -68,7 +68,7 @@ async function cancel(handle: MigrationHandle, request: CancelRequest, session: 
   return EXIT.failed;
 }
 
-/** What stays on the source, and the SQL by which it goes. */
+/** What stays on the source; each sentence once. */
 function cleanUpFailures({ failure, databases }: MigrationStatus): FailureFields[] {
   const all = [failure, ...databases.flatMap((database) => [database.failure, database.notice])];
   const bySentence = new Map(

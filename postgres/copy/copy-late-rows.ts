@@ -13,7 +13,7 @@ import { copyLargeObjectRange } from './large-objects';
 import { largeObjectPropertiesChecksum, type PropertyChoice } from './large-object-properties';
 import { largeObjectRangeChecksum } from './large-objects-checksum';
 import { witnessUnlogged } from './emptied-tables';
-import { copiedInAttempt, onceInAttempt } from './late-step';
+import { onceInAttempt } from './late-step';
 import { hasMoved, lateTables, renewTable, type LateTable } from './late-tables';
 import type { ChecksumTable } from './reconcile';
 import { readSourceCounters, type SourceCounters } from './source-counters';
@@ -51,9 +51,8 @@ export interface CopyLateRowsArguments extends PropertyChoice {
  * where it differs, in one transaction with its ledger row.
  *
  * @throws FlexliftError CutoverRefused where the attempt has ended
- * @returns what was copied anew in this attempt: quoted names of tables, and {@link LARGE_OBJECTS}
  */
-export async function copyLateRows(args: CopyLateRowsArguments): Promise<string[]> {
+export async function copyLateRows(args: CopyLateRowsArguments): Promise<void> {
   const { source, target, attempt } = args;
   await endPredecessors(source, args.predecessorPrefix);
   await endPredecessors(target, args.predecessorPrefix);
@@ -69,7 +68,6 @@ export async function copyLateRows(args: CopyLateRowsArguments): Promise<string[
     await renewLargeObjects(args);
   };
   await inSnapshot(source, work);
-  return await copiedInAttempt(target, attempt);
 }
 
 async function settledCounters(

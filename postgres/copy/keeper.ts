@@ -1,12 +1,12 @@
 import type { Client } from 'pg';
 import { atSide, endPredecessors, quoteQualified, withConnection, type Endpoint } from '../connect';
-import { withLedger, type LedgerIdentity } from '../ledger';
+import { isLoadComplete, withLedger, type LedgerIdentity } from '../ledger';
 import { copyContendedTables } from './contended-tables';
 import { lockSourceTables } from './lock-tables';
 import { planLoad, type LoadLimits } from './plan-load';
 import { checkPlannedTables, reconcile, type ChecksumTable } from './reconcile';
 import { retireScope } from './retire-scope';
-import { exportSnapshot, isDatabaseCopied, snapshotLost, type Scope } from './scope';
+import { exportSnapshot, snapshotLost, type Scope } from './scope';
 import { listSourceTables, sameTables, type SourceTable } from './source-tables';
 import { isPlanned, storePlan } from './store-plan';
 import { watchSnapshot } from './watch-snapshot';
@@ -95,7 +95,7 @@ async function settleScope(
   onProgress('opening a scope');
   await endPredecessors(target, attempt.predecessorPrefix);
   // by then others are at work whose names may begin like those of the writers
-  if (await withLedger(target, identity, () => isDatabaseCopied(target))) return undefined;
+  if (await withLedger(target, identity, () => isLoadComplete(target))) return undefined;
   const writers = { prefix: attempt.writersPrefix };
   if ((await retireScope(target, identity, writers)) === 'complete') return undefined;
   if (await isPlanned(target)) await checkPlannedTables(target, tables);

@@ -46,11 +46,3 @@ export async function plannedLargeObjects(target: Client): Promise<LargeObjectRa
   );
   return rows.map((row) => ({ after: row.after_oid ?? undefined, upTo: row.upto_oid ?? undefined }));
 }
-
-/** Numbers of the batches that are not copied yet. */
-export async function remainingLargeObjectBatches(target: Client): Promise<number[]> {
-  const { rows } = await target.query<{ batch: number }>(
-    'SELECT batch FROM flexlift.large_object_batch WHERE copied_at IS NULL ORDER BY batch',
-  );
-  return rows.map((row) => row.batch);
-}

@@ -51,14 +51,3 @@ export async function streamedTablesCopiedInAttempt(target: Client, attempt: num
   );
   return rows.map(({ schema, name }) => quoteQualified(schema, name));
 }
-
-/** The names of what was copied in the attempt, by this or an earlier run of it. */
-export async function copiedInAttempt(target: Client, attempt: number): Promise<string[]> {
-  const { rows } = await target.query<{ name: string }>(
-    `SELECT detail ->> 'copied' AS name FROM flexlift.step
-      WHERE kind = $1 AND pg_catalog.starts_with(key, $2) AND detail IS NOT NULL
-      GROUP BY 1 ORDER BY pg_catalog.min(done_at), 1`,
-    [KIND, `${attempt}/`],
-  );
-  return rows.map((row) => row.name);
-}

@@ -10,7 +10,7 @@ import {
   type TableChecksum,
 } from '../ledger';
 import { schemaDrift } from './schema-drift';
-import { noScopeIsOpen, resetInBatches } from './reset-in-batches';
+import { refuseOpenScope, resetInBatches } from './reset-in-batches';
 import { resetLargeObjects } from './reset-tables';
 import { openScope, settledXmax, type Scope } from './scope';
 import { differingTables, type SourceTable } from './source-tables';
@@ -79,7 +79,7 @@ export async function reconcile(args: {
   const kept = await tablesToKeep(args, copied);
   await resetInBatches({
     ...{ target, identity, tables: copied.filter((table) => !kept.has(table.oid)) },
-    isWanted: () => noScopeIsOpen(target),
+    isWanted: () => refuseOpenScope(target),
   });
   return await inTransaction(target, async () => {
     await lockLedger(target, identity, 'SHARE');

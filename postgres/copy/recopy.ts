@@ -8,7 +8,7 @@ import {
   WITHOUT_SLOT,
   type LedgerIdentity,
 } from '../ledger';
-import { noScopeIsOpen, resetInBatches } from './reset-in-batches';
+import { refuseOpenScope, resetInBatches } from './reset-in-batches';
 import { resetLargeObjects, resetTables } from './reset-tables';
 
 const KIND = 'recopy';
@@ -76,7 +76,7 @@ export async function resetAllForRecopy(args: {
   if (tables === undefined) return;
   await resetInBatches({
     ...{ target, identity, tables },
-    isWanted: async () => !(await isOver()) && (await noScopeIsOpen(target)),
+    isWanted: async () => !(await isOver()) && (await refuseOpenScope(target)),
   });
   await onceForOrder(target, identity, { kind: KIND, order }, async () => {
     const { rowCount } = await target.query('UPDATE flexlift.stream SET lsn = $2 WHERE lsn = $1', [

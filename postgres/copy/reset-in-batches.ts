@@ -32,7 +32,7 @@ export async function resetInBatches(args: {
 }
 
 /** @throws FlexliftError SnapshotLost where one is open or complete: something may have been copied under it */
-export async function noScopeIsOpen(target: Client): Promise<true> {
+export async function refuseOpenScope(target: Client): Promise<true> {
   const { rowCount } = await target.query(`SELECT FROM flexlift.scope WHERE state <> 'dead' LIMIT 1`);
   if (rowCount !== 0) throw snapshotLost('Another keeper has opened its snapshot meanwhile.');
   return true;

@@ -83,14 +83,6 @@ export async function hasSourceMoved(source: Client, target: Client): Promise<bo
   return rows[0]?.source_xmax !== (await snapshotBounds(source)).xmax;
 }
 
-/** The scope of the whole database is complete: that is final. */
-export async function isDatabaseCopied(target: Client): Promise<boolean> {
-  const { rowCount } = await target.query(
-    `SELECT FROM flexlift.scope WHERE table_oid IS NULL AND group_number IS NULL AND state = 'complete'`,
-  );
-  return rowCount === 1;
-}
-
 /** For whoever wants to see what the client's transaction sees; it can be imported as long as that lasts. */
 export async function exportSnapshot(holder: Client): Promise<string> {
   const { rows } = await holder.query<{ snapshot: string }>(

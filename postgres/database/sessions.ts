@@ -3,7 +3,7 @@ import type { Client } from 'pg';
 import { FlexliftError } from '../../contract';
 import { migrationPrefix, serverName, withConnection, type Endpoint } from '../connect';
 
-export interface MigrationSession {
+interface MigrationSession {
   pid: number;
   /** Absent for a session without a database. */
   database?: string;
@@ -16,14 +16,6 @@ interface OneServer {
   /** Only the sessions in this database. */
   database?: string;
   signal: AbortSignal;
-}
-
-/** The sessions of one migration on a server, but the one that asks. */
-export async function sessionsOfMigration(args: OneServer): Promise<MigrationSession[]> {
-  const { endpoint, signal } = args;
-  return await withConnection(endpoint, endpoint.address.maintenanceDatabase, signal, (client) =>
-    readSessions(client, args),
-  );
 }
 
 const END_ATTEMPTS = 50;

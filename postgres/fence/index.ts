@@ -3,5 +3,4 @@ export { liftFence, liftFenceStatement, type LiftedFences } from './lift-fence';
 export { propertiesBehindFence } from './properties-behind-fence';
 export * from './raise-fence';
 export { refuseLiftedFence } from './refuse-lifted-fence';
-export { currentWriters } from './writers';
 export type { OtherSession } from './other-sessions';

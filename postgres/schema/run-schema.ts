@@ -1,7 +1,7 @@
 import type { Client } from 'pg';
 import { once } from '../ledger';
 import type { EntryStage } from './entry-stage';
-import { executeStatement, pendingEntries, runEntries, type RunTask, type StoredEntry } from './run-entries';
+import { executeStatement, pendingEntries, runEntries, type RunTask } from './run-entries';
 import { pendingUntil } from './staged-entries';
 import { isArchiveStored } from './store-archive';
 
@@ -22,22 +22,15 @@ export async function isPreDataDone(client: Client): Promise<boolean> {
   );
 }
 
-/**
- * The indexes and constraints of one table that are not built yet, foreign keys excepted. They may be built in any
- * order and side by side, each with `runEntry`, once the table's data is there.
- *
- * @param tableOid on the source
- */
-export async function entriesOfTable(client: Client, tableOid: number): Promise<StoredEntry[]> {
-  return await pendingEntries(client, { phases: ['table'], tableOids: [tableOid] });
-}
-
 export interface TablesTask extends RunTask {
   /** On the source. */
   tableOids: number[];
 }
 
-/** Builds all of `entriesOfTable` for these tables, one after the other. */
+/**
+ * Builds what is not built yet of these tables' indexes and constraints, foreign keys excepted, one after the other, once their
+ * rows are there.
+ */
 export async function runTableEntries(task: TablesTask): Promise<void> {
   const entries = await pendingEntries(task.client, { phases: ['table'], tableOids: task.tableOids });
   await runEntries(task, entries);

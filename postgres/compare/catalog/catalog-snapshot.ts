@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto';
 import type { Client } from 'pg';
 import { serverVersion } from '../../catalog';
 import { DATABASE_SECTIONS } from './database-objects';
@@ -62,17 +61,4 @@ async function readSections(client: Client, sections: Section[]): Promise<Catalo
     for (const row of rows) objects.set(row.identity, row.definition);
   }
   return { major, objects };
-}
-
-/** Equal for equal catalogs of one server: tells whether a schema changed between two looks. Hex, 64 digits. */
-export async function catalogFingerprint(client: Client): Promise<string> {
-  const { objects } = await readCatalog(client);
-  const entries = [...objects].map(([identity, properties]) =>
-    JSON.stringify([identity, Object.entries(properties).sort(byName)]),
-  );
-  return createHash('sha256').update(entries.sort().join('\n')).digest('hex');
-}
-
-function byName([a]: [string, string], [b]: [string, string]): number {
-  return a < b ? -1 : 1;
 }

@@ -5,7 +5,6 @@ export { isOfTheDatabase } from './comparable-catalog';
 export * from './check-recopy';
 export * from './drift-since';
 export * from './drift-to-accept';
-export * from './drift-to-accept';
 export * from './drift-watch';
 export * from './stored-catalog';
 export * from './unpublished-tables';

@@ -147,14 +147,14 @@ export class ApplierRun {
     };
     const end = await applyBatch(this.writer, batch);
     this.writing = undefined;
-    if (end.isDurable) this.isDurableAt(end.lsn, source);
+    if (end.isDurable) this.confirmDurable(end.lsn, source);
     else this.position = end.lsn;
     this.meter.committed(end.lsn, end.counts);
     return end;
   }
 
   /** Only what the ledger holds durably is ever confirmed. */
-  private isDurableAt(lsn: Lsn, source: ChangeStream): void {
+  private confirmDurable(lsn: Lsn, source: ChangeStream): void {
     this.position = lsn;
     this.lastAdvance = performance.now();
     source.confirm(lsn);
@@ -219,7 +219,7 @@ export class ApplierRun {
       const isDue = performance.now() - this.lastAdvance >= BETWEEN_ADVANCES;
       if (isDue) await this.advance(source, buffer);
     }
-    if (buffer.idlePosition !== undefined) meter.isAt(buffer.idlePosition);
+    if (buffer.idlePosition !== undefined) meter.reach(buffer.idlePosition);
     await buffer.arrival(LONGEST_WAIT);
   }
 
@@ -231,7 +231,7 @@ export class ApplierRun {
     await withLedger(target, this.args.identity, () =>
       advanceStream(target, { from: position, to, counts: NO_CHANGES }),
     );
-    this.isDurableAt(to, source);
+    this.confirmDurable(to, source);
     this.meter.committed(to, NO_CHANGES);
   }
 

@@ -66,11 +66,11 @@ export class ReplicationMeter {
     this.ledger = lsn;
     this.counts = addCounts(this.counts, counts);
     this.totals = [...since(this.totals, RATE_WINDOW), { at: Date.now(), value: changesIn(this.counts) }];
-    this.isAt(lsn);
+    this.reach(lsn);
   }
 
   /** Nothing that was committed before it is missing on the target. */
-  isAt(lsn: Lsn): void {
+  reach(lsn: Lsn): void {
     if (lsn > this.reached) this.reached = lsn;
     this.unreached = this.unreached.filter((sample) => sample.lsn > this.reached);
   }

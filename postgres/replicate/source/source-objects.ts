@@ -1,5 +1,5 @@
 import type { Client } from 'pg';
-import { LEDGER_SCHEMA } from '../../../contract';
+import { PRODUCT } from '../../../contract';
 import { ALTERED_IDENTITIES, isNotOurs } from '../../catalog';
 import { quoteQualified } from '../../connect';
 
@@ -23,7 +23,7 @@ interface Row {
 }
 
 /** Where the migration's id stands in a name of ours. */
-const ID_START = LEDGER_SCHEMA.length + 1;
+const ID_START = PRODUCT.length + 1;
 const ID_LENGTH = 12;
 
 /**

@@ -1,11 +1,5 @@
 import type { Client } from 'pg';
-import {
-  catalogFingerprint,
-  compareCatalogs,
-  leftToTheTarget,
-  readCatalog,
-  type Catalog,
-} from '../../../postgres/compare';
+import { compareCatalogs, leftToTheTarget, readCatalog, type Catalog } from '../../../postgres/compare';
 import { withConnection } from '../../../postgres/connect';
 import {
   createTestDatabase,
@@ -218,15 +212,15 @@ describe.each([
     expect(source.objects.size).toBeGreaterThan(200);
   });
 
-  test('the fingerprint changes with the schema and with nothing else', async () => {
+  test('what is read changes with the schema and with nothing else', async () => {
     await inDatabase(sourceMajor, name(0), async (client) => {
-      const before = await catalogFingerprint(client);
+      const before = await readCatalog(client);
       await client.query(
         `INSERT INTO sales.parent VALUES (1); ANALYZE sales.parent; SELECT pg_catalog.nextval('sales.odd')`,
       );
-      expect(await catalogFingerprint(client)).toBe(before);
+      expect(await readCatalog(client)).toEqual(before);
       await client.query('BEGIN; ALTER TABLE sales.parent ADD COLUMN late int');
-      expect(await catalogFingerprint(client)).not.toBe(before);
+      expect(await readCatalog(client)).not.toEqual(before);
       await client.query('ROLLBACK');
     });
   });

@@ -8,6 +8,7 @@ import {
 } from '../../../postgres/copy';
 import { releaseLedger } from '../../../postgres/ledger';
 import { StandIn } from '../../support/stand-in';
+import { copiedInAttempt } from './copied-in-attempt';
 import { identity, never } from './fixture';
 import { OnlinePair } from './online-fixture';
 
@@ -40,8 +41,9 @@ async function planned(schema: string): Promise<void> {
 
 const witness = (attempt: number) =>
   online.pair.session('target', (target) => witnessUnlogged(target, identity, attempt));
-const lateRows = (attempt: number) =>
-  online.pair.session('source', (source) =>
+
+async function lateRows(attempt: number): Promise<string[]> {
+  await online.pair.session('source', (source) =>
     online.pair.session('target', (target) =>
       copyLateRows({
         ...{ source, target, identity, attempt, checksumTable, predecessorPrefix: 'flexlift:nobody:' },
@@ -49,6 +51,9 @@ const lateRows = (attempt: number) =>
       }),
     ),
   );
+  return await copiedInAttempt(online.pair, attempt);
+}
+
 const lastCheck = (attempt: number) =>
   online.pair.session('target', (target) => refuseEmptiedSince(target, attempt));
 

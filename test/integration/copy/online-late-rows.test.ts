@@ -3,6 +3,7 @@ import { checksumTable } from '../../../postgres/compare';
 import { copyLargeObjects, copyLateRows } from '../../../postgres/copy';
 import { withSession, type Major } from '../../support/servers';
 import { eventually } from '../../support/eventually';
+import { copiedInAttempt } from './copied-in-attempt';
 import { identity, never } from './fixture';
 import { OnlinePair, PREFIX } from './online-fixture';
 
@@ -53,7 +54,7 @@ async function lateRows(
   calls += 1;
   await withoutApplications();
   const prefix = `${PREFIX}copyLateRows:`;
-  return await online.pair.session(
+  await online.pair.session(
     'source',
     (source) =>
       online.pair.session(
@@ -75,6 +76,7 @@ async function lateRows(
       ),
     `${prefix}${calls}`,
   );
+  return await copiedInAttempt(online.pair, attempt);
 }
 
 /** As the fence leaves the source: what a session counted is reported at its end. */

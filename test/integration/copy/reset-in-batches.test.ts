@@ -1,6 +1,6 @@
 import type { Client } from 'pg';
 import { resetAllForRecopy } from '../../../postgres/copy';
-import { noScopeIsOpen, resetInBatches } from '../../../postgres/copy/reset-in-batches';
+import { refuseOpenScope, resetInBatches } from '../../../postgres/copy/reset-in-batches';
 import { WITHOUT_SLOT } from '../../../postgres/ledger';
 import { eventually } from '../../support/eventually';
 import { StandIn } from '../../support/stand-in';
@@ -67,7 +67,7 @@ test('nothing is emptied behind a scope that is open, nor for an order that anot
     );
   await reset(() => Promise.resolve(false));
   await online.pair.withScope(async () => {
-    await expect(reset(noScopeIsOpen)).rejects.toMatchObject({ code: 'SnapshotLost' });
+    await expect(reset(refuseOpenScope)).rejects.toMatchObject({ code: 'SnapshotLost' });
   });
   expect(await filled()).toEqual({ tables: TABLES, parts: TABLES });
 });

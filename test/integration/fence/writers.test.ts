@@ -1,8 +1,7 @@
 import { quoteIdentifier } from '../../../postgres/connect';
-import { currentWriters } from '../../../postgres/fence';
 import { eventually } from '../../support/eventually';
 import { withSession } from '../../support/servers';
-import { FencedSource, pidOf } from './support';
+import { FencedSource } from './support';
 
 let source: FencedSource;
 afterEach(() => source.drop());
@@ -78,21 +77,6 @@ test('a session that read its settings just before the fence and shows itself ju
   expect(await source.raise()).toMatchObject({ endedSessions: 1 });
   const client = await starting;
   await expect(client.query('INSERT INTO t (writer) VALUES (1)')).rejects.toThrow();
-});
-
-test('who asks for more is found at work', async () => {
-  source = await FencedSource.create(14);
-  const role = await source.createRole('w "😈"');
-  await source.raise();
-  await source.as(role, async (client) => {
-    await client.query('BEGIN READ WRITE; INSERT INTO t (writer) VALUES (1)');
-    const writers = await source.asOwner((owner) => currentWriters(owner, source.migrationId));
-    expect(writers).toEqual([{ pid: pidOf(client), user: role, application: 'the "application"' }]);
-    await client.query('COMMIT');
-    await client.query('SET default_transaction_read_only = off');
-    await client.query('INSERT INTO t (writer) VALUES (2)');
-    expect(await source.asOwner((owner) => currentWriters(owner, source.migrationId))).toEqual([]);
-  });
 });
 
 test('sessions of the migration and of those who only pretend are told apart', async () => {

@@ -1,12 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { quoteIdentifier } from '../../../postgres/connect';
-import {
-  entriesOfTable,
-  pendingEntries,
-  runPostData,
-  runPreData,
-  runTableEntries,
-} from '../../../postgres/schema';
+import { pendingEntries, runPostData, runPreData, runTableEntries } from '../../../postgres/schema';
 import { createTestDatabase, dropTestDatabase, withSession, type Major } from '../../support/servers';
 import { catalogListing } from './catalog-listing';
 import { nastySchema } from './nasty-schema';
@@ -180,7 +174,9 @@ test('the entries of one table are its indexes and constraints, not its foreign 
       client.query<{ oid: number }>(`SELECT 'leaf'::regclass::oid AS oid`),
     );
     await withTarget(move, async (client) => {
-      const objects = (await entriesOfTable(client, rows[0]?.oid ?? 0)).map(({ object }) => object);
+      const tableOids = rows.map(({ oid }) => oid);
+      const entries = await pendingEntries(client, { phases: ['table'], tableOids });
+      const objects = entries.map(({ object }) => object);
       expect(objects.sort()).toEqual(['CONSTRAINT "public"."leaf leaf_pkey"', 'INDEX "public"."leaf_b_idx"']);
     });
     await runAll(move);

@@ -1,5 +1,6 @@
 import type { WorkflowExecutionInfo } from '@temporalio/client';
 import { FlexliftError, SEARCH_ATTRIBUTES, WORKFLOWS, type MigrationState } from '../contract';
+import { isOpen } from './is-open';
 import { memoOf } from './run-memo';
 import type { TemporalConnection } from './temporal-connection';
 import { isWorkflowUnknown } from './temporal-failure';
@@ -84,7 +85,7 @@ async function stateOf(temporal: TemporalConnection, run: WorkflowExecutionInfo)
   const attribute = run.typedSearchAttributes
     .getAll()
     .find(({ key }) => key.name === (SEARCH_ATTRIBUTES.state as string))?.value;
-  if (run.status.name === 'RUNNING' || run.status.name === 'PAUSED') {
+  if (isOpen(run)) {
     return attribute === 'CleaningUp' || attribute === 'WaitingForUserAction' ? attribute : 'InProgress';
   }
   const isSettled = run.status.name === 'COMPLETED' && attribute !== 'NeedsCleanup';

@@ -8,6 +8,7 @@ import type {
 } from '../contract';
 import { currentSealKey } from '../contract/sealing';
 import { findMigration, listMigrations, type MigrationSummary } from './find-migration';
+import { isOpen } from './is-open';
 import { MigrationHandle, type WatchOptions } from './migration-handle';
 import type { MigrationOptions } from './migration-options';
 import { wantedMigration } from './migration-request';
@@ -15,7 +16,7 @@ import type { MigrationSnapshot } from './migration-snapshot';
 import { memoOf } from './run-memo';
 import { startMigration } from './start-migration';
 import { connectTemporal, type TemporalConnection, type TemporalOptions } from './temporal-connection';
-import { describeTemporalFailure } from './temporal-failure';
+import { inOurWords } from './temporal-failure';
 import { tidySource, type TidyOptions } from './tidy-source';
 import type { CutoverOptions } from './update-requests';
 import { assertPoolServed, assertTakenUp, isWorkerPresent } from './worker-presence';
@@ -65,7 +66,7 @@ export class MigrationClient {
    */
   async create(options: MigrationOptions): Promise<MigrationHandle> {
     const wanted = wantedMigration(options);
-    return await this.inOurWords(async () => {
+    return await inOurWords(this.temporal, async () => {
       const run = await startMigration(this.temporal, wanted, {
         key: () => this.sealKey(),
         beforeStart: () => assertPoolServed(this.temporal, wanted.pool),
@@ -83,7 +84,7 @@ export class MigrationClient {
 
   /** Newest first. */
   async list(): Promise<MigrationSummary[]> {
-    return await this.inOurWords(() => listMigrations(this.temporal));
+    return await inOurWords(this.temporal, () => listMigrations(this.temporal));
   }
 
   /**
@@ -93,11 +94,11 @@ export class MigrationClient {
    * @throws FlexliftError MigrationUnknown
    */
   async find(name: string): Promise<MigrationHandle> {
-    return await this.inOurWords(async () => {
+    return await inOurWords(this.temporal, async () => {
       const workflowId = await findMigration(this.temporal, name);
       const description = await this.temporal.client.workflow.getHandle(workflowId).describe();
-      const { runId, status } = description;
-      const how = status.name === 'RUNNING' || status.name === 'PAUSED' ? 'running' : 'ended';
+      const { runId } = description;
+      const how = isOpen(description) ? 'running' : 'ended';
       const { name: itsName = name, pool = 'default' } = memoOf(description) ?? {};
       return new MigrationHandle(this.temporal, { name: itsName, pool, workflowId, runId, how });
     });
@@ -171,7 +172,7 @@ export class MigrationClient {
    */
   async tidy(name: string, what: TidySourceRequest['what'], options: TidyOptions = {}): Promise<string[]> {
     const { workflowId, run } = await this.find(name);
-    return await this.inOurWords(() =>
+    return await inOurWords(this.temporal, () =>
       tidySource(
         this.temporal,
         this.temporal.client.workflow.getHandle(workflowId, run.runId),
@@ -185,7 +186,7 @@ export class MigrationClient {
    * Whether the process of that number on this machine serves a pool. One that was killed a minute ago may still count.
    */
   async isWorkerPresent(pool: string, pid: number): Promise<boolean> {
-    return await this.inOurWords(() => isWorkerPresent(this.temporal, pool, pid));
+    return await inOurWords(this.temporal, () => isWorkerPresent(this.temporal, pool, pid));
   }
 
   async close(): Promise<void> {
@@ -195,13 +196,5 @@ export class MigrationClient {
   private async sealKey(): Promise<Buffer> {
     const directory = this.options.keyDirectory ?? process.env.FLEXLIFT_KEY_DIRECTORY;
     return await currentSealKey({ directory, environment: process.env });
-  }
-
-  private async inOurWords<T>(work: () => Promise<T>): Promise<T> {
-    try {
-      return await work();
-    } catch (error) {
-      throw describeTemporalFailure(error, this.temporal) ?? error;
-    }
   }
 }

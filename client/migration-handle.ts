@@ -20,7 +20,7 @@ import { migrationSnapshot, type MigrationSnapshot } from './migration-snapshot'
 import { startUpdate, type AcceptedUpdate } from './migration-update';
 import type { StartedRun } from './start-migration';
 import type { TemporalConnection } from './temporal-connection';
-import { describeTemporalFailure, isTemporalAway } from './temporal-failure';
+import { describeTemporalFailure, inOurWords, isTemporalAway } from './temporal-failure';
 import {
   checkCutoverOptions,
   checkDatabasesRequest,
@@ -59,7 +59,7 @@ export class MigrationHandle {
 
   /** @throws FlexliftError TemporalUnreachable */
   async snapshot(): Promise<MigrationSnapshot> {
-    return await this.inOurWords(() => migrationSnapshot(this.workflow));
+    return await inOurWords(this.temporal, () => migrationSnapshot(this.workflow));
   }
 
   /**
@@ -83,7 +83,7 @@ export class MigrationHandle {
 
   /** Waits for the end. */
   async result(): Promise<MigrationStatus> {
-    return await this.inOurWords(async () => {
+    return await inOurWords(this.temporal, async () => {
       await this.workflow.result().catch(() => undefined);
       return await outcomeOf(this.workflow, await this.workflow.describe());
     });
@@ -169,7 +169,7 @@ export class MigrationHandle {
   /** Looks for workers first: what nobody takes would stay behind and begin later, unwatched. */
   private async ask(update: string, what: string, request: object): Promise<AcceptedUpdate> {
     if (this.run.how !== 'ended') {
-      await this.inOurWords(() => assertControlled(this.temporal, this.run.pool));
+      await inOurWords(this.temporal, () => assertControlled(this.temporal, this.run.pool));
       const accepted = await startUpdate(this.temporal, this.updated(), { update, what, request });
       if (accepted !== undefined) return accepted;
     }
@@ -197,14 +197,6 @@ export class MigrationHandle {
       return last === undefined
         ? undefined
         : { ...last, takenAt: new Date().toISOString(), activities: [], notice };
-    }
-  }
-
-  private async inOurWords<T>(work: () => Promise<T>): Promise<T> {
-    try {
-      return await work();
-    } catch (error) {
-      throw describeTemporalFailure(error, this.temporal) ?? error;
     }
   }
 }

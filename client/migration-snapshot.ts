@@ -9,6 +9,7 @@ import {
   type MigrationStatus,
   type ReplicationStatus,
 } from '../contract';
+import { isOpen } from './is-open';
 import { applierFigures, runningActivities, type RunningActivity } from './pending-activities';
 import { withReplications, type LiveReplication } from './replication-figures';
 import { memoOf } from './run-memo';
@@ -156,10 +157,6 @@ async function answer<T>(handle: WorkflowHandle, query: string): Promise<T | und
   } catch {
     return undefined;
   }
-}
-
-function isOpen(description: WorkflowExecutionDescription): boolean {
-  return description.status.name === 'RUNNING' || description.status.name === 'PAUSED';
 }
 
 function silence(description: WorkflowExecutionDescription): string {

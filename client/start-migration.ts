@@ -9,6 +9,7 @@ import {
   type MigrationRequest,
 } from '../contract';
 import { comparableRequest } from './comparable-request';
+import { isOpen } from './is-open';
 import { sealRequest, type WantedMigration } from './migration-request';
 import { nextRun, type NextRun, type PreviousRun } from './next-run';
 import { memoOf, toMemo, type RunMemo } from './run-memo';
@@ -83,7 +84,7 @@ async function lastRun(handle: WorkflowHandle, name: string): Promise<FoundRun |
       remedy: `Give another name than ${name}.`,
     });
   }
-  const running = description.status.name === 'RUNNING' || description.status.name === 'PAUSED';
+  const running = isOpen(description);
   const state = running ? 'InProgress' : (await outcomeOf(handle, description)).state;
   return { runId: description.runId, running, previous: { state, memo } };
 }

@@ -38,6 +38,15 @@ export function describeTemporalFailure(error: unknown, place: TemporalPlace): F
   return undefined;
 }
 
+/** What `work` throws, in our words where Temporal itself is what fails. */
+export async function inOurWords<T>(place: TemporalPlace, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    throw describeTemporalFailure(error, place) ?? error;
+  }
+}
+
 /** The server or the network is away for now: worth another try. */
 export function isTemporalAway(error: unknown): boolean {
   const code = grpcCode(error);

@@ -16,6 +16,7 @@ import {
   type TidySourceRequest,
 } from '../contract';
 import { cleanedUpSince, cleanUpMemo } from './cleaned-up';
+import { isOpen } from './is-open';
 import { runningActivities, type RunningActivity } from './pending-activities';
 import type { TemporalConnection } from './temporal-connection';
 import { assertControlled, assertTakenUp } from './worker-presence';
@@ -171,10 +172,6 @@ function namedOf(known: string[] | undefined, named: string[] | undefined): stri
     sentence: 'Which databases the migration had is not known any more.',
     remedy: 'Name them: --database, once for each.',
   });
-}
-
-function isOpen({ status }: WorkflowExecutionDescription): boolean {
-  return status.name === 'RUNNING' || status.name === 'PAUSED';
 }
 
 function stillRuns(what: TidySourceRequest['what']): FlexliftError {

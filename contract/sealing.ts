@@ -24,7 +24,7 @@ export interface KeyPlaces {
   environment: NodeJS.ProcessEnv;
 }
 
-export const SEAL_KEY_VARIABLE = 'FLEXLIFT_KEY';
+const SEAL_KEY_VARIABLE = 'FLEXLIFT_KEY';
 const CURRENT_KEY_FILE = 'seal.key';
 
 const ALGORITHM = 'aes-256-gcm';

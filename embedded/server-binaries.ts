@@ -75,7 +75,7 @@ async function installedServers(user: ServerUser | undefined): Promise<ServerBin
 }
 
 /** Where packages put server programs; a version's own folder before PATH, which may hold wrappers. */
-export function installedDirectories(env: NodeJS.ProcessEnv = process.env): string[] {
+function installedDirectories(env: NodeJS.ProcessEnv = process.env): string[] {
   const versioned: [parent: string, pattern: RegExp, within: string][] = [
     ['/usr/lib/postgresql', /^\d+$/, 'bin'],
     ['/usr', /^pgsql-\d+$/, 'bin'],

@@ -111,10 +111,7 @@ function startRuntime(options: RunWorkerOptions): void {
 }
 
 /** One worker for each queue, all over one connection; a keeper never waits for a copy's slot. */
-export async function createWorkers(
-  connection: NativeConnection,
-  options: RunWorkerOptions,
-): Promise<Worker[]> {
+async function createWorkers(connection: NativeConnection, options: RunWorkerOptions): Promise<Worker[]> {
   const queues = taskQueues(options.pool);
   const activities = createActivities({ secrets: workerSecrets(options.keyDirectory) });
   const common: Omit<WorkerOptions, 'taskQueue'> = {

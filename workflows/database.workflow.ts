@@ -19,7 +19,7 @@ import { migrateOnline } from './online-database';
 import { runAll } from './run-all';
 import { throttleSignal, wholeShare } from './source-throttle';
 
-export const databaseStatusQuery = defineQuery<DatabaseStatus>(STATUS_QUERY);
+const databaseStatusQuery = defineQuery<DatabaseStatus>(STATUS_QUERY);
 
 /**
  * The migration of one database: its target is created, then all goes as its mode has it.

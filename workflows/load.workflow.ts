@@ -20,8 +20,8 @@ import { Limiter } from './limiter';
 import { runAll } from './run-all';
 import { throttleSignal, wholeShare } from './source-throttle';
 
-export const loadQuery = defineQuery<LoadProgress>(LOAD_QUERY);
-export const paceQuery = defineQuery<number | null>(PACE_QUERY);
+const loadQuery = defineQuery<LoadProgress>(LOAD_QUERY);
+const paceQuery = defineQuery<number | null>(PACE_QUERY);
 
 /**
  * Copies the rows of one database and builds its indexes. The ledger says what is left: a plan is made, worked

@@ -4,6 +4,7 @@ import {
   getExternalWorkflowHandle,
   setHandler,
   workflowInfo,
+  type SignalDefinition,
 } from '@temporalio/workflow';
 import {
   ABORT_CUTOVER_UPDATE,
@@ -37,30 +38,45 @@ import {
   pauseSignal,
   recopySignal,
   resumeSignal,
+  type Answered,
 } from './orders';
 
-export const cutoverUpdate = defineUpdate<MigrationStatus, [CutoverRequest]>(CUTOVER_UPDATE);
-export const abortCutoverUpdate = defineUpdate<MigrationStatus, [DatabasesRequest]>(ABORT_CUTOVER_UPDATE);
-export const pauseUpdate = defineUpdate<MigrationStatus, [DatabasesRequest]>(PAUSE_UPDATE);
-export const resumeUpdate = defineUpdate<MigrationStatus, [DatabasesRequest]>(RESUME_UPDATE);
-export const recopyUpdate = defineUpdate<MigrationStatus, [RecopyRequest]>(RECOPY_UPDATE);
-export const acceptDriftUpdate = defineUpdate<MigrationStatus, [DatabasesRequest]>(ACCEPT_DRIFT_UPDATE);
+const cutoverUpdate = defineUpdate<MigrationStatus, [CutoverRequest]>(CUTOVER_UPDATE);
+const abortCutoverUpdate = defineUpdate<MigrationStatus, [DatabasesRequest]>(ABORT_CUTOVER_UPDATE);
+const pauseUpdate = defineUpdate<MigrationStatus, [DatabasesRequest]>(PAUSE_UPDATE);
+const resumeUpdate = defineUpdate<MigrationStatus, [DatabasesRequest]>(RESUME_UPDATE);
+const recopyUpdate = defineUpdate<MigrationStatus, [RecopyRequest]>(RECOPY_UPDATE);
+const acceptDriftUpdate = defineUpdate<MigrationStatus, [DatabasesRequest]>(ACCEPT_DRIFT_UPDATE);
 
 /**
  * Takes a person's orders for an online migration and hands each to its databases. An order is refused at once where it
  * makes no sense as things stand; a second one of the same kind joins the first.
  */
 export function takeOrders(log: MigrationLog): void {
-  const { status } = log;
-  /** Databases whose cutover was asked for and has not begun. */
-  const asked = new Set<string>();
-  const answers = new OrderAnswers();
-  const standing = (name: string) => status.databases.find(({ database }) => database === name);
-  log.onCutoverBegun = (database) => asked.delete(database);
+  const orders = new MigrationOrders(log.status);
+  log.onCutoverBegun = (database) => orders.cutoverHasBegun(database);
+  orders.takeCutover();
+  orders.takeAbort();
+  orders.takePause();
+  orders.takeResume();
+  orders.takeRecopy();
+  orders.takeAcceptDrift();
+}
 
-  setHandler(
-    cutoverUpdate,
-    async (request) => {
+class MigrationOrders {
+  /** Databases whose cutover was asked for and has not begun. */
+  private readonly asked = new Set<string>();
+  private readonly answers = new OrderAnswers();
+
+  constructor(private readonly status: MigrationStatus) {}
+
+  cutoverHasBegun(database: string): void {
+    this.asked.delete(database);
+  }
+
+  takeCutover(): void {
+    const { status, asked } = this;
+    const take = async (request: CutoverRequest) => {
       const databases = chosen(status, request);
       const before = new Map(
         databases
@@ -75,16 +91,16 @@ export function takeOrders(log: MigrationLog): void {
       }
       await condition(() => chosen(status, request).every((database) => isCutoverOver(database, before)));
       return status;
-    },
-    {
+    };
+    setHandler(cutoverUpdate, take, {
       validator: (request: CutoverRequest) => refuseUnless(status, request, whyNoCutover),
       description: 'Fence the source, bring over the rest, prove equality, release the target',
-    },
-  );
+    });
+  }
 
-  setHandler(
-    abortCutoverUpdate,
-    async (request) => {
+  takeAbort(): void {
+    const { status, asked } = this;
+    const take = async (request: DatabasesRequest) => {
       const databases = chosen(status, request).map(({ database }) => database);
       // one that was just asked for and has not begun would not hear it
       await condition(() =>
@@ -93,93 +109,106 @@ export function takeOrders(log: MigrationLog): void {
       for (const database of databases) await send(database, abortCutoverSignal, request);
       await condition(() => chosen(status, request).every(({ cutover }) => cutover?.state !== 'Running'));
       return status;
-    },
-    {
-      validator: (request: DatabasesRequest) =>
-        refuseUnless(status, request, (database) =>
-          asked.has(database.database) ? undefined : whyNotCuttingOver(database),
-        ),
+    };
+    const whyNot = (database: DatabaseStatus) =>
+      asked.has(database.database) ? undefined : whyNotCuttingOver(database);
+    setHandler(abortCutoverUpdate, take, {
+      validator: (request: DatabasesRequest) => refuseUnless(status, request, whyNot),
       description: 'Call the cutover off: lift the fence, replicate on',
-    },
-  );
-
-  for (const [update, signal, description] of [
-    [pauseUpdate, pauseSignal, 'Apply no more changes for now; the source keeps them'],
-    [resumeUpdate, resumeSignal, 'Apply changes again, after a pause or a failure'],
-  ] as const) {
-    setHandler(
-      update,
-      async (request) => {
-        await Promise.all(
-          chosen(status, request).map(({ database }) =>
-            answers.askUnlessEnded(
-              (order) => send(database, signal, { ...request, order }),
-              () => standing(database),
-            ),
-          ),
-        );
-        return status;
-      },
-      {
-        validator: (request: DatabasesRequest) => refuseUnless(status, request, whyNotReplicating),
-        description,
-      },
-    );
+    });
   }
 
-  setHandler(
-    recopyUpdate,
-    async (request) => {
-      const databases = chosen(status, {
-        databases: request.database === undefined ? undefined : [request.database],
-      });
-      for (const { database } of databases) {
-        await answers.ask(
-          (order) => send(database, recopySignal, { ...request, order }),
-          () => standing(database),
-        );
-      }
-      return status;
-    },
-    {
-      validator: (request: RecopyRequest) => {
-        const databases = request.database === undefined ? undefined : [request.database];
-        refuseUnless(status, { databases }, whyNotReplicating);
-        if (request.table !== undefined && chosen(status, { databases }).length > 1) {
-          refuse(
-            'The migration has several databases.',
-            'Name the one that the table is in: --database.',
-            'InvalidRequest',
-          );
-        }
-      },
-      description: 'Copy a table, or all of them, anew',
-    },
-  );
+  takePause(): void {
+    setHandler(pauseUpdate, (request) => this.askAll(pauseSignal, request), {
+      validator: (request: DatabasesRequest) => this.refuseUnlessReplicating(request),
+      description: 'Apply no more changes for now; the source keeps them',
+    });
+  }
 
-  setHandler(
-    acceptDriftUpdate,
-    async (request) => {
-      for (const { database } of chosen(status, request)) {
-        await answers.ask(
-          (order) => send(database, acceptDriftSignal, { ...request, order }),
-          () => standing(database),
+  takeResume(): void {
+    setHandler(resumeUpdate, (request) => this.askAll(resumeSignal, request), {
+      validator: (request: DatabasesRequest) => this.refuseUnlessReplicating(request),
+      description: 'Apply changes again, after a pause or a failure',
+    });
+  }
+
+  takeRecopy(): void {
+    const take = async (request: RecopyRequest) => {
+      for (const { database } of chosen(this.status, databasesOf(request))) {
+        await this.answers.ask(
+          (order) => send(database, recopySignal, { ...request, order }),
+          () => this.standing(database),
         );
       }
-      return status;
-    },
-    {
-      validator: (request: DatabasesRequest) => refuseUnless(status, request, whyNotReplicating),
+      return this.status;
+    };
+    setHandler(recopyUpdate, take, {
+      validator: (request: RecopyRequest) => this.refuseRecopy(request),
+      description: 'Copy a table, or all of them, anew',
+    });
+  }
+
+  takeAcceptDrift(): void {
+    const take = async (request: DatabasesRequest) => {
+      for (const { database } of chosen(this.status, request)) {
+        await this.answers.ask(
+          (order) => send(database, acceptDriftSignal, { ...request, order }),
+          () => this.standing(database),
+        );
+      }
+      return this.status;
+    };
+    setHandler(acceptDriftUpdate, take, {
+      validator: (request: DatabasesRequest) => this.refuseUnlessReplicating(request),
       description: 'Both schemas were changed alike: go on with them',
-    },
-  );
+    });
+  }
+
+  /** All at the same time; a database that ends meanwhile need not answer. */
+  private async askAll(
+    signal: SignalDefinition<[DatabasesRequest & Answered]>,
+    request: DatabasesRequest,
+  ): Promise<MigrationStatus> {
+    await Promise.all(
+      chosen(this.status, request).map(({ database }) =>
+        this.answers.askUnlessEnded(
+          (order) => send(database, signal, { ...request, order }),
+          () => this.standing(database),
+        ),
+      ),
+    );
+    return this.status;
+  }
+
+  private standing(name: string): DatabaseStatus | undefined {
+    return this.status.databases.find(({ database }) => database === name);
+  }
+
+  private refuseUnlessReplicating(request: DatabasesRequest): void {
+    refuseUnless(this.status, request, whyNotReplicating);
+  }
+
+  private refuseRecopy(request: RecopyRequest): void {
+    this.refuseUnlessReplicating(databasesOf(request));
+    if (request.table !== undefined && chosen(this.status, databasesOf(request)).length > 1) {
+      refuse(
+        'The migration has several databases.',
+        'Name the one that the table is in: --database.',
+        'InvalidRequest',
+      );
+    }
+  }
 }
 
-type Signal<Argument> = Parameters<ReturnType<typeof getExternalWorkflowHandle>['signal']>[0] & {
-  argument?: Argument;
-};
+function databasesOf({ database }: RecopyRequest): DatabasesRequest {
+  return database === undefined ? {} : { databases: [database] };
+}
 
-async function send<Argument>(database: string, signal: Signal<Argument>, argument: Argument): Promise<void> {
+async function send<Argument>(
+  database: string,
+  signal: SignalDefinition<[Argument]>,
+  argument: Argument,
+): Promise<void> {
   const id = databaseWorkflowId(workflowInfo().workflowId, database);
   await getExternalWorkflowHandle(id).signal(signal, argument);
 }

@@ -28,9 +28,9 @@ import { takeOrders } from './migration-orders';
 import { runAll } from './run-all';
 import { passOn, SourceThrottle } from './source-throttle';
 
-export const statusQuery = defineQuery<MigrationStatus>(STATUS_QUERY);
-export const databaseSignal = defineSignal<[DatabaseStatus, number]>(DATABASE_SIGNAL);
-export const cancelUpdate = defineUpdate<MigrationStatus, [CancelRequest]>(CANCEL_UPDATE);
+const statusQuery = defineQuery<MigrationStatus>(STATUS_QUERY);
+const databaseSignal = defineSignal<[DatabaseStatus, number]>(DATABASE_SIGNAL);
+const cancelUpdate = defineUpdate<MigrationStatus, [CancelRequest]>(CANCEL_UPDATE);
 
 /** The migration of one server: validate, then a child for each database. Its result says how it ended. */
 export async function migration(request: MigrationRequest): Promise<MigrationStatus> {

@@ -9,7 +9,7 @@ import { Orders } from './orders';
 import { Recopies } from './recopies';
 import { Replication } from './replication';
 
-export const replicationSignal = defineSignal<[ReplicationNotice]>(REPLICATION_SIGNAL);
+const replicationSignal = defineSignal<[ReplicationNotice]>(REPLICATION_SIGNAL);
 
 export interface OnlineMigration extends DatabaseMigration {
   orders: Orders;

@@ -11,7 +11,7 @@ import { ANSWER_SIGNAL, type DatabaseStatus, type OrderAnswer } from '../contrac
 import { failureFields } from './failure';
 import { isEnded, refuse } from './order-checks';
 
-export const answerSignal = defineSignal<[OrderAnswer]>(ANSWER_SIGNAL);
+const answerSignal = defineSignal<[OrderAnswer]>(ANSWER_SIGNAL);
 
 /** Of a migration: what its databases say to the orders they were handed. */
 export class OrderAnswers {

@@ -32,8 +32,8 @@ import { ReplicationNotices } from './replication-notices';
 import { runAll } from './run-all';
 import { waitingForeignKeys } from './waiting-foreign-keys';
 
-export const replicationQuery = defineQuery<ReplicationStatus | undefined>(REPLICATION_QUERY);
-export const endSignal = defineSignal(END_SIGNAL);
+const replicationQuery = defineQuery<ReplicationStatus | undefined>(REPLICATION_QUERY);
+const endSignal = defineSignal(END_SIGNAL);
 /** From the database; an order is named where somebody waits for it. */
 const pauseSignal = defineSignal<[Partial<Answered>]>(PAUSE_UPDATE);
 const resumeSignal = defineSignal<[Partial<Answered>]>(RESUME_UPDATE);

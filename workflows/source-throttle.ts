@@ -22,7 +22,7 @@ import { Limiter } from './limiter';
 import type { MigrationLog } from './migration-log';
 import { refuse } from './order-checks';
 
-export const throttleUpdate = defineUpdate<MigrationStatus, [ThrottleRequest]>(THROTTLE_UPDATE);
+const throttleUpdate = defineUpdate<MigrationStatus, [ThrottleRequest]>(THROTTLE_UPDATE);
 export const throttleSignal = defineSignal<[ThrottleShare]>(THROTTLE_UPDATE);
 
 /** Shares what the source may be asked for among the databases that load; a person may change it at any time. */

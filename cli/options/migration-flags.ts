@@ -38,7 +38,7 @@ export interface MigrationFlags {
 }
 
 /** Which flag sets an option of the program interface: an error of the client names the flag. */
-export const FLAG_OF_OPTION: Record<string, string> = {
+const FLAG_OF_OPTION: Record<string, string> = {
   source: '--source',
   target: '--target',
   name: '--name',

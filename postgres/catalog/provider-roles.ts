@@ -14,7 +14,7 @@ export const PROVIDER_ROLES = [
 const ADMINISTRATORS = ['alloydbsuperuser', 'cloudsqlsuperuser', 'rds_superuser'];
 
 /** What a provider's role owns on the source is the target user's on the target, where nobody has that role or may act for it. */
-export const PROVIDER_OWNERS = [...PROVIDER_ROLES, ...ADMINISTRATORS];
+const PROVIDER_OWNERS = [...PROVIDER_ROLES, ...ADMINISTRATORS];
 
 export function isProviders(role: string): boolean {
   return PROVIDER_OWNERS.includes(role);

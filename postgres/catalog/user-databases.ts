@@ -4,13 +4,7 @@ import { STAGING_PATTERN } from './staging-database';
 import { isEmptyDatabase } from './user-objects';
 
 /** Databases of a provider's own, which hold nothing of a user's. */
-export const PROVIDER_DATABASES = [
-  'azure_maintenance',
-  'azure_sys',
-  'rdsadmin',
-  'cloudsqladmin',
-  'alloydbadmin',
-];
+const PROVIDER_DATABASES = ['azure_maintenance', 'azure_sys', 'rdsadmin', 'cloudsqladmin', 'alloydbadmin'];
 
 /**
  * The databases to migrate when nobody chose: all that take connections, but templates, those of a provider and

@@ -2,7 +2,7 @@ import type { Client } from 'pg';
 import { rowCondition, type SizedTable } from '../ledger';
 
 /** Every change of these tables reaches the target. As a condition over `flexlift.table_load t`. */
-export const IS_PROVABLE = `t.identity IN ('key', 'full') AND t.stream_state = 'applied'`;
+const IS_PROVABLE = `t.identity IN ('key', 'full') AND t.stream_state = 'applied'`;
 
 /** Of these tables those that can be proven, in the order given, with the sizes that they have grown to. */
 export async function provableTables(target: Client, tableOids: number[]): Promise<SizedTable[]> {

@@ -13,7 +13,7 @@ export interface PgDump {
 }
 
 /** A directory that holds pg_dump; searched before all others. */
-export const CLIENT_TOOLS_VARIABLE = 'FLEXLIFT_PG_BIN';
+const CLIENT_TOOLS_VARIABLE = 'FLEXLIFT_PG_BIN';
 
 /**
  * Where packages put the tools of each major: Debian, Red Hat, Alpine, Homebrew (ARM, Intel), Postgres.app, Windows.

@@ -10,8 +10,7 @@ import type { ArchiveEntry, EntrySection } from './read-archive';
  *   rights away that the work before needs (those of schemas excepted), and event triggers after them, since they
  *   would fire on our own work.
  */
-export const ENTRY_PHASES = ['pre-data', 'table', 'post-data', 'acl', 'post-acl'] as const;
-export type EntryPhase = (typeof ENTRY_PHASES)[number];
+export type EntryPhase = 'pre-data' | 'table' | 'post-data' | 'acl' | 'post-acl';
 
 /** What can take long and needs nothing but its table's data. A foreign key needs another table's too. */
 const OF_ONE_TABLE = ['INDEX', 'CONSTRAINT', 'CHECK CONSTRAINT'];

@@ -11,7 +11,7 @@ import {
 import { formatLsn, type Lsn } from '../lsn';
 import type { ChangeStream } from './change-stream';
 import { identifySource, type KnownSource } from './identify-source';
-import { isDecoding, makeSlotReady } from './slot-state';
+import { isDecoding, makeSlotReady } from './make-slot-ready';
 import { SlotStream } from './slot-stream';
 import { streamFailure } from './stream-failure';
 

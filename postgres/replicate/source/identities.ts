@@ -22,7 +22,7 @@ const CLAUSES: Partial<Record<ReplicaIdentity, string>> = { d: 'DEFAULT', n: 'NO
 const BATCH = 100;
 
 /** What the migration's publication in the connected database remembers; dropped tables are left out. */
-export async function alteredIdentities(client: Client, migrationId: string): Promise<AlteredIdentity[]> {
+async function alteredIdentities(client: Client, migrationId: string): Promise<AlteredIdentity[]> {
   const { rows } = await client.query<AlteredIdentity>(
     `SELECT c.oid, n.nspname AS schema, c.relname AS name, altered.previous, altered.ours,
             c.relreplident::pg_catalog.text = altered.ours AS "inForce"

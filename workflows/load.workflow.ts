@@ -1,4 +1,4 @@
-import { defineQuery, setCurrentDetails, setHandler } from '@temporalio/workflow';
+import { defineQuery, patched, setCurrentDetails, setHandler } from '@temporalio/workflow';
 import {
   LOAD_QUERY,
   PACE_QUERY,
@@ -52,6 +52,8 @@ class Loader {
   private readonly builds: Limiter;
   /** Apart from the copies, which run under them. */
   private readonly snapshots: Limiter;
+  /** Online a lock and a snapshot are held for each part, by whoever waits for its turn, too: groups come after them. */
+  private readonly partsFirst = patched('parts-before-groups') ? 1 : 0;
 
   constructor(
     private readonly step: LoadStep,
@@ -71,7 +73,7 @@ class Loader {
   }
 
   /** A checksum takes a copy's turn, but no bytes. */
-  private async copy<T>(work: () => Promise<T>): Promise<T> {
+  private async copy<T>(work: () => Promise<T>, weight = 0): Promise<T> {
     return await this.copies.run(async () => {
       this.inFlight += 1;
       try {
@@ -79,7 +81,7 @@ class Loader {
       } finally {
         this.inFlight -= 1;
       }
-    });
+    }, weight);
   }
 
   throttle(share: ThrottleShare): void {
@@ -192,8 +194,9 @@ class Loader {
 
   private async part(table: { oid: number; name: string }, part: number): Promise<PartResult> {
     const summary = `${table.name} part ${part}`;
-    const result = await this.copy(() =>
-      this.activities.bulk.copyPart.executeWithOptions({ summary }, [{ ...this.step, table, part }]),
+    const result = await this.copy(
+      () => this.activities.bulk.copyPart.executeWithOptions({ summary }, [{ ...this.step, table, part }]),
+      this.partsFirst,
     );
     const { rows, bytes } = result;
     this.count({ tables: 0, rows, bytes });

@@ -1,9 +1,12 @@
 import type { DatabaseStep } from '../contract';
 import { checksumTable } from '../postgres/compare';
+import { migrationPrefix } from '../postgres/connect';
 import { holdSnapshot } from '../postgres/copy';
 import { isPreDataDone } from '../postgres/schema';
 import type { Run } from './support/run';
-import { writersPrefix } from './support/writers';
+
+/** All activities that write rows under a snapshot have types that begin so: copyPart, copyGroup, copyLargeObjects. */
+const WRITERS = 'copy';
 
 /** The keeper: ends only when it is cancelled, when what it holds is lost, or when it is needed no more. */
 export async function holdSnapshotStep({ database }: DatabaseStep, run: Run): Promise<void> {
@@ -14,7 +17,7 @@ export async function holdSnapshotStep({ database }: DatabaseStep, run: Run): Pr
     identity: run.identity,
     limits: run.request.limits,
     predecessorPrefix: run.workPrefix,
-    writersPrefix: writersPrefix(run.request.migrationId),
+    writersPrefix: `${migrationPrefix(run.request.migrationId)}${WRITERS}`,
     lockTimeout: run.request.timeouts.lock,
     checksumTable,
     canCopy: isPreDataDone,

@@ -8,7 +8,7 @@ import {
   type TidyStep,
 } from '../contract';
 import { liftFence, liftFenceStatement } from '../postgres/fence';
-import { endPredecessors, serverName, withConnection } from '../postgres/connect';
+import { endPredecessors, migrationPrefix, serverName, withConnection } from '../postgres/connect';
 import { resetAllForRecopy } from '../postgres/copy';
 import {
   cleanUpStatements,
@@ -20,7 +20,6 @@ import {
 } from '../postgres/replicate/source';
 import type { Run } from './support/run';
 import { undoLastCutover } from './support/undo-cutover';
-import { writersPrefix } from './support/writers';
 
 /** So often a source that does not answer is asked; then a person is told what to do there. */
 const SOURCE_ATTEMPTS = 5;
@@ -51,8 +50,8 @@ export async function startStreamAnew(
 ): Promise<PreparedSource> {
   const { identity, signal } = run;
   await withConnection(run.endpoint('target'), step.database, signal, async (target) => {
-    // a worker that stands still keeps its sessions, and with them the scopes, though nobody waits for it any more
-    await endPredecessors(target, writersPrefix(step.request.migrationId));
+    // a worker that stands still keeps its sessions, and what they have locked, though nobody waits for it any more
+    await endPredecessors(target, migrationPrefix(step.request.migrationId));
     await resetAllForRecopy({ target, identity, order });
   });
   const { sourceObjects } = await newSlot(preparation(step, run));

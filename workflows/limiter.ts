@@ -14,7 +14,7 @@ export class Limiter {
   async run<T>(task: () => Promise<T>, weight = 0): Promise<T> {
     // at once where there is a slot: the order in which tasks begin is the histories' order
     if (this.waiting.length === 0 && this.taken < this.slots()) this.taken += 1;
-    else await this.turn(weight);
+    else await new Promise<void>((resume) => this.enqueue({ weight, resume }));
     try {
       return await task();
     } finally {
@@ -31,10 +31,8 @@ export class Limiter {
     }
   }
 
-  private async turn(weight: number): Promise<void> {
-    await new Promise<void>((resume) => {
-      const behind = this.waiting.filter((other) => other.weight >= weight).length;
-      this.waiting.splice(behind, 0, { weight, resume });
-    });
+  private enqueue(task: Waiting): void {
+    const before = this.waiting.filter(({ weight }) => weight >= task.weight).length;
+    this.waiting.splice(before, 0, task);
   }
 }

@@ -52,8 +52,10 @@ class Loader {
   private readonly builds: Limiter;
   /** Apart from the copies, which run under them. */
   private readonly snapshots: Limiter;
-  /** Online a lock and a snapshot are held for each part, by whoever waits for its turn, too: groups come after them. */
-  private readonly partsFirst = patched('parts-before-groups') ? 1 : 0;
+  /** In loads under way everything has its turn in the order it came. */
+  private readonly hasWeights = patched('parts-before-groups');
+  /** Online a table's keeper holds a lock and a snapshot while its parts wait for their turn; for groups nothing is held. */
+  private readonly partsFirst = this.hasWeights ? 1 : 0;
 
   constructor(
     private readonly step: LoadStep,
@@ -140,20 +142,20 @@ class Loader {
     for (const entry of keys) await this.buildIndex(entry);
   }
 
-  private async buildKeyIndex(entry: IndexEntry): Promise<void> {
+  private async buildKeyIndex({ cost, ...entry }: IndexEntry): Promise<void> {
     const { bulk } = this.activities;
     const summary = `index of ${entry.name}`;
     await this.builds.run(
       () => bulk.buildKeyIndex.executeWithOptions({ summary }, [{ ...this.step, entry }]),
-      entry.cost,
+      this.hasWeights ? cost : 0,
     );
   }
 
-  private async buildIndex(entry: IndexEntry): Promise<void> {
+  private async buildIndex({ cost, ...entry }: IndexEntry): Promise<void> {
     const { bulk } = this.activities;
     await this.builds.run(
       () => bulk.buildIndex.executeWithOptions({ summary: entry.name }, [{ ...this.step, entry }]),
-      entry.cost,
+      this.hasWeights ? cost : 0,
     );
     this.progress.indexes.built += 1;
     setCurrentDetails(loadDetails(this.progress));
@@ -205,8 +207,10 @@ class Loader {
 
   private async sourceChecksum(table: { oid: number; name: string }): Promise<void> {
     const summary = `checksum of ${table.name} on the source`;
-    await this.copies.run(() =>
-      this.activities.bulk.checksumSourceTable.executeWithOptions({ summary }, [{ ...this.step, table }]),
+    await this.copies.run(
+      () =>
+        this.activities.bulk.checksumSourceTable.executeWithOptions({ summary }, [{ ...this.step, table }]),
+      this.partsFirst,
     );
   }
 

@@ -30,7 +30,7 @@ export class WorkerCrashes {
   /** To be told of every snapshot. */
   onSnapshot(snapshot: MigrationSnapshot): void {
     if (isMiddleOfLoad(snapshot, this.meter)) this.crashOnce('load');
-    if (whyNotReplicating(snapshot)) this.crashOnce('replication');
+    if (isReplicating(snapshot)) this.crashOnce('replication');
   }
 
   get count(): number {
@@ -65,7 +65,7 @@ export class WorkerCrashes {
 }
 
 /** All databases have caught up, and changes that came since are being applied. */
-function whyNotReplicating({ status }: MigrationSnapshot): boolean {
+function isReplicating({ status }: MigrationSnapshot): boolean {
   const databases = status?.databases ?? [];
   const applied = databases.some(({ replication }) => (replication?.changes.transactions ?? 0) > SOME);
   return databases.length > 0 && databases.every(({ phase }) => phase === 'Replicate') && applied;

@@ -39,7 +39,8 @@ type Attempt = HoldTableSnapshotArguments & { onProgress: (what: string) => void
  *
  * Whoever asks for an exclusive lock meanwhile waits for the keeper, and all other readers of the table wait for him:
  * what is left of it is copied by the keeper itself, who then leaves. To hold on until the parts have reported would be a
- * ring that no server sees: their turn may come behind copies of other tables, which wait for all who write, for him too.
+ * ring that no server sees: their turn may come behind copies of other tables, whose snapshots wait for every transaction
+ * that writes, and so for the one that waits for the keeper.
  *
  * @throws FlexliftError SnapshotLost where its session is gone, SchemaDrift; the signal's reason when it fires
  */

@@ -73,7 +73,8 @@ async function useExisting(
         return replaceOrRefuse(args, 'an earlier run of this migration loaded it');
       }
       if (await isOfNoUse(client, args, ledger)) return 'replace';
-      // a worker that stands still keeps its sessions, and with them the ledger, though nobody waits for it any more
+      // a worker that stands still keeps its sessions, and with them the ledger, though nobody waits for it any more (in the
+      // maintenance database others that are being created are ended as well, and tried again)
       if (ledger.generation < identity.generation)
         await endPredecessors(client, migrationPrefix(identity.migrationId));
       await createLedger(client, identity, { databaseCreated: ledger.database_created });

@@ -72,8 +72,9 @@ const BUILD_COSTS = `
                       ELSE o.oid END
     JOIN pg_catalog.pg_index i ON i.indexrelid = c.oid
     JOIN pg_catalog.pg_class t ON t.oid = i.indrelid
+    JOIN pg_catalog.pg_namespace n ON n.oid = t.relnamespace
     LEFT JOIN pg_catalog.pg_attribute a ON a.attrelid = t.oid AND a.attnum = i.indkey[0]
     LEFT JOIN pg_catalog.pg_stats first_column
-      ON first_column.schemaname = t.relnamespace::pg_catalog.regnamespace::pg_catalog.name AND first_column.tablename = t.relname
+      ON first_column.schemaname = n.nspname AND first_column.tablename = t.relname
          AND first_column.attname = a.attname AND NOT first_column.inherited
    WHERE c.relkind = 'i' AND c.reltuples >= $4`;

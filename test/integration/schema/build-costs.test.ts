@@ -6,6 +6,8 @@ import { testEndpoint, type Major } from '../../support/servers';
 import { NEVER, withPreData } from './schema-steps';
 
 const ORDERS = [
+  'CREATE SCHEMA "Sales 1"',
+  'SET search_path = "Sales 1", public',
   `CREATE TABLE orders (id int PRIMARY KEY, customer int, at timestamptz, total numeric, note text)`,
   `CREATE INDEX a_few ON orders (id) WHERE id < 5`,
   `CREATE INDEX in_order ON orders (at)`,

@@ -212,7 +212,9 @@ export interface DatabaseStatus {
   failure?: FailureFields;
   /** Online only, from its start on. */
   replication?: ReplicationStatus;
-  /** What a person should know though the migration goes on: a table's new copy, the source's clean-up or ANALYZE failed. */
+  /**
+   * What a person should know though the migration goes on: a table's new copy, the source's clean-up or ANALYZE failed.
+   */
   notice?: FailureFields;
   /** The last try. */
   cutover?: CutoverReport;

@@ -74,7 +74,7 @@ export interface IndexEntry {
   locksTable?: boolean;
   /** Its index can be built by itself, with others of its table, and then made the constraint in no time. */
   hasKeyIndex?: boolean;
-  /** Of building it, compared with others. Absent where there is nothing to put in order, and in plans of earlier versions. */
+  /** Of building it, compared with others. Absent where nothing is to be put in order, and in plans of earlier versions. */
   cost?: number;
 }
 

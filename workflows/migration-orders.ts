@@ -119,29 +119,15 @@ class MigrationOrders {
   }
 
   takePause(): void {
-    setHandler(pauseUpdate, (request) => this.askAll(pauseSignal, request), {
-      validator: (request: DatabasesRequest) => this.refuseUnlessReplicating(request),
-      description: 'Apply no more changes for now; the source keeps them',
-    });
+    this.takeForAll(pauseUpdate, pauseSignal, 'Apply no more changes for now; the source keeps them');
   }
 
   takeResume(): void {
-    setHandler(resumeUpdate, (request) => this.askAll(resumeSignal, request), {
-      validator: (request: DatabasesRequest) => this.refuseUnlessReplicating(request),
-      description: 'Apply changes again, after a pause or a failure',
-    });
+    this.takeForAll(resumeUpdate, resumeSignal, 'Apply changes again, after a pause or a failure');
   }
 
   takeRecopy(): void {
-    const take = async (request: RecopyRequest) => {
-      for (const { database } of chosen(this.status, databasesOf(request))) {
-        await this.answers.ask(
-          (order) => send(database, recopySignal, { ...request, order }),
-          () => this.standing(database),
-        );
-      }
-      return this.status;
-    };
+    const take = (request: RecopyRequest) => this.askEach(recopySignal, request, databasesOf(request));
     setHandler(recopyUpdate, take, {
       validator: (request: RecopyRequest) => this.refuseRecopy(request),
       description: 'Copy a table, or all of them, anew',
@@ -149,34 +135,48 @@ class MigrationOrders {
   }
 
   takeAcceptDrift(): void {
-    const take = async (request: DatabasesRequest) => {
-      for (const { database } of chosen(this.status, request)) {
-        await this.answers.ask(
-          (order) => send(database, acceptDriftSignal, { ...request, order }),
-          () => this.standing(database),
-        );
-      }
-      return this.status;
-    };
+    const take = (request: DatabasesRequest) => this.askEach(acceptDriftSignal, request, request);
     setHandler(acceptDriftUpdate, take, {
       validator: (request: DatabasesRequest) => this.refuseUnlessReplicating(request),
       description: 'Both schemas were changed alike: go on with them',
     });
   }
 
-  /** All at the same time; a database that ends meanwhile need not answer. */
-  private async askAll(
+  /** At the same time; a database that ends meanwhile need not answer. */
+  private takeForAll(
+    update: typeof pauseUpdate,
     signal: SignalDefinition<[DatabasesRequest & Answered]>,
-    request: DatabasesRequest,
-  ): Promise<MigrationStatus> {
-    await Promise.all(
-      chosen(this.status, request).map(({ database }) =>
-        this.answers.askUnlessEnded(
-          (order) => send(database, signal, { ...request, order }),
-          () => this.standing(database),
+    description: string,
+  ): void {
+    const take = async (request: DatabasesRequest) => {
+      await Promise.all(
+        chosen(this.status, request).map(({ database }) =>
+          this.answers.askUnlessEnded(
+            (order) => send(database, signal, { ...request, order }),
+            () => this.standing(database),
+          ),
         ),
-      ),
-    );
+      );
+      return this.status;
+    };
+    setHandler(update, take, {
+      validator: (request: DatabasesRequest) => this.refuseUnlessReplicating(request),
+      description,
+    });
+  }
+
+  /** One database after the other. */
+  private async askEach<Request extends object>(
+    signal: SignalDefinition<[Request & Answered]>,
+    request: Request,
+    databases: DatabasesRequest,
+  ): Promise<MigrationStatus> {
+    for (const { database } of chosen(this.status, databases)) {
+      await this.answers.ask(
+        (order) => send(database, signal, { ...request, order }),
+        () => this.standing(database),
+      );
+    }
     return this.status;
   }
 

@@ -3,7 +3,7 @@ import type { DatabaseStep, HeartbeatProgress, ReplicationProgress } from '../..
 import { toApplicationFailure } from './failure';
 import type { Run } from './run';
 
-/** So long after a database's last segment on this worker its figures are taken away: another one may tell them. Milliseconds. */
+/** So long after a database's last segment on this worker its figures are taken away: another may tell them. Milliseconds. */
 const LINGER = 30_000;
 
 type Tags = Record<'migration' | 'target' | 'database', string>;

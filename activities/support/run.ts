@@ -84,7 +84,8 @@ function createRun(
     migrationId,
     activity,
     workKey: workKey(step, workflowExecution?.workflowId),
-    // a replication's segments are equal work with equal attempts: the one before, on a worker that stands still, is told from this one
+    // a replication's segments are equal work with equal attempts: the one before, on a worker that stands still, is told
+    // from this one
     attempt: randomBytes(4).toString('hex'),
   };
   const signal = context.cancellationSignal;

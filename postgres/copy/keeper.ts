@@ -71,10 +71,7 @@ async function hold(attempt: Attempt, holder: Client): Promise<'complete' | 'tab
     ...attempt,
     holder,
     tables,
-    copyContended: async (contended) => {
-      await copyContended(attempt, holder, scope, contended);
-      return 'more-to-copy';
-    },
+    copyContended: (contended) => copyContended(attempt, holder, scope, contended),
   });
   return 'complete';
 }
@@ -121,12 +118,13 @@ function checksumOnSource({ checksumTable }: Attempt): ChecksumTable {
     );
 }
 
+/** Of one table only: the snapshot is held for the others. */
 async function copyContended(
   attempt: Attempt,
   source: Client,
   scope: Scope,
   tables: SourceTable[],
-): Promise<void> {
+): Promise<'more-to-copy'> {
   const { identity, canCopy, signal, onProgress } = attempt;
   await onTarget(attempt, async (target) => {
     if (!(await canCopy(target))) {
@@ -145,4 +143,5 @@ async function copyContended(
       onProgress,
     });
   });
+  return 'more-to-copy';
 }

@@ -1,5 +1,5 @@
 import type { Client } from 'pg';
-import { BEFORE_GENERATED_COLUMNS, IS_GENERATED } from '../catalog';
+import { IS_GENERATED } from '../catalog';
 import { quoteIdentifier, quoteQualified } from '../connect';
 
 /** Inclusive `from`, exclusive `to`; absent is open-ended. A ctid, or the key as text. */
@@ -39,7 +39,6 @@ const KEYS_QUERY = `
     FROM pg_catalog.pg_index i
     JOIN pg_catalog.pg_class c ON c.oid = i.indrelid
     JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-   CROSS JOIN ${BEFORE_GENERATED_COLUMNS}
     JOIN pg_catalog.pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = i.indkey[0]
     JOIN pg_catalog.pg_type t ON t.oid = a.atttypid AND t.oid < 10000 AND t.typtype = 'b' AND t.typcategory <> 'A'
     LEFT JOIN pg_catalog.pg_collation l ON l.oid = a.attcollation

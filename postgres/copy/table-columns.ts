@@ -1,6 +1,6 @@
 import type { Client } from 'pg';
 import type { FailurePlace } from '../../contract';
-import { BEFORE_GENERATED_COLUMNS, groupBy, IS_GENERATED } from '../catalog';
+import { groupBy, IS_GENERATED } from '../catalog';
 import { quoteQualified } from '../connect';
 import type { ColumnType } from './copy-format';
 import { schemaDrift } from './schema-drift';
@@ -41,7 +41,6 @@ const COLUMNS_QUERY = `
            AND (e.oid IS NULL OR (e.typsend <> 0 AND e.typreceive <> 0)) AS has_binary
     FROM pg_catalog.pg_class c
     JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-   CROSS JOIN ${BEFORE_GENERATED_COLUMNS}
     LEFT JOIN pg_catalog.pg_attribute a
            ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
           AND NOT ${IS_GENERATED}

@@ -1,5 +1,5 @@
 import type { Client } from 'pg';
-import { BEFORE_GENERATED_COLUMNS, IS_GENERATED } from '../../catalog';
+import { IS_GENERATED } from '../../catalog';
 
 /** A column of a table on the target. */
 export interface CatalogColumn {
@@ -87,7 +87,6 @@ const COLUMNS_QUERY = `
          EXISTS (SELECT FROM pg_catalog.pg_type e WHERE e.oid = base.typelem AND e.typarray = base.oid)
            AS "baseIsArray"
     FROM pg_catalog.pg_attribute a
-   CROSS JOIN ${BEFORE_GENERATED_COLUMNS}
     JOIN pg_catalog.pg_type t ON t.oid = a.atttypid
    CROSS JOIN LATERAL (
          WITH RECURSIVE below AS (

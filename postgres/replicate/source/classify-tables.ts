@@ -1,6 +1,6 @@
 import type { Client } from 'pg';
 import type { KeylessTables } from '../../../contract';
-import { serverVersion } from '../../catalog';
+import { IS_GENERATED, serverVersion } from '../../catalog';
 import { SOURCE_TABLES } from '../../copy';
 import type { StreamIdentity } from '../../ledger';
 
@@ -42,7 +42,7 @@ export async function classifyTables(
   options: { keylessTables: KeylessTables },
 ): Promise<ClassifiedTable[]> {
   const { major } = await serverVersion(source);
-  const { rows } = await source.query<Row>(tablesSql(major));
+  const { rows } = await source.query<Row>(TABLES_QUERY);
   return rows.map((row) => classify(row, major, options.keylessTables));
 }
 
@@ -70,44 +70,41 @@ function classify(row: Row, major: number, keylessTables: KeylessTables): Classi
 }
 
 /** https://www.postgresql.org/docs/current/sql-altertable.html#SQL-ALTERTABLE-REPLICA-IDENTITY */
-function tablesSql(major: number): string {
-  const isGenerated = major >= 12 ? `a.attgenerated <> ''` : 'false';
-  return `
-    WITH ${SOURCE_TABLES},
-    -- a generated column is not sent: a key with one tells no row. Nor is there equality in an index that excludes,
-    -- as that of a key WITHOUT OVERLAPS
-    keys AS (
-      SELECT i.indrelid, i.indisprimary, i.indisreplident, i.indnkeyatts, i.indexrelid, x.relname AS index,
-             i.indexprs IS NULL AND pg_catalog.bool_and(
-               COALESCE(a.attnotnull, false) AND NOT EXISTS (
-                 SELECT FROM pg_catalog.pg_constraint o
-                  WHERE o.conrelid = i.indrelid AND o.contype = 'n' AND NOT o.convalidated
-                    AND o.conkey = ARRAY[a.attnum])) AS selectable
-        FROM pg_catalog.pg_index i
-        JOIN tables t ON t.oid = i.indrelid
-        JOIN pg_catalog.pg_class x ON x.oid = i.indexrelid
-       CROSS JOIN LATERAL pg_catalog.unnest(i.indkey::pg_catalog.int2[]) WITH ORDINALITY AS k(attnum, position)
-        LEFT JOIN pg_catalog.pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = k.attnum
-       WHERE i.indisunique AND i.indimmediate AND i.indisvalid AND i.indislive AND i.indpred IS NULL
-         AND NOT i.indisexclusion AND k.position <= i.indnkeyatts
-       GROUP BY i.indexrelid, i.indrelid, i.indisprimary, i.indisreplident, i.indnkeyatts, x.relname,
-                i.indexprs IS NULL
-      HAVING NOT pg_catalog.bool_or(COALESCE(${isGenerated}, false)))
-    SELECT t.oid, t.schema, t.name,
-           c.relpersistence = 'u' OR t.condition IS NOT NULL AS late,
-           c.relreplident AS "replicaIdentity",
-           EXISTS (SELECT FROM pg_catalog.pg_attribute a
-                    WHERE a.attrelid = c.oid AND NOT a.attisdropped AND ${isGenerated}) AS "hasGenerated",
-           CASE c.relreplident WHEN 'd' THEN k.has_primary WHEN 'i' THEN k.has_chosen ELSE false END IS TRUE AS usable,
-           c.relreplident = 'i' AND NOT EXISTS (
-             SELECT FROM pg_catalog.pg_index i WHERE i.indrelid = c.oid AND i.indisreplident) AS "lostIndex",
-           k.candidate
-      FROM tables t
-      JOIN pg_catalog.pg_class c ON c.oid = t.oid
-      LEFT JOIN (SELECT indrelid, pg_catalog.bool_or(indisprimary) AS has_primary,
-                        pg_catalog.bool_or(indisreplident) AS has_chosen,
-                        (pg_catalog.array_agg(index::pg_catalog.text ORDER BY indisprimary DESC, indnkeyatts, indexrelid)
-                           FILTER (WHERE selectable))[1] AS candidate
-                   FROM keys GROUP BY indrelid) AS k ON k.indrelid = t.oid
-     ORDER BY t.oid`;
-}
+const TABLES_QUERY = `
+  WITH ${SOURCE_TABLES},
+  -- a generated column is not sent: a key with one tells no row. Nor is there equality in an index that excludes,
+  -- as that of a key WITHOUT OVERLAPS
+  keys AS (
+    SELECT i.indrelid, i.indisprimary, i.indisreplident, i.indnkeyatts, i.indexrelid, x.relname AS index,
+           i.indexprs IS NULL AND pg_catalog.bool_and(
+             COALESCE(a.attnotnull, false) AND NOT EXISTS (
+               SELECT FROM pg_catalog.pg_constraint o
+                WHERE o.conrelid = i.indrelid AND o.contype = 'n' AND NOT o.convalidated
+                  AND o.conkey = ARRAY[a.attnum])) AS selectable
+      FROM pg_catalog.pg_index i
+      JOIN tables t ON t.oid = i.indrelid
+      JOIN pg_catalog.pg_class x ON x.oid = i.indexrelid
+     CROSS JOIN LATERAL pg_catalog.unnest(i.indkey::pg_catalog.int2[]) WITH ORDINALITY AS k(attnum, position)
+      LEFT JOIN pg_catalog.pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = k.attnum
+     WHERE i.indisunique AND i.indimmediate AND i.indisvalid AND i.indislive AND i.indpred IS NULL
+       AND NOT i.indisexclusion AND k.position <= i.indnkeyatts
+     GROUP BY i.indexrelid, i.indrelid, i.indisprimary, i.indisreplident, i.indnkeyatts, x.relname,
+              i.indexprs IS NULL
+    HAVING NOT pg_catalog.bool_or(${IS_GENERATED}))
+  SELECT t.oid, t.schema, t.name,
+         c.relpersistence = 'u' OR t.condition IS NOT NULL AS late,
+         c.relreplident AS "replicaIdentity",
+         EXISTS (SELECT FROM pg_catalog.pg_attribute a
+                  WHERE a.attrelid = c.oid AND NOT a.attisdropped AND ${IS_GENERATED}) AS "hasGenerated",
+         CASE c.relreplident WHEN 'd' THEN k.has_primary WHEN 'i' THEN k.has_chosen ELSE false END IS TRUE AS usable,
+         c.relreplident = 'i' AND NOT EXISTS (
+           SELECT FROM pg_catalog.pg_index i WHERE i.indrelid = c.oid AND i.indisreplident) AS "lostIndex",
+         k.candidate
+    FROM tables t
+    JOIN pg_catalog.pg_class c ON c.oid = t.oid
+    LEFT JOIN (SELECT indrelid, pg_catalog.bool_or(indisprimary) AS has_primary,
+                      pg_catalog.bool_or(indisreplident) AS has_chosen,
+                      (pg_catalog.array_agg(index::pg_catalog.text ORDER BY indisprimary DESC, indnkeyatts, indexrelid)
+                         FILTER (WHERE selectable))[1] AS candidate
+                 FROM keys GROUP BY indrelid) AS k ON k.indrelid = t.oid
+   ORDER BY t.oid`;

@@ -207,7 +207,7 @@ test('TRUNCATE, CLUSTER, VACUUM FULL and ALTER wait until a split table is copie
   });
   expect((await pair.copyPart(scope, table, 3)).alreadyDone).toBe(true);
   // the table itself cannot be read by it
-  const run = stepRun(pair, 'checksumSourceTable', { mode: 'Offline' });
+  const run = stepRun(pair, 'checksumSourceTable', 'Offline');
   const step = { request: run.request, database: pair.databases.source, table };
   await expect(checksumSourceTableStep(step, run)).resolves.toBeUndefined();
   expect(ended).toBe(0);

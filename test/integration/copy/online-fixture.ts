@@ -165,7 +165,7 @@ export class OnlinePair {
 
   /** As the activity does it, which waits for a keeper. */
   async retryPart(table: Table, part: number): Promise<PartResult> {
-    const run = stepRun(this.pair, 'copyPart', { mode: 'Online' });
+    const run = stepRun(this.pair, 'copyPart', 'Online');
     return await copyPartStep(
       { request: run.request, database: this.pair.databases.source, table, part },
       run,

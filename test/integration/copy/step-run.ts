@@ -1,5 +1,5 @@
 import type { Run } from '../../../activities/support/run';
-import type { MigrationMode, MigrationRequest } from '../../../contract';
+import type { MigrationMode } from '../../../contract';
 import { withConnection, type Side } from '../../../postgres/connect';
 import { Pace } from '../../../postgres/copy';
 import { testRequest } from '../../support/migration';
@@ -9,16 +9,12 @@ import { identity, type Pair } from './fixture';
 const PATIENCE = 30_000;
 
 /** What a step has at hand in a worker, between the pair's servers. */
-export function stepRun(
-  { majors }: Pair,
-  activity: string,
-  change: Partial<MigrationRequest> & { mode: MigrationMode },
-): Run {
+export function stepRun({ majors }: Pair, activity: string, mode: MigrationMode): Run {
   const prefix = `flexlift:${identity.migrationId}:${activity}:retry:`;
   const signal = AbortSignal.timeout(PATIENCE);
   const endpoint = (side: Side) => testEndpoint(majors[side], side, `${prefix}1`);
   return {
-    request: testRequest(testAddress(majors.source), testAddress(majors.target), change),
+    request: testRequest(testAddress(majors.source), testAddress(majors.target), { mode }),
     identity,
     signal,
     attempt: 2,

@@ -13,6 +13,7 @@ import {
 } from '../postgres/copy';
 import {
   hasSourceChecksum,
+  isLoadComplete,
   saveSourceChecksums,
   tableLoad,
   unfinishedTablesOfGroup,
@@ -37,10 +38,14 @@ export async function copyPartStep({ database, table, part }: PartStep, run: Run
   return { tables: 0, rows, bytes, scope };
 }
 
-/** Online the keeper leaves once its table is wholly copied, whether or not each attempt could report that. */
 function ofPart(tableOid: number, part: number, run: Run): SnapshotWanted<CopiedPart> {
-  if (run.request.mode === 'Offline') return {};
-  return { tableOid, settled: (target) => partOfCompleteScope(target, run.identity, { tableOid, part }) };
+  const settled = (target: Client) => partOfCompleteScope(target, run.identity, { tableOid, part });
+  return run.request.mode === 'Offline' ? { settled } : { tableOid, settled };
+}
+
+/** Offline: a workflow that was reset asks again for what it has copied before. */
+async function nothingLeft(target: Client): Promise<Amounts | undefined> {
+  return (await isLoadComplete(target)) ? { tables: 0, rows: 0, bytes: 0 } : undefined;
 }
 
 export async function checksumSourceTableStep({ database, table }: TableStep, run: Run): Promise<void> {
@@ -59,7 +64,7 @@ export async function copyGroupStep(step: GroupStep, run: Run): Promise<Amounts>
 }
 
 async function copyOfflineGroup({ database, group }: GroupStep, run: Run, pace: Pace): Promise<Amounts> {
-  return await withSnapshot(run, database, {}, async (sessions) => {
+  return await withSnapshot(run, database, { settled: nothingLeft }, async (sessions) => {
     const { source, target, scope } = sessions;
     const tables = await unfinishedTablesOfGroup(target, group, { checksums: run.request.compare });
     const total = await copyTables({
@@ -131,7 +136,7 @@ export async function copyLargeObjectsStep({ database, batch }: LargeObjectStep,
   return await run.paced((pace) =>
     mode === 'Online'
       ? withAnySnapshot(run, database, copy(pace))
-      : withSnapshot(run, database, {}, copy(pace)),
+      : withSnapshot(run, database, { settled: nothingLeft }, copy(pace)),
   );
 }
 

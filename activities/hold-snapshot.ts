@@ -8,7 +8,7 @@ import type { Run } from './support/run';
 /** All activities that write rows under a snapshot have types that begin so: copyPart, copyGroup, copyLargeObjects. */
 const WRITERS = 'copy';
 
-/** The keeper: ends only when it is cancelled, when what it holds is lost, or when it is needed no more. */
+/** The keeper: ends only when it is cancelled, or when what it holds is lost. */
 export async function holdSnapshotStep({ database }: DatabaseStep, run: Run): Promise<void> {
   await holdSnapshot({
     source: run.endpoint('source'),

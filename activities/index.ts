@@ -29,6 +29,7 @@ import { cleanUpStep } from './clean-up';
 import { compareCatalogStep, readSourceCatalogStep } from './compare-catalog';
 import { compareTablesStep, planCompareStep } from './compare-tables';
 import { compareUnpublishedStep } from './compare-unpublished';
+import { completeScopeStep } from './complete-scope';
 import { checksumSourceTableStep, copyGroupStep, copyLargeObjectsStep, copyPartStep } from './copy-rows';
 import { createTargetDatabaseStep } from './create-target-database';
 import { dumpSchemaStep } from './dump-schema';
@@ -55,6 +56,7 @@ export function createActivities({ secrets }: { secrets: Secrets }) {
     copyGroup: durableStep(secrets, copyGroupStep),
     copyLargeObjects: durableStep(secrets, copyLargeObjectsStep),
     checksumSourceTable: durableStep(secrets, checksumSourceTableStep),
+    completeScope: durableStep(secrets, completeScopeStep),
     buildIndex: durableStep(secrets, buildIndexStep),
     buildKeyIndex: durableStep(secrets, buildKeyIndexStep),
     runPostData: durableStep(secrets, runPostDataStep),

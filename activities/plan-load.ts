@@ -16,16 +16,15 @@ export async function planLoadStep(step: LoadStep, run: Run): Promise<LoadPlan> 
   const { identity, request } = run;
   if (request.mode === 'Online') return await planOnlineLoadStep(step, run);
   const remaining = (target: Client) => remainingLoad(target, { checksums: request.compare });
-  return await run.session('target', database, async (ledger) => {
-    // without a snapshot no checksum is taken under it: the comparison takes what it lacks itself
-    if (await isLoadComplete(ledger)) return await remainingLoad(ledger, { checksums: false });
-    return await withSnapshot(run, database, {}, async ({ source, target, scope }) => {
-      await resetEmptied(target, identity);
-      const plan = await remaining(target);
-      if (!isEmpty(plan)) return await costliestFirst({ source, target }, plan);
-      const { complete } = await completeScope({ target, identity, scope: scope.scope });
-      return complete ? plan : await remaining(target);
-    });
+  // without a snapshot no checksum is taken under it: the comparison takes what it lacks itself
+  const settled = async (target: Client) =>
+    (await isLoadComplete(target)) ? await remainingLoad(target, { checksums: false }) : undefined;
+  return await withSnapshot(run, database, { settled }, async ({ source, target, scope }) => {
+    await resetEmptied(target, identity);
+    const plan = await remaining(target);
+    if (!isEmpty(plan)) return await costliestFirst({ source, target }, plan);
+    const { complete } = await completeScope({ target, identity, scope: scope.scope });
+    return complete ? plan : await remaining(target);
   });
 }
 

@@ -49,6 +49,8 @@ class Loader {
   };
   private readonly copies: Limiter;
   private inFlight = 0;
+  /** Large tables, groups and large objects of the plan. */
+  private uncopied = 0;
   private readonly builds: Limiter;
   /** Apart from the copies, which run under them. */
   private readonly snapshots: Limiter;
@@ -104,11 +106,12 @@ class Loader {
     return plan;
   }
 
-  async workThrough(plan: LoadPlan): Promise<void> {
+  async workThrough({ largeTables, groups, largeObjectBatches }: LoadPlan): Promise<void> {
+    this.uncopied = largeTables.length + groups.length + largeObjectBatches.length;
     await runAll([
-      ...plan.largeTables.map((table) => () => this.largeTable(table)),
-      ...plan.groups.map((group) => () => this.group(group)),
-      ...plan.largeObjectBatches.map((batch) => () => this.largeObjects(batch)),
+      ...largeTables.map((table) => () => this.largeTable(table)),
+      ...groups.map((group) => () => this.group(group)),
+      ...largeObjectBatches.map((batch) => () => this.largeObjects(batch)),
     ]);
   }
 
@@ -121,7 +124,21 @@ class Loader {
     ];
     if (copies.length > 0) await this.underSnapshot({ oid, name }, () => runAll(copies));
     this.count({ tables: 1, rows: 0, bytes: 0 });
-    await this.indexes(table);
+    const indexes = () => this.indexes(table);
+    await (this.noteCopied() ? runAll([() => this.completeScope(), indexes]) : indexes());
+  }
+
+  /** @returns whether that was the last of all, while indexes are still to be built. */
+  private noteCopied(): boolean {
+    this.uncopied -= 1;
+    const { built, total } = this.progress.indexes;
+    if (this.uncopied > 0 || built === total || this.step.request.mode === 'Online') return false;
+    return patched('snapshot-until-copied');
+  }
+
+  /** A source that restarts costs nothing from then on: the indexes may take as long as the copies did. */
+  private async completeScope(): Promise<void> {
+    await this.activities.short.completeScope.executeWithOptions({ summary: 'all is copied' }, [this.step]);
   }
 
   /**
@@ -220,6 +237,7 @@ class Loader {
       this.activities.bulk.copyGroup.executeWithOptions({ summary }, [{ ...this.step, group: group.number }]),
     );
     this.count(copied);
+    if (this.noteCopied()) await this.completeScope();
   }
 
   private async largeObjects(batch: LargeObjectBatches): Promise<void> {
@@ -229,6 +247,7 @@ class Loader {
       this.activities.bulk.copyLargeObjects.executeWithOptions({ summary }, [{ ...this.step, batch }]),
     );
     this.count({ tables: 0, rows: 0, bytes });
+    if (this.noteCopied()) await this.completeScope();
   }
 
   private count(amounts: Amounts): void {

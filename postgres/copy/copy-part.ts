@@ -69,7 +69,7 @@ export async function copyPart(args: CopyPartArguments): Promise<CopiedPart> {
 
 /**
  * A part of a large table whose scope is complete: nobody holds its snapshot any more, and nobody will. An attempt that
- * was cut off between its commit and its report had copied it, or the keeper itself.
+ * was cut off between its commit and its report had copied it, or the keeper itself, or the workflow was reset.
  *
  * @returns `undefined` where the part is still to be copied under a snapshot, or will be copied anew
  */
@@ -80,8 +80,8 @@ export async function partOfCompleteScope(
 ): Promise<CopiedPart | undefined> {
   const { rows } = await withLedger(target, identity, () =>
     target.query<Pick<PartRow, 'rows' | 'bytes' | 'seconds'> & { scope: number }>(
-      `SELECT p.scope, p.rows, p.bytes, p.seconds
-         FROM flexlift.part p JOIN flexlift.scope s ON s.scope = p.scope AND s.table_oid = p.table_oid
+      `SELECT scope, p.rows, p.bytes, p.seconds
+         FROM flexlift.part p JOIN flexlift.scope s USING (scope)
         WHERE p.table_oid = $1 AND p.part = $2 AND s.state = 'complete'`,
       [tableOid, part],
     ),

@@ -123,7 +123,7 @@ async function isWitnessGone(target: Client, attempt: number): Promise<boolean> 
 }
 
 /** Sequences can be unlogged from 15 on. */
-async function hasUnlogged(target: Client): Promise<boolean> {
+export async function hasUnlogged(target: Client): Promise<boolean> {
   const { rowCount } = await target.query(
     `SELECT FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
       WHERE c.relpersistence = 'u' AND c.relkind IN ('r', 'S') AND n.nspname <> 'flexlift' LIMIT 1`,

@@ -6,7 +6,13 @@ export * from './copy-late-rows';
 export * from './copy-part';
 export { copyPairs } from './copy-rows';
 export * from './copy-tables';
-export { refuseEmptied, refuseEmptiedSince, resetEmptied, witnessUnlogged } from './emptied-tables';
+export {
+  hasUnlogged,
+  refuseEmptied,
+  refuseEmptiedSince,
+  resetEmptied,
+  witnessUnlogged,
+} from './emptied-tables';
 export * from './frame-relay';
 export * from './keeper';
 export * from './large-object-batches';

@@ -9,6 +9,7 @@ import { retireScope } from './retire-scope';
 import { exportSnapshot, snapshotLost, type Scope } from './scope';
 import { listSourceTables, sameTables, type SourceTable } from './source-tables';
 import { isPlanned, storePlan } from './store-plan';
+import { untilTargetSays } from './until-target-says';
 import { watchSnapshot } from './watch-snapshot';
 
 export interface HoldSnapshotArguments {
@@ -38,25 +39,39 @@ type Attempt = HoldSnapshotArguments & { onProgress: (what: string) => void };
 
 /**
  * The keeper: takes ACCESS SHARE on all tables that will be copied, then a snapshot, both in one session, opens a scope
- * for it in the ledger and holds it until the signal fires. Lock before snapshot, or a TRUNCATE or a rewrite between two
- * parts duplicates and loses rows under one and the same snapshot. Returns only where the load was complete before.
+ * for it in the ledger and holds it until the scope is complete. Lock before snapshot, or a TRUNCATE or a rewrite between
+ * two parts duplicates and loses rows under one and the same snapshot. Then it lets go of the source, and looks after the
+ * ledger: a target that fails over may lose what made the scope complete. Never returns.
  *
  * Whoever asks for an exclusive lock meanwhile waits for the keeper, and all other readers of that table wait for him:
  * what is left of it is copied by the keeper itself. Before there is a table on the target to copy it to, he is made way
  * for: the snapshot is given up, and the next keeper waits for its turn behind him.
  *
- * @throws FlexliftError SnapshotLost where its session is gone, SchemaDrift; the signal's reason when it fires
+ * @throws FlexliftError SnapshotLost where its session or its scope is gone, SchemaDrift; the signal's reason when it fires
  */
-export async function holdSnapshot(args: HoldSnapshotArguments): Promise<void> {
+export async function holdSnapshot(args: HoldSnapshotArguments): Promise<never> {
   const attempt: Attempt = { ...args, onProgress: args.onProgress ?? (() => undefined) };
-  for (;;) {
-    const outcome = await withConnection(args.source, args.database, args.signal, (holder) =>
-      hold(attempt, holder),
-    );
+  while ((await holdUnlessComplete(attempt)) === 'tables-changed') {
     args.signal.throwIfAborted();
-    if (outcome === 'complete') return;
     attempt.onProgress('the tables of the source changed while they were being locked; once more');
   }
+  attempt.onProgress('all is copied');
+  await untilTargetSays(attempt, async (target) => !(await isLoadComplete(target)));
+  throw snapshotLost('The target has lost that all was copied.');
+}
+
+async function holdUnlessComplete(attempt: Attempt): Promise<'complete' | 'tables-changed'> {
+  const { source, database, signal, predecessorPrefix, identity } = attempt;
+  const isComplete = await onTarget(attempt, async (target) => {
+    await endPredecessors(target, predecessorPrefix);
+    return await withLedger(target, identity, () => isLoadComplete(target));
+  });
+  const onSource = <T>(work: (client: Client) => Promise<T>) =>
+    withConnection(source, database, signal, work);
+  if (!isComplete) return await onSource((holder) => hold(attempt, holder));
+  // nothing of the source is needed any more, and least of all what a worker that stands still may hold there
+  await onSource((client) => endPredecessors(client, predecessorPrefix)).catch(() => undefined);
+  return 'complete';
 }
 
 async function hold(attempt: Attempt, holder: Client): Promise<'complete' | 'tables-changed'> {
@@ -71,7 +86,8 @@ async function hold(attempt: Attempt, holder: Client): Promise<'complete' | 'tab
     ...attempt,
     holder,
     tables,
-    copyContended: (contended) => copyContended(attempt, holder, scope, contended),
+    scope,
+    copyContended: (contended, signal) => copyContended({ ...attempt, signal }, holder, scope, contended),
   });
   return 'complete';
 }
@@ -90,8 +106,7 @@ async function settleScope(
 ): Promise<Scope | undefined> {
   const { identity, limits, signal, onProgress } = attempt;
   onProgress('opening a scope');
-  await endPredecessors(target, attempt.predecessorPrefix);
-  // by then others are at work whose names may begin like those of the writers
+  // not before all is copied: then others are at work whose names may begin like those of the writers
   if (await withLedger(target, identity, () => isLoadComplete(target))) return undefined;
   const writers = { prefix: attempt.writersPrefix };
   if ((await retireScope(target, identity, writers)) === 'complete') return undefined;

@@ -34,7 +34,7 @@ type Attempt = HoldTableSnapshotArguments & { onProgress: (what: string) => void
 
 /**
  * The keeper of one large table of an online migration: takes ACCESS SHARE on it and then a snapshot at an exact LSN,
- * opens a scope for them in the ledger and holds both until the signal fires. What was copied in part under an earlier
+ * opens a scope for them in the ledger and holds both until it is complete or the signal fires. What was copied in part under an earlier
  * keeper is copied anew. Returns only where the table is wholly copied.
  *
  * Whoever asks for an exclusive lock meanwhile waits for the keeper, and all other readers of the table wait for him:
@@ -42,7 +42,7 @@ type Attempt = HoldTableSnapshotArguments & { onProgress: (what: string) => void
  * ring that no server sees: their turn may come behind copies of other tables, whose snapshots wait for every transaction
  * that writes, and so for the one that waits for the keeper.
  *
- * @throws FlexliftError SnapshotLost where its session is gone, SchemaDrift; the signal's reason when it fires
+ * @throws FlexliftError SnapshotLost where its session or its scope is gone, SchemaDrift; the signal's reason when it fires
  */
 export async function holdTableSnapshot(args: HoldTableSnapshotArguments): Promise<void> {
   const attempt: Attempt = { ...args, onProgress: args.onProgress ?? (() => undefined) };
@@ -66,7 +66,8 @@ async function hold(attempt: Attempt, holder: Client): Promise<void> {
     ...attempt,
     holder,
     tables: locked.tables,
-    copyContended: (tables) => copyContended(attempt, holder, scope, tables),
+    scope,
+    copyContended: (tables, signal) => copyContended({ ...attempt, signal }, holder, scope, tables),
   });
 }
 

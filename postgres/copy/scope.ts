@@ -48,6 +48,21 @@ export async function currentScope(
   return rows[0];
 }
 
+/**
+ * Looks without a lock: a worker that stands still in the middle of it keeps nobody from the ledger.
+ *
+ * @throws FlexliftError SnapshotLost where nothing more will be copied under the scope, though not all is
+ */
+export async function isScopeComplete(target: Client, { scope, snapshot }: Scope): Promise<boolean> {
+  const { rows } = await target.query<{ state: string }>(
+    'SELECT state FROM flexlift.scope WHERE scope = $1 AND snapshot = $2',
+    [scope, snapshot],
+  );
+  const state = rows[0]?.state ?? 'dead';
+  if (state === 'dead') throw snapshotLost('Nothing is copied any more under the snapshot that was held.');
+  return state === 'complete';
+}
+
 /** Is no snapshot's xmax: what was seen under it is always taken for out of date. */
 const ALWAYS_MOVED = '0';
 

@@ -9,7 +9,7 @@ import {
   withConnection,
   type Endpoint,
 } from '../connect';
-import { createLedger, isLoadComplete, readLedger, type LedgerIdentity, type LedgerRow } from '../ledger';
+import { createLedger, isLoadBuilt, readLedger, type LedgerIdentity, type LedgerRow } from '../ledger';
 import { closeDatabase, isClosed } from './closed-database';
 import { createDatabaseSql } from './create-statement';
 import { dropDatabase, findDatabase, sqlStateOf, withDatabaseLock } from './maintenance';
@@ -69,7 +69,7 @@ async function useExisting(
     const ledger = await readLedger(client);
     if (ledger?.migration_id === identity.migrationId) {
       refuseReleased(args, ledger);
-      if (args.overwrite && ledger.generation < identity.generation && (await isLoadComplete(client))) {
+      if (args.overwrite && ledger.generation < identity.generation && (await isLoadBuilt(client))) {
         return replaceOrRefuse(args, 'an earlier run of this migration loaded it');
       }
       if (await isOfNoUse(client, args, ledger)) return 'replace';

@@ -1,6 +1,7 @@
 import { DatabaseError, type Client, type QueryResultRow } from 'pg';
 import { FlexliftError, type TableReport } from '../../contract';
 import { LEDGER_DDL, LEDGER_SCHEMA_VERSION } from './ledger-schema';
+import { takeOver } from './take-over';
 import { inTransaction } from './transaction';
 
 /** Whose ledger a piece of work expects to find. */
@@ -57,29 +58,10 @@ export async function createLedger(
       return;
     }
     if (existing.migration_id === identity.migrationId && existing.generation < identity.generation) {
-      await takeOver(client, identity);
+      await takeOver(client, identity.generation);
     }
     await lockLedger(client, identity, 'SHARE');
   });
-}
-
-/**
- * A later run goes on with what the ledger holds, but trusts nothing that was read from the source in the run before
- * and is not tied to a snapshot that will be checked again.
- */
-async function takeOver(client: Client, { generation }: LedgerIdentity): Promise<void> {
-  const { rowCount } = await client.query(
-    `UPDATE flexlift.migration SET generation = $1 WHERE state = 'open'`,
-    [generation],
-  );
-  if (rowCount === 0) return;
-  await client.query(`DELETE FROM flexlift.step WHERE kind IN ('sequence', 'refresh', 'analyze')`);
-  // a complete load has no keeper any more that would compare its tables with the source of today
-  await client.query(
-    `UPDATE flexlift.table_load
-        SET source_scope = NULL, source_rows = NULL, source_checksum = NULL
-      WHERE EXISTS (SELECT FROM flexlift.scope WHERE state = 'complete')`,
-  );
 }
 
 /**

@@ -42,12 +42,14 @@ interface LoadRow extends TableRow {
 }
 
 /** Post-data entries that belong to one loaded table and wait for nothing but its rows. */
+const UNBUILT = `
+  FROM flexlift.archive_entry e
+ WHERE e.phase = 'table' AND e.skipped_by IS NULL
+   AND NOT EXISTS (SELECT FROM flexlift.step s WHERE s.kind = 'entry' AND s.key = e.dump_id::text)`;
+
 const INDEX_ENTRIES = `
   SELECT e.table_oid, e.dump_id, e.position, e.object, e.description <> 'INDEX' AS locks_table,
-         e.key_index IS NOT NULL AS has_key_index
-    FROM flexlift.archive_entry e
-   WHERE e.phase = 'table' AND e.skipped_by IS NULL
-     AND NOT EXISTS (SELECT FROM flexlift.step s WHERE s.kind = 'entry' AND s.key = e.dump_id::text)`;
+         e.key_index IS NOT NULL AS has_key_index ${UNBUILT}`;
 
 const TABLES_LEFT = `
   WITH parts AS (
@@ -134,6 +136,14 @@ export async function isLoadComplete(client: Client): Promise<boolean> {
     `SELECT FROM flexlift.scope WHERE table_oid IS NULL AND group_number IS NULL AND state = 'complete'`,
   );
   return rowCount !== 0;
+}
+
+/** Offline: no index of it is left to build either. */
+export async function isLoadBuilt(client: Client): Promise<boolean> {
+  const { rowCount } = await client.query(
+    `SELECT FROM flexlift.table_load WHERE table_oid IN (SELECT e.table_oid ${UNBUILT}) LIMIT 1`,
+  );
+  return rowCount === 0 && (await isLoadComplete(client));
 }
 
 function largeTable(row: LoadRow): LoadPlan['largeTables'][number] {

@@ -82,10 +82,7 @@ function startKeeper(change: Partial<Parameters<typeof holdSnapshot>[0]> = {}): 
       onHeld: resolve,
       onProgress: (what) => said.push(what),
       ...change,
-    }).then(
-      () => 'returned',
-      (error: unknown) => error,
-    );
+    }).catch((error: unknown) => error);
     void ended.then(reject);
   });
   held.catch(() => undefined);
@@ -161,13 +158,49 @@ test('holds locks and snapshot until it is let go, and leaves nothing', async ()
   const reason = new Error('let go');
   keeper.controller.abort(reason);
   expect(await keeper.ended).toBe(reason);
-  await eventually('the sessions to be gone', async () => {
-    const left = await pair.sql(
-      'source',
-      `SELECT FROM pg_stat_activity WHERE application_name LIKE '${KEEPER}%' AND datname = current_database()`,
-    );
-    return left.length === 0;
-  });
+  await eventually('the sessions to be gone', async () => (await sessionsOnSource()).length === 0);
+});
+
+const sessionsOnSource = () =>
+  pair.sql(
+    'source',
+    `SELECT FROM pg_stat_activity WHERE application_name LIKE '${KEEPER}%' AND datname = current_database()`,
+  );
+
+test('lets go of the source once all is copied, until the target has lost that', async () => {
+  await pair.both('CREATE TABLE t (id int)');
+  const keeper = startKeeper();
+  const scope = await keeper.held;
+  await copyRest(scope);
+  await skipLargeObjects(scope);
+  const args = { identity, scope: scope.scope };
+  await pair.session('target', (client) => completeScope({ target: client, ...args }));
+  await eventually('the source to be let go of', async () => (await sessionsOnSource()).length === 0);
+  expect(keeper.said.at(-1)).toBe('all is copied');
+  await pair.sql('target', `UPDATE flexlift.scope SET state = 'open'`);
+  expect(await keeper.ended).toMatchObject({ code: 'SnapshotLost' });
+});
+
+test('holds on while the target cannot be asked', async () => {
+  await pair.both('CREATE TABLE t (id int)');
+  const target = testEndpoint(17, 'target', `${KEEPER}${attempts + 1}`);
+  const keeper = startKeeper({ target });
+  await keeper.held;
+  let asked = 0;
+  target.resolvePassword = () => {
+    asked += 1;
+    return Promise.reject(new Error('no password today'));
+  };
+  await eventually('two looks in vain', () => Promise.resolve(asked >= 2));
+  expect(await sessionsOnSource()).toHaveLength(1);
+});
+
+test('gives its snapshot up where the target has forgotten it', async () => {
+  await pair.both('CREATE TABLE t (id int)');
+  const keeper = startKeeper();
+  await keeper.held;
+  await pair.sql('target', 'DELETE FROM flexlift.scope');
+  expect(await keeper.ended).toMatchObject({ code: 'SnapshotLost' });
 });
 
 test('TRUNCATE, CLUSTER, VACUUM FULL and ALTER wait until a split table is copied; they hold nobody off', async () => {
@@ -395,7 +428,7 @@ test('tables that came or went since the plan stop the migration, with their nam
   });
 });
 
-test('after the load is complete nothing is held any more', async () => {
+test('a keeper that comes when all is copied holds nothing', async () => {
   await pair.both('CREATE TABLE t (id int)');
   const first = startKeeper();
   const scope = await first.held;
@@ -406,9 +439,14 @@ test('after the load is complete nothing is held any more', async () => {
   expect(await complete()).toEqual({ complete: true, tables: [], largeObjectBatches: [] });
   expect((await complete()).complete).toBe(true);
   first.controller.abort(new Error('done'));
+  await first.ended;
   await pair.session('target', async (sequences) => {
     await sequences.query(`SET application_name = 'flexlift:0123456789ab:copySequences'`);
-    expect(await startKeeper().ended).toBe('returned');
+    const source = testEndpoint(14, 'source', KEEPER);
+    source.resolvePassword = () => Promise.reject(new Error('the source is not reached any more'));
+    const second = startKeeper({ source });
+    await eventually('it to find all copied', () => Promise.resolve(second.said.includes('all is copied')));
+    expect(await sessionsOnSource()).toEqual([]);
     await sequences.query('SELECT 1');
   });
   expect(await pair.session('target', (client) => currentScope(client, identity))).toBeUndefined();

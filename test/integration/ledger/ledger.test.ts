@@ -49,6 +49,29 @@ it('refuses another migration, and the run before once the next has taken over',
   });
 });
 
+it.each([
+  ['compares its tables anew where an index is still to be built', false, { state: 'dead', checksum: 'c' }],
+  ['takes it as it is where all are built', true, { state: 'complete', checksum: null }],
+])('the next run finds all copied: %s', async (_what, isBuilt, found) => {
+  await session(async (client) => {
+    await createLedger(client, OURS, { databaseCreated: true });
+    await client.query(`
+      INSERT INTO flexlift.scope (snapshot, keeper, source_xmax, state) VALUES ('s', 'k', 1, 'complete');
+      INSERT INTO flexlift.table_load (table_oid, schema_name, table_name, estimated_bytes, estimated_rows, parts,
+                                       source_scope, source_rows, source_checksum)
+      SELECT 5, 'public', 't', 0, 0, 1, scope, 1, 'c' FROM flexlift.scope;
+      INSERT INTO flexlift.archive_entry (dump_id, position, section, phase, description, object, catalog_class,
+                                          catalog_oid, table_oid, dependencies, statement)
+      VALUES (7, 1, 'post-data', 'table', 'INDEX', 't_v', 0, 0, 5, '{}', 'CREATE INDEX t_v ON public.t (v)')`);
+    if (isBuilt) await client.query(`INSERT INTO flexlift.step (kind, key) VALUES ('entry', '7')`);
+    await createLedger(client, NEXT, { databaseCreated: true });
+    const { rows } = await client.query(
+      'SELECT state, source_checksum AS checksum FROM flexlift.scope, flexlift.table_load',
+    );
+    expect(rows).toEqual([found]);
+  });
+});
+
 it('does a step once, although two attempts run side by side', async () => {
   await session((client) => createLedger(client, OURS, { databaseCreated: true }));
   await session((client) => client.query('CREATE TABLE public.done (n int)'));

@@ -1,5 +1,5 @@
 import type { Client } from 'pg';
-import type { LoadPlan, LoadStep } from '../contract';
+import { piecesLeft, type LoadPlan, type LoadStep } from '../contract';
 import { completeScope, resetEmptied } from '../postgres/copy';
 import { isLoadComplete, remainingLoad } from '../postgres/ledger';
 import { costliestFirst } from '../postgres/schema';
@@ -22,12 +22,8 @@ export async function planLoadStep(step: LoadStep, run: Run): Promise<LoadPlan> 
   return await withSnapshot(run, database, { settled }, async ({ source, target, scope }) => {
     await resetEmptied(target, identity);
     const plan = await remaining(target);
-    if (!isEmpty(plan)) return await costliestFirst({ source, target }, plan);
+    if (piecesLeft(plan) > 0) return await costliestFirst({ source, target }, plan);
     const { complete } = await completeScope({ target, identity, scope: scope.scope });
     return complete ? plan : await remaining(target);
   });
-}
-
-function isEmpty(plan: LoadPlan): boolean {
-  return plan.largeTables.length + plan.groups.length + plan.largeObjectBatches.length === 0;
 }

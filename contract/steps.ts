@@ -96,6 +96,11 @@ export interface LoadPlan {
   largeObjectBatches: LargeObjectBatches[];
 }
 
+/** How many large tables, groups and batches of large objects are left. */
+export function piecesLeft({ largeTables, groups, largeObjectBatches }: LoadPlan): number {
+  return largeTables.length + groups.length + largeObjectBatches.length;
+}
+
 /** One, by its number; or all from the first to the last, one after the other, for a history is to stay bounded. */
 export type LargeObjectBatches = number | [first: number, last: number];
 

@@ -2,6 +2,7 @@ import { defineQuery, patched, setCurrentDetails, setHandler } from '@temporalio
 import {
   LOAD_QUERY,
   PACE_QUERY,
+  piecesLeft,
   type Amounts,
   type IndexEntry,
   type LargeObjectBatches,
@@ -34,7 +35,7 @@ export async function load(step: LoadStep, share: ThrottleShare = wholeShare(ste
   setHandler(throttleSignal, (newShare) => loader.throttle(newShare));
 
   let plan = await loader.plan();
-  while (plan.largeTables.length + plan.groups.length + plan.largeObjectBatches.length > 0) {
+  while (piecesLeft(plan) > 0) {
     await loader.workThrough(plan);
     plan = await loader.plan();
   }
@@ -49,7 +50,7 @@ class Loader {
   };
   private readonly copies: Limiter;
   private inFlight = 0;
-  /** Large tables, groups and large objects of the plan. */
+  /** Of the plan's pieces. */
   private uncopied = 0;
   private readonly builds: Limiter;
   /** Apart from the copies, which run under them. */
@@ -106,12 +107,12 @@ class Loader {
     return plan;
   }
 
-  async workThrough({ largeTables, groups, largeObjectBatches }: LoadPlan): Promise<void> {
-    this.uncopied = largeTables.length + groups.length + largeObjectBatches.length;
+  async workThrough(plan: LoadPlan): Promise<void> {
+    this.uncopied = piecesLeft(plan);
     await runAll([
-      ...largeTables.map((table) => () => this.largeTable(table)),
-      ...groups.map((group) => () => this.group(group)),
-      ...largeObjectBatches.map((batch) => () => this.largeObjects(batch)),
+      ...plan.largeTables.map((table) => () => this.largeTable(table)),
+      ...plan.groups.map((group) => () => this.group(group)),
+      ...plan.largeObjectBatches.map((batch) => () => this.largeObjects(batch)),
     ]);
   }
 

@@ -106,7 +106,8 @@ async function settleScope(
 ): Promise<Scope | undefined> {
   const { identity, limits, signal, onProgress } = attempt;
   onProgress('opening a scope');
-  // not before all is copied: then others are at work whose names may begin like those of the writers
+  // a dead keeper's scope may have been completed while tables were being locked: then others are at work whose names may
+  // begin like those of the writers
   if (await withLedger(target, identity, () => isLoadComplete(target))) return undefined;
   const writers = { prefix: attempt.writersPrefix };
   if ((await retireScope(target, identity, writers)) === 'complete') return undefined;

@@ -34,8 +34,8 @@ type Attempt = HoldTableSnapshotArguments & { onProgress: (what: string) => void
 
 /**
  * The keeper of one large table of an online migration: takes ACCESS SHARE on it and then a snapshot at an exact LSN,
- * opens a scope for them in the ledger and holds both until it is complete or the signal fires. What was copied in part under an earlier
- * keeper is copied anew. Returns only where the table is wholly copied.
+ * opens a scope for them in the ledger and holds both until the scope is complete or the signal fires. What was copied in
+ * part under an earlier keeper is copied anew. Returns only where the table is wholly copied.
  *
  * Whoever asks for an exclusive lock meanwhile waits for the keeper, and all other readers of the table wait for him:
  * what is left of it is copied by the keeper itself, who then leaves. To hold on until the parts have reported would be a

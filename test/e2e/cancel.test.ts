@@ -1,24 +1,15 @@
 import { CANCEL_UPDATE, DEFAULT_LIMITS, type MigrationStatus, type OnCancel } from '../../contract';
-import { untilActive } from '../support/active';
+import { countSessionsOn, untilActive } from '../support/active';
 import { TEST_ALL } from '../support/all';
 import { useShopMigrations } from '../support/e2e';
 import { testRequest } from '../support/migration';
-import { testAddress, withSession, type Major } from '../support/servers';
+import { testAddress, withSession } from '../support/servers';
 import { SMALL_PARTS } from '../support/shop-like';
 
 const SOURCE = 14;
 const TARGET = 17;
 
 const shop = useShopMigrations(SOURCE, TARGET);
-
-async function sessions(major: Major, pattern: string): Promise<number> {
-  return await withSession(major, 'postgres', async (client) => {
-    const { rowCount } = await client.query('SELECT FROM pg_stat_activity WHERE application_name LIKE $1', [
-      pattern,
-    ]);
-    return rowCount ?? 0;
-  });
-}
 
 async function targetExists(): Promise<boolean> {
   return await withSession(TARGET, 'postgres', async (client) => {
@@ -54,8 +45,8 @@ describe('cancel', () => {
     });
     expect(status.state).toBe('Canceled');
     expect(await handle.result()).toMatchObject({ state: 'Canceled' });
-    expect(await sessions(SOURCE, `${mine}%`)).toBe(0);
-    expect(await sessions(TARGET, `${mine}%`)).toBe(0);
+    expect(await countSessionsOn(SOURCE, `${mine}%`)).toBe(0);
+    expect(await countSessionsOn(TARGET, `${mine}%`)).toBe(0);
     expect(await targetExists()).toBe(onCancel === 'keep-target');
   });
 });

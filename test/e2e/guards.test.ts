@@ -1,6 +1,7 @@
 import Long from 'long';
 import { DEFAULT_LIMITS, type MigrationRequest, type MigrationStatus } from '../../contract';
 import type { migration } from '../../workflows';
+import { countSessionsOn } from '../support/active';
 import { itInAll, TEST_ALL } from '../support/all';
 import { useShopMigrations } from '../support/e2e';
 import { eventually } from '../support/eventually';
@@ -49,12 +50,7 @@ async function tableExists(): Promise<boolean> {
 }
 
 async function activity(migrationId: string, name: string): Promise<boolean> {
-  return await withSession(TARGET, 'postgres', async (client) => {
-    const { rowCount } = await client.query('SELECT FROM pg_stat_activity WHERE application_name LIKE $1', [
-      `flexlift:${migrationId}:${name}:%`,
-    ]);
-    return rowCount !== 0;
-  });
+  return (await countSessionsOn(TARGET, `flexlift:${migrationId}:${name}:%`)) > 0;
 }
 
 /** How a migration ends that executes this on one of its sides behind its load, before it compares. */

@@ -14,6 +14,7 @@ import {
   RECOPY_UPDATE,
   type RecopyRequest,
 } from '../../contract';
+import { countSessionsOn } from '../support/active';
 import { itInAll } from '../support/all';
 import { eventually } from '../support/eventually';
 import {
@@ -27,7 +28,7 @@ import {
   type Online,
 } from '../support/online';
 import { replay } from '../support/replay';
-import { dropTestDatabase, run, testAddress, withSession, type Major } from '../support/servers';
+import { dropTestDatabase, run, testAddress, withSession } from '../support/servers';
 import { TcpProxy } from '../support/tcp-proxy';
 
 const SOURCE = 14;
@@ -40,18 +41,11 @@ function cancel({ handle }: Online, onCancel: OnCancel): Promise<MigrationStatus
   return handle.executeUpdate<MigrationStatus, [CancelRequest]>(CANCEL_UPDATE, { args: [{ onCancel }] });
 }
 
-async function sessions(major: Major, pattern: string): Promise<number> {
-  return await withSession(major, 'postgres', async (client) => {
-    const { rowCount } = await client.query('SELECT FROM pg_stat_activity WHERE application_name LIKE $1', [
-      pattern,
-    ]);
-    return rowCount ?? 0;
-  });
-}
-
 async function untilCopying({ request }: Online): Promise<void> {
   const pattern = `flexlift:${request.migrationId}:copyPart:%`;
-  await eventually('a part is copied', async () => (await sessions(SOURCE, pattern)) > 0, { interval: 5 });
+  await eventually('a part is copied', async () => (await countSessionsOn(SOURCE, pattern)) > 0, {
+    interval: 5,
+  });
 }
 
 /** Runs `work` while a cutover stands behind the fence: it cannot refresh a materialized view of the target. */
@@ -72,7 +66,7 @@ async function behindFence({ request, handle }: Online, work: () => Promise<void
 
 async function expectNothingLeft({ request, handle, writer }: Online, onCancel: OnCancel): Promise<void> {
   expect(await leftOnSource(SOURCE, shop.database, request.migrationId)).toEqual([]);
-  expect(await sessions(TARGET, `flexlift:${request.migrationId}:%`)).toBe(0);
+  expect(await countSessionsOn(TARGET, `flexlift:${request.migrationId}:%`)).toBe(0);
   const before = writer.committed;
   await eventually('the application writes', () => Promise.resolve(writer.committed > before));
   const targets = await withSession(TARGET, 'postgres', (client) =>

@@ -11,6 +11,7 @@ import {
   type PostgresServer,
 } from '../../embedded';
 import type { migration } from '../../workflows';
+import { countSessions } from '../support/active';
 import { TEST_ALL } from '../support/all';
 import { eventually } from '../support/eventually';
 import { Migrations, testRequest } from '../support/migration';
@@ -79,13 +80,10 @@ function request() {
 /** Until a part of the unlogged table is copied, and the next one begun. */
 async function untilCopying(migrationId: string): Promise<void> {
   await eventually('a copy', async () => {
-    const copying = await withClient(target, 'postgres', async (client) => {
-      const { rowCount } = await client.query('SELECT FROM pg_stat_activity WHERE application_name LIKE $1', [
-        `flexlift:${migrationId}:copyPart:%`,
-      ]);
-      return rowCount !== 0;
-    });
-    if (!copying) return false;
+    const copying = await withClient(target, 'postgres', (client) =>
+      countSessions(client, `flexlift:${migrationId}:copyPart:%`),
+    );
+    if (copying === 0) return false;
     return await withClient(target, 'shop', async (client) => {
       const { rowCount } = await client.query(
         `SELECT FROM flexlift.part JOIN flexlift.table_load USING (table_oid)

@@ -1,9 +1,10 @@
 import { DEFAULT_LIMITS } from '../../contract';
+import { countSessionsOn } from '../support/active';
 import { eventually } from '../support/eventually';
 import { useShopMigrations } from '../support/e2e';
 import { testRequest } from '../support/migration';
 import { replay } from '../support/replay';
-import { testAddress, withSession, type Major } from '../support/servers';
+import { testAddress, withSession } from '../support/servers';
 import { SMALL_PARTS } from '../support/shop-like';
 
 const SOURCE = 14;
@@ -25,14 +26,6 @@ const SLOW_INDEX = `
 const shop = useShopMigrations(SOURCE, TARGET);
 
 beforeAll(() => withSession(SOURCE, shop.database, (client) => client.query(SLOW_INDEX)));
-
-const hasSession = async (major: Major, migrationId: string, activity: string) =>
-  await withSession(major, 'postgres', async (client) => {
-    const { rowCount } = await client.query('SELECT FROM pg_stat_activity WHERE application_name LIKE $1', [
-      `flexlift:${migrationId}:${activity}:%`,
-    ]);
-    return rowCount !== 0;
-  });
 
 const isNapping = async () =>
   await withSession(TARGET, 'postgres', async (client) => {
@@ -56,7 +49,7 @@ it('the source is let go of before the indexes are built, and whoever dies then 
   await eventually('the slow index', isNapping);
   await eventually(
     'the source to be let go of',
-    async () => !(await hasSession(SOURCE, migrationId, 'holdSnapshot')),
+    async () => (await countSessionsOn(SOURCE, `flexlift:${migrationId}:holdSnapshot:%`)) === 0,
   );
   expect(await isNapping()).toBe(true);
   await first.kill();

@@ -140,6 +140,15 @@ async function copyRest(
   }
 }
 
+const complete = ({ scope }: Scope) =>
+  pair.session('target', (target) => completeScope({ target, identity, scope }));
+
+const sessionsOnSource = () =>
+  pair.sql(
+    'source',
+    `SELECT FROM pg_stat_activity WHERE application_name LIKE '${KEEPER}%' AND datname = current_database()`,
+  );
+
 async function expectEqual(...tables: string[]): Promise<void> {
   for (const table of tables) {
     const { source, target } = await pair.results(`SELECT t::text AS row FROM public.${table} t ORDER BY 1`);
@@ -161,20 +170,13 @@ test('holds locks and snapshot until it is let go, and leaves nothing', async ()
   await eventually('the sessions to be gone', async () => (await sessionsOnSource()).length === 0);
 });
 
-const sessionsOnSource = () =>
-  pair.sql(
-    'source',
-    `SELECT FROM pg_stat_activity WHERE application_name LIKE '${KEEPER}%' AND datname = current_database()`,
-  );
-
 test('lets go of the source once all is copied, until the target has lost that', async () => {
   await pair.both('CREATE TABLE t (id int)');
   const keeper = startKeeper();
   const scope = await keeper.held;
   await copyRest(scope);
   await skipLargeObjects(scope);
-  const args = { identity, scope: scope.scope };
-  await pair.session('target', (client) => completeScope({ target: client, ...args }));
+  await complete(scope);
   await eventually('the source to be let go of', async () => (await sessionsOnSource()).length === 0);
   expect(keeper.said.at(-1)).toBe('all is copied');
   await pair.sql('target', `UPDATE flexlift.scope SET state = 'open'`);
@@ -247,10 +249,7 @@ test('TRUNCATE, CLUSTER, VACUUM FULL and ALTER wait until a split table is copie
   const count = await pair.sql('target', 'SELECT count(*), count(DISTINCT id) AS ids FROM t');
   expect(count).toEqual([{ count: '5000', ids: '5000' }]);
   await skipLargeObjects(scope);
-  const { complete } = await pair.session('target', (target) =>
-    completeScope({ target, identity, scope: scope.scope }),
-  );
-  expect(complete).toBe(true);
+  expect((await complete(scope)).complete).toBe(true);
   keeper.controller.abort(new Error('done'));
   await Promise.all(attempts);
 });
@@ -376,9 +375,7 @@ test('a dead keeper costs what was not whole or has changed, and nothing else; t
     });
     expect(await pair.sql('target', `SELECT FROM ${name}`)).toEqual([]);
   }
-  const completion = await pair.session('target', (target) =>
-    completeScope({ target, identity, scope: scope.scope }),
-  );
+  const completion = await complete(scope);
   expect(completion.complete).toBe(false);
   expect(completion.tables.map((table) => table.name).sort()).toEqual(['changed', 'half', 'unproven']);
 
@@ -390,9 +387,7 @@ test('a dead keeper costs what was not whole or has changed, and nothing else; t
   const after = Object.fromEntries((await ledger()).map((row) => [row.name, Number(row.copies)]));
   expect(after['kept']).toBe(1);
   expect(after['changed']).toBe(2);
-  await expect(
-    pair.session('target', (target) => completeScope({ target, identity, scope: lost.scope })),
-  ).rejects.toMatchObject({ code: 'SnapshotLost' });
+  await expect(complete(lost)).rejects.toMatchObject({ code: 'SnapshotLost' });
 });
 
 test('a writer under the lost scope is ended before the new one opens', async () => {
@@ -434,10 +429,8 @@ test('a keeper that comes when all is copied holds nothing', async () => {
   const scope = await first.held;
   await copyRest(scope);
   await skipLargeObjects(scope);
-  const complete = () =>
-    pair.session('target', (target) => completeScope({ target, identity, scope: scope.scope }));
-  expect(await complete()).toEqual({ complete: true, tables: [], largeObjectBatches: [] });
-  expect((await complete()).complete).toBe(true);
+  expect(await complete(scope)).toEqual({ complete: true, tables: [], largeObjectBatches: [] });
+  expect((await complete(scope)).complete).toBe(true);
   first.controller.abort(new Error('done'));
   await first.ended;
   await pair.session('target', async (sequences) => {

@@ -52,11 +52,10 @@ export async function lockSourceTables(args: LockTablesArguments): Promise<Sourc
       await lockAll(client, tables, 'NOWAIT');
       return tables;
     } catch (error) {
-      const state = error instanceof DatabaseError ? error.code : undefined;
-      if (state === LOCK_TABLE_FULL) throw lockTableFull(tables.length, error);
-      if (state !== LOCK_NOT_AVAILABLE && !TABLE_GONE.has(state ?? '')) throw error;
+      if (stateOf(error) === LOCK_TABLE_FULL) throw lockTableFull(tables.length, error);
+      if (!isOutOfReach(error)) throw error;
       await client.query('ROLLBACK');
-      if (state === LOCK_NOT_AVAILABLE) await waitForHeldTable(args, tables);
+      if (stateOf(error) === LOCK_NOT_AVAILABLE) await waitForHeldTable(args, tables);
     }
   }
 }
@@ -74,6 +73,16 @@ export async function contendedTables(client: Client, tables: SourceTable[]): Pr
   );
   const contended = new Set(rows.map((row) => row.oid));
   return tables.filter((table) => contended.has(table.oid));
+}
+
+/** Of an attempt to lock a table: somebody else has it locked, or it is gone. */
+export function isOutOfReach(error: unknown): boolean {
+  const state = stateOf(error) ?? '';
+  return state === LOCK_NOT_AVAILABLE || TABLE_GONE.has(state);
+}
+
+function stateOf(error: unknown): string | undefined {
+  return error instanceof DatabaseError ? error.code : undefined;
 }
 
 async function lockAll(client: Client, tables: SourceTable[], wait: 'NOWAIT' | ''): Promise<void> {
@@ -102,8 +111,7 @@ async function waitForHeldTable(args: LockTablesArguments, tables: SourceTable[]
     await client.query(`SELECT pg_catalog.set_config('lock_timeout', $1, true)`, [String(lockTimeout)]);
     await lockAll(client, [table], '');
   } catch (error) {
-    const state = error instanceof DatabaseError ? error.code : undefined;
-    if (state !== LOCK_NOT_AVAILABLE && !TABLE_GONE.has(state ?? '')) throw error;
+    if (!isOutOfReach(error)) throw error;
   } finally {
     await client.query('ROLLBACK');
   }

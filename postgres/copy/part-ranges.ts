@@ -123,6 +123,7 @@ export function evenBounds(least: bigint, greatest: bigint, parts: number): stri
   return [...new Set(bounds.filter((bound) => bound > least))].map(String);
 }
 
-function rangesBetween(bounds: string[]): PartRange[] {
+/** Ranges that meet at the bounds, the first and the last open-ended. */
+export function rangesBetween(bounds: string[]): PartRange[] {
   return [...bounds, undefined].map((to, index) => ({ from: bounds[index - 1], to }));
 }

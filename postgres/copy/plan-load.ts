@@ -4,20 +4,16 @@ import { serverVersion } from '../catalog';
 import type { StreamIdentity } from '../ledger';
 import { atSide } from '../connect';
 import { planLargeObjects, type LargeObjectRange } from './large-object-batches';
-import { ctidRanges, keyRanges, type PartRange, type TableRanges } from './part-ranges';
-import { SOURCE_TABLES, type SourceTable } from './source-tables';
+import { divideTable } from './divide-table';
+import type { PartRange } from './part-ranges';
+import type { SourceTable } from './source-tables';
+import { tableSizes, type TableSize } from './table-sizes';
 
 /** More parts of the whole database than about this would make histories too long. */
 const MOST_PIECES = 200;
 /** Of a database, where they are not smaller than a group is worth. */
 const FEWEST_PIECES = 16;
 const LEAST_GROUP = { bytes: 32 * 1024 ** 2, tables: 50 };
-
-/** More parts of one table than this would only lengthen histories; its parts grow instead. */
-const MOST_PARTS = 200;
-
-/** `ctid` ranges read only their pages from this major on; below it each would scan the whole table. */
-const FIRST_MAJOR_WITH_RANGE_SCAN = 14;
 
 export type LoadLimits = Pick<MigrationLimits, 'partBytes' | 'groupBytes' | 'groupTables'>;
 
@@ -42,14 +38,6 @@ export interface PlannedLoad {
   largeObjects: LargeObjectRange[];
 }
 
-interface TableSize extends SourceTable {
-  bytes: number;
-  rows: number;
-  pages: number;
-  /** Stored in the heap access method: the only one known to have ctids that follow its pages. */
-  heap: boolean;
-}
-
 /**
  * Divides the load: tables larger than `groupBytes` are large, those larger than `partBytes` in parts; all others go in
  * groups of similar size.
@@ -68,7 +56,10 @@ async function divide(source: Client, asked: LoadLimits): Promise<PlannedLoad> {
   const isSmall = (table: TableSize) => table.bytes <= Math.min(limits.groupBytes, limits.partBytes);
   const tables: PlannedTable[] = [];
   for (const table of sizes.filter((each) => !isSmall(each))) {
-    const { column, ranges } = await rangesOf(source, major, table, limits.partBytes);
+    const { column, ranges } = await divideTable({
+      ...{ source, major, table, databaseBytes: bytes },
+      partBytes: limits.partBytes,
+    });
     tables.push({ ...planned(table), rangeColumn: column, parts: ranges });
   }
   const groups = groupNumbers(sizes.filter(isSmall), limits);
@@ -109,46 +100,6 @@ export function groupNumbers<Table extends { bytes: number }>(
     inGroup.tables += 1;
     return [table, group];
   });
-}
-
-async function tableSizes(client: Client): Promise<TableSize[]> {
-  const { rows } = await client.query<
-    Record<'schema' | 'name' | 'bytes' | 'rows' | 'pages', string> & {
-      oid: number;
-      condition: string | null;
-      heap: boolean;
-    }
-  >(`
-    WITH ${SOURCE_TABLES}
-    SELECT t.oid, t.schema, t.name, t.condition,
-           COALESCE(pg_catalog.pg_table_size(t.oid), 0) AS bytes,
-           GREATEST(c.reltuples, 0)::int8 AS rows,
-           COALESCE(pg_catalog.pg_relation_size(t.oid), 0)
-             / pg_catalog.current_setting('block_size')::int8 AS pages,
-           COALESCE(am.amname, 'heap') = 'heap' AS heap
-      FROM tables t
-      JOIN pg_catalog.pg_class c ON c.oid = t.oid
-      LEFT JOIN pg_catalog.pg_am am ON am.oid = c.relam
-     ORDER BY 5 DESC, t.oid`);
-  return rows.map((row) => ({
-    ...row,
-    condition: row.condition ?? undefined,
-    bytes: Number(row.bytes),
-    rows: Number(row.rows),
-    pages: Number(row.pages),
-  }));
-}
-
-async function rangesOf(
-  client: Client,
-  major: number,
-  table: TableSize,
-  partBytes: number,
-): Promise<TableRanges> {
-  const parts = Math.min(MOST_PARTS, Math.ceil(table.bytes / partBytes));
-  if (parts < 2 || table.condition !== undefined) return { ranges: [{}] };
-  if (major >= FIRST_MAJOR_WITH_RANGE_SCAN && table.heap) return ctidRanges(table.pages, parts);
-  return await keyRanges(client, table, parts);
 }
 
 function planned({ oid, schema, name, condition, bytes, rows }: TableSize): Omit<PlannedTable, 'parts'> {

@@ -1,0 +1,134 @@
+import type { Client } from 'pg';
+import { serverVersion } from '../../../postgres/catalog';
+import { divideTable } from '../../../postgres/copy/divide-table';
+import { rowRanges } from '../../../postgres/copy/row-ranges';
+import { tableSizes, type TableSize } from '../../../postgres/copy/table-sizes';
+import { inSnapshot } from '../../../postgres/ledger';
+import type { Major } from '../../support/servers';
+import { Pair, tableNamed } from './fixture';
+
+const MEGABYTE = 1024 ** 2;
+const NAME = `Docs. "of" 'É🐘`;
+const QUOTED = `"Docs. ""of"" 'É🐘"`;
+
+let pair: Pair;
+
+/** Below 14 a range of ctids reads all of the table's own pages, which are few here. */
+describe.each<[Major, Major]>([
+  [11, 15],
+  [15, 18],
+])('%i → %i', (source, target) => {
+  beforeEach(async () => {
+    pair = await Pair.create(source, target);
+  });
+
+  afterEach(() => pair.drop());
+
+  test('parts hold as many bytes each, whatever pages the rows lie in; every row once', async () => {
+    await pair.both(
+      `CREATE TABLE ${QUOTED} (n int, "Bo""dy" text);
+       ALTER TABLE ${QUOTED} ALTER "Bo""dy" SET STORAGE EXTERNAL`,
+    );
+    await pair.sql(
+      'source',
+      `INSERT INTO ${QUOTED} SELECT g, repeat('x', CASE WHEN g > 100 THEN 200000 ELSE 4000 END)
+         FROM generate_series(1, 102) g;
+       INSERT INTO ${QUOTED} VALUES (NULL, NULL), (103, '')`,
+    );
+    const tables = await pair.copyAll({ partBytes: 300_000, groupBytes: 10_000 });
+    const { parts, rangeColumn, oid } = tableNamed(tables, NAME);
+    expect(rangeColumn).toBeUndefined();
+    expect(parts).toHaveLength(4);
+    const copied = await pair.sql<{ rows: string; bytes: string }>(
+      'target',
+      'SELECT rows, bytes FROM flexlift.part WHERE table_oid = $1 ORDER BY part',
+      [oid],
+    );
+    expect(copied.map(({ rows }) => Number(rows))).toEqual([50, 50, 1, 3]);
+    expect(Math.max(...copied.map(({ bytes }) => Number(bytes)))).toBeLessThan(210_000);
+    const found = await pair.results(`SELECT n, md5("Bo""dy") FROM public.${QUOTED} ORDER BY n`);
+    expect(found.target).toEqual(found.source);
+  });
+
+  test('1,600 columns, rows that were deleted, and a column that was dropped', async () => {
+    const columns = Array.from({ length: 1_600 }, (_, index) => `c${index} text`);
+    await pair.both(`CREATE TABLE wide (${columns.join(', ')})`);
+    const filled = Array.from({ length: 300 }, (_, index) => `c${index * 5}`);
+    await pair.sql(
+      'source',
+      `ALTER TABLE wide ${filled.map((name) => `ALTER ${name} SET STORAGE EXTERNAL`).join(', ')};
+       INSERT INTO wide (${filled.join(', ')}) SELECT ${filled.map(() => `repeat(g::text, 3000)`).join(', ')}
+         FROM generate_series(1, 9) g;
+       DELETE FROM wide WHERE c0 LIKE '9%'`,
+    );
+    await pair.both('ALTER TABLE wide DROP c5');
+    const { parts } = tableNamed(await pair.copyAll({ partBytes: 2_000_000, groupBytes: 10_000 }), 'wide');
+    expect(parts.length).toBeGreaterThan(2);
+    const found = await pair.results('SELECT md5(t::text) FROM public.wide t ORDER BY 1');
+    expect(found.target).toEqual(found.source);
+    expect(found.target).toHaveLength(8);
+  });
+
+  test('a table whose values are all gone is copied whole', async () => {
+    await pair.both('CREATE TABLE gone (n int, body text); ALTER TABLE gone ALTER body SET STORAGE EXTERNAL');
+    await pair.sql(
+      'source',
+      `INSERT INTO gone SELECT g, repeat('x', 100000) FROM generate_series(1, 20) g; UPDATE gone SET body = NULL`,
+    );
+    const { parts } = tableNamed(await pair.copyAll({ partBytes: 500_000, groupBytes: 10_000 }), 'gone');
+    expect(parts).toHaveLength(1);
+    const found = await pair.results('SELECT * FROM public.gone ORDER BY 1');
+    expect(found.target).toEqual(found.source);
+  });
+
+  test('two parts where it is much of its database, and no row so large that two would be too much', async () => {
+    await pair.sql(
+      'source',
+      'CREATE TABLE docs (body text); ALTER TABLE docs ALTER body SET STORAGE EXTERNAL',
+    );
+    await pair.sql('source', `INSERT INTO docs SELECT repeat('x', 1000000) FROM generate_series(1, 4)`);
+    const parts = async (size: Partial<TableSize>, databaseBytes: number) =>
+      await inSource(async (client) => {
+        const [table] = await tableSizes(client);
+        if (table === undefined) throw new Error('no table');
+        const { major } = await serverVersion(client);
+        const { ranges } = await divideTable({
+          ...{ source: client, major, databaseBytes, partBytes: 4_096 * MEGABYTE },
+          table: { ...table, ...size },
+        });
+        return ranges.length;
+      });
+    const large = { bytes: 64 * MEGABYTE };
+    expect(await parts(large, 256 * MEGABYTE)).toBe(2);
+    expect(await parts(large, 257 * MEGABYTE)).toBe(1);
+    expect(await parts({ bytes: 63 * MEGABYTE }, 63 * MEGABYTE)).toBe(1);
+    expect(await parts({ ...large, ownBytes: 9 * MEGABYTE }, 64 * MEGABYTE)).toBe(1);
+    expect(await parts({ ...large, condition: '' }, 64 * MEGABYTE)).toBe(1);
+    expect(await parts({ ...large, heap: false }, 64 * MEGABYTE)).toBe(1);
+    await pair.sql('source', `INSERT INTO docs SELECT repeat('x', 257 * 1024 * 1024)`);
+    expect(await parts({}, 64 * MEGABYTE)).toBe(1);
+  });
+
+  test('nobody is waited for, and no lock is left', async () => {
+    await pair.sql('source', 'CREATE TABLE held (n int, body text); INSERT INTO held VALUES (1), (2)');
+    await pair.sql('source', `UPDATE held SET body = repeat('x', 100)`);
+    await inSource(async (client) => {
+      const [table] = await tableSizes(client);
+      const held = table ?? { oid: 0, schema: '', name: '' };
+      expect((await rowRanges(client, held, 2))?.ranges).toHaveLength(2);
+      const lock = `BEGIN; LOCK TABLE public.held IN ACCESS EXCLUSIVE MODE NOWAIT`;
+      await pair.session('source', async (other) => {
+        await other.query(lock);
+        expect(await rowRanges(client, held, 2)).toBeUndefined();
+        await other.query('COMMIT');
+      });
+      expect((await rowRanges(client, held, 2))?.ranges).toHaveLength(2);
+      await pair.sql('source', 'DROP TABLE held');
+      expect(await rowRanges(client, held, 2)).toBeUndefined();
+    });
+  });
+});
+
+async function inSource<T>(work: (client: Client) => Promise<T>): Promise<T> {
+  return await pair.session('source', (client) => inSnapshot(client, () => work(client)));
+}

@@ -47,7 +47,7 @@ export async function compareTablesStep(
 }
 
 async function tablesOf(target: Client, oids: number[]): Promise<SizedTable[]> {
-  const byOid = new Map((await tableLoads(target)).map((table) => [table.oid, table]));
+  const byOid = new Map((await tableLoads(target, oids)).map((table) => [table.oid, table]));
   return oids.map((oid) => {
     const table = byOid.get(oid);
     if (table === undefined) throw new Error(`the ledger knows no table with oid ${oid}`);

@@ -52,21 +52,25 @@ const INDEX_ENTRIES = `
          e.key_index IS NOT NULL AS has_key_index ${UNBUILT}`;
 
 const TABLES_LEFT = `
-  WITH parts AS (
+  WITH wanted AS (
+    SELECT table_oid, schema_name, table_name, estimated_bytes, copy_condition, group_number, source_checksum
+      FROM flexlift.table_load
+     WHERE ($2::oid IS NULL OR table_oid = $2) AND ($3::int4 IS NULL OR group_number = $3)),
+  parts AS (
     SELECT table_oid, CASE WHEN pg_catalog.bool_or(copied_at IS NULL)
                            THEN pg_catalog.array_agg(part ORDER BY part) END AS parts_left
-      FROM flexlift.part GROUP BY table_oid),
+      FROM flexlift.part WHERE table_oid IN (SELECT table_oid FROM wanted) GROUP BY table_oid),
   indexes AS (
     SELECT table_oid, pg_catalog.jsonb_agg(pg_catalog.jsonb_build_object('dumpId', dump_id, 'name', object,
                                                                          'locksTable', locks_table,
                                                                          'hasKeyIndex', has_key_index)
                                            ORDER BY position) AS indexes_left
-      FROM (${INDEX_ENTRIES}) entries GROUP BY table_oid)
+      FROM (${INDEX_ENTRIES} AND e.table_oid IN (SELECT table_oid FROM wanted)) entries GROUP BY table_oid)
   SELECT t.table_oid AS table_oid, t.schema_name, t.table_name, t.estimated_bytes, t.copy_condition, t.group_number,
          COALESCE(parts_left, '{}') AS parts_left,
          $1 AND t.source_checksum IS NULL AS checksum_left,
          COALESCE(indexes_left, '[]') AS indexes_left
-    FROM flexlift.table_load t
+    FROM wanted t
     JOIN parts USING (table_oid)
     LEFT JOIN indexes USING (table_oid)
    WHERE parts_left IS NOT NULL OR ($1 AND t.source_checksum IS NULL) OR indexes_left IS NOT NULL
@@ -125,9 +129,12 @@ export function batchRuns(batches: number[]): LargeObjectBatches[] {
   return runs;
 }
 
-async function tablesLeft(client: Client, { checksums, tableOid }: LeftOptions): Promise<LoadRow[]> {
-  const { rows } = await client.query<LoadRow>(TABLES_LEFT, [checksums]);
-  return tableOid === undefined ? rows : rows.filter((row) => row.table_oid === tableOid);
+async function tablesLeft(
+  client: Client,
+  { checksums, tableOid, group }: LeftOptions & { group?: number },
+): Promise<LoadRow[]> {
+  const { rows } = await client.query<LoadRow>(TABLES_LEFT, [checksums, tableOid, group]);
+  return rows;
 }
 
 /** Offline: everything was copied under one snapshot, which is needed no more. */
@@ -175,14 +182,12 @@ export async function unfinishedTablesOfGroup(
   group: number,
   options: LeftOptions,
 ): Promise<(SizedTable & { copied: boolean; checksum: boolean })[]> {
-  const rows = await tablesLeft(client, options);
-  return rows
-    .filter((row) => row.group_number === group)
-    .map((row) => ({
-      ...tableOf(row),
-      copied: row.parts_left.length === 0,
-      checksum: row.checksum_left,
-    }));
+  const rows = await tablesLeft(client, { ...options, group });
+  return rows.map((row) => ({
+    ...tableOf(row),
+    copied: row.parts_left.length === 0,
+    checksum: row.checksum_left,
+  }));
 }
 
 const TABLE_COLUMNS = 'table_oid, schema_name, table_name, copy_condition, estimated_bytes';
@@ -197,9 +202,12 @@ export async function tableLoad(client: Client, oid: number): Promise<SizedTable
   return tableOf(row);
 }
 
-/** All of them, in no order. */
-export async function tableLoads(client: Client): Promise<SizedTable[]> {
-  const { rows } = await client.query<TableRow>(`SELECT ${TABLE_COLUMNS} FROM flexlift.table_load`);
+/** In no order. @param oids absent: all of them */
+export async function tableLoads(client: Client, oids?: number[]): Promise<SizedTable[]> {
+  const { rows } = await client.query<TableRow>(
+    `SELECT ${TABLE_COLUMNS} FROM flexlift.table_load WHERE $1::oid[] IS NULL OR table_oid = ANY ($1)`,
+    [oids],
+  );
   return rows.map(tableOf);
 }
 

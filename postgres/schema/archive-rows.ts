@@ -94,8 +94,7 @@ async function roleNames(target: Client): Promise<Set<string>> {
 
 /** In the caller's ledger transaction. */
 export async function insertArchiveRows(target: Client, rows: ArchiveRow[]): Promise<void> {
-  const texts = rows.map((row) => JSON.stringify(row));
-  for (const chunk of chunks(texts)) await target.query(INSERT_ENTRIES, [`[${chunk.join(',')}]`]);
+  for (const chunk of chunksAsJson(rows)) await target.query(INSERT_ENTRIES, [`[${chunk.join(',')}]`]);
 }
 
 const INSERT_ENTRIES = `
@@ -111,10 +110,12 @@ const INSERT_ENTRIES = `
               statement pg_catalog.text, key_index pg_catalog.text, index_constraint pg_catalog.text,
               undo pg_catalog.text, creator pg_catalog.text, creates_in pg_catalog.text, skipped_by pg_catalog.text)`;
 
-function* chunks(texts: string[]): Generator<string[]> {
+/** One at a time: all of them together would stand in memory twice. */
+function* chunksAsJson(rows: ArchiveRow[]): Generator<string[]> {
   let chunk: string[] = [];
   let size = 0;
-  for (const text of texts) {
+  for (const row of rows) {
+    const text = JSON.stringify(row);
     chunk.push(text);
     size += text.length;
     if (size < CHUNK) continue;

@@ -10,7 +10,7 @@ import { copySlot, dropSlot } from './slots';
 
 const TEMPLATE = 'bench_with_ledger';
 const ORIGIN = 'bench_flexlift_origin';
-const LIMITS = { partBytes: 1024 ** 3, groupBytes: 256 * 1024 ** 2, groupTables: 100 };
+const LIMITS = { copiesAtOnce: 4, partBytes: 1024 ** 3, groupBytes: 256 * 1024 ** 2, groupTables: 100 };
 
 /** Our applier in a process of its own; publications, slot and ledger as a migration's load leaves them. */
 export class FlexliftEngine implements Engine {

@@ -52,10 +52,11 @@ export async function lockSourceTables(args: LockTablesArguments): Promise<Sourc
       await lockAll(client, tables, 'NOWAIT');
       return tables;
     } catch (error) {
-      if (stateOf(error) === LOCK_TABLE_FULL) throw lockTableFull(tables.length, error);
-      if (!isOutOfReach(error)) throw error;
+      const state = error instanceof DatabaseError ? error.code : undefined;
+      if (state === LOCK_TABLE_FULL) throw lockTableFull(tables.length, error);
+      if (state !== LOCK_NOT_AVAILABLE && !TABLE_GONE.has(state ?? '')) throw error;
       await client.query('ROLLBACK');
-      if (stateOf(error) === LOCK_NOT_AVAILABLE) await waitForHeldTable(args, tables);
+      if (state === LOCK_NOT_AVAILABLE) await waitForHeldTable(args, tables);
     }
   }
 }
@@ -67,22 +68,11 @@ export async function lockSourceTables(args: LockTablesArguments): Promise<Sourc
 export async function contendedTables(client: Client, tables: SourceTable[]): Promise<SourceTable[]> {
   const { rows } = await client.query<{ oid: number }>(
     `SELECT DISTINCT relation AS oid FROM pg_catalog.pg_locks
-      WHERE locktype = 'relation' AND mode = 'AccessExclusiveLock' AND NOT granted AND relation = ANY ($1::oid[])
+      WHERE locktype = 'relation' AND mode = 'AccessExclusiveLock' AND NOT granted
         AND database = (SELECT oid FROM pg_catalog.pg_database WHERE datname = pg_catalog.current_database())`,
-    [tables.map((table) => table.oid)],
   );
   const contended = new Set(rows.map((row) => row.oid));
   return tables.filter((table) => contended.has(table.oid));
-}
-
-/** Of an attempt to lock a table: somebody else has it locked, or it is gone. */
-export function isOutOfReach(error: unknown): boolean {
-  const state = stateOf(error) ?? '';
-  return state === LOCK_NOT_AVAILABLE || TABLE_GONE.has(state);
-}
-
-function stateOf(error: unknown): string | undefined {
-  return error instanceof DatabaseError ? error.code : undefined;
 }
 
 async function lockAll(client: Client, tables: SourceTable[], wait: 'NOWAIT' | ''): Promise<void> {
@@ -111,7 +101,8 @@ async function waitForHeldTable(args: LockTablesArguments, tables: SourceTable[]
     await client.query(`SELECT pg_catalog.set_config('lock_timeout', $1, true)`, [String(lockTimeout)]);
     await lockAll(client, [table], '');
   } catch (error) {
-    if (!isOutOfReach(error)) throw error;
+    const state = error instanceof DatabaseError ? error.code : undefined;
+    if (state !== LOCK_NOT_AVAILABLE && !TABLE_GONE.has(state ?? '')) throw error;
   } finally {
     await client.query('ROLLBACK');
   }

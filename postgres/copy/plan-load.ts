@@ -15,7 +15,9 @@ const MOST_PIECES = 200;
 const FEWEST_PIECES = 16;
 const LEAST_GROUP = { bytes: 32 * 1024 ** 2, tables: 50 };
 
-export type LoadLimits = Pick<MigrationLimits, 'partBytes' | 'groupBytes' | 'groupTables'>;
+export type LoadLimits = Pick<MigrationLimits, 'copiesAtOnce' | 'partBytes' | 'groupBytes' | 'groupTables'>;
+
+type PieceLimits = Omit<LoadLimits, 'copiesAtOnce'>;
 
 export interface PlannedTable extends SourceTable {
   /** Of the table itself with its TOAST, without indexes and children. */
@@ -39,8 +41,8 @@ export interface PlannedLoad {
 }
 
 /**
- * Divides the load: tables larger than `groupBytes` are large, those larger than `partBytes` in parts; all others go in
- * groups of similar size.
+ * Divides the load: tables larger than `groupBytes` are large, those larger than `partBytes` in parts, and some in two that are
+ * smaller (see `divideTable`); all others go in groups of similar size.
  *
  * @param args.source in a transaction that stands in the scope's snapshot
  */
@@ -48,7 +50,7 @@ export async function planLoad(args: { source: Client; limits: LoadLimits }): Pr
   return await atSide('source', args.source, () => divide(args.source, args.limits));
 }
 
-async function divide(source: Client, asked: LoadLimits): Promise<PlannedLoad> {
+async function divide(source: Client, { copiesAtOnce, ...asked }: LoadLimits): Promise<PlannedLoad> {
   const { major } = await serverVersion(source);
   const sizes = await tableSizes(source);
   const bytes = sizes.reduce((sum, table) => sum + table.bytes, 0);
@@ -57,8 +59,9 @@ async function divide(source: Client, asked: LoadLimits): Promise<PlannedLoad> {
   const tables: PlannedTable[] = [];
   for (const table of sizes.filter((each) => !isSmall(each))) {
     const { column, ranges } = await divideTable({
-      ...{ source, major, table, databaseBytes: bytes },
+      ...{ source, major, table },
       partBytes: limits.partBytes,
+      isLongest: copiesAtOnce > 1 && table.bytes * copiesAtOnce > bytes,
     });
     tables.push({ ...planned(table), rangeColumn: column, parts: ranges });
   }
@@ -72,7 +75,7 @@ async function divide(source: Client, asked: LoadLimits): Promise<PlannedLoad> {
  * history nears 4,000 events with some hundred parts, large tables and indexes. In a small database groups are smaller
  * than asked, for what is in one group is copied, and its indexes are built, one after the other.
  */
-export function boundedLimits(limits: LoadLimits, total: { bytes: number; tables: number }): LoadLimits {
+export function boundedLimits(limits: PieceLimits, total: { bytes: number; tables: number }): PieceLimits {
   const least = Math.ceil(total.bytes / MOST_PIECES);
   const groupBytes = Math.max(LEAST_GROUP.bytes, Math.ceil(total.bytes / FEWEST_PIECES));
   const groupTables = Math.max(LEAST_GROUP.tables, Math.ceil(total.tables / FEWEST_PIECES));
@@ -86,7 +89,7 @@ export function boundedLimits(limits: LoadLimits, total: { bytes: number; tables
 /** Tables in their order, each with the number of its group. */
 export function groupNumbers<Table extends { bytes: number }>(
   tables: Table[],
-  limits: Pick<LoadLimits, 'groupBytes' | 'groupTables'>,
+  limits: Pick<PieceLimits, 'groupBytes' | 'groupTables'>,
 ): [Table, number][] {
   let group = 1;
   let inGroup = { bytes: 0, tables: 0 };

@@ -1,14 +1,13 @@
-import type { Client } from 'pg';
+import { DatabaseError, type Client } from 'pg';
 import { IS_GENERATED } from '../catalog';
 import { quoteIdentifier, quoteQualified } from '../connect';
-import { isOutOfReach } from './lock-tables';
 import { rangesBetween, type TableRanges } from './part-ranges';
+import type { SourceTable } from './source-tables';
 
-interface RangedTable {
-  oid: number;
-  schema: string;
-  name: string;
-}
+/** A REINDEX lets its table be locked, and its indexes be waited for. Milliseconds. */
+const LOCK_TIMEOUT = 1_000;
+
+type RangedTable = Pick<SourceTable, 'oid' | 'schema' | 'name'>;
 
 export interface RowRanges extends TableRanges {
   /** Of the values that one row holds, as they are stored, bytes. */
@@ -17,10 +16,11 @@ export interface RowRanges extends TableRanges {
 
 /**
  * Ranges of ctid that hold about the same number of bytes, TOAST counted, whatever pages their rows lie in: reads all of the
- * table's own pages, and no page of its TOAST. Waits for nobody, and leaves no lock.
+ * table's own pages, and no page of its TOAST. Leaves no lock.
  *
  * @param client in a transaction
- * @returns `undefined` where somebody has the table locked, or waits to, and where it is gone
+ * @returns `undefined` where the server refuses it, most likely because somebody has the table locked: it can be divided
+ * without
  */
 export async function rowRanges(
   client: Client,
@@ -29,15 +29,16 @@ export async function rowRanges(
 ): Promise<RowRanges | undefined> {
   await client.query('SAVEPOINT before_ranges');
   const ranges = await lockAndMeasure(client, table, parts).catch((error: unknown) => {
-    if (isOutOfReach(error)) return undefined;
+    if (error instanceof DatabaseError) return undefined;
     throw error;
   });
-  await client.query('ROLLBACK TO SAVEPOINT before_ranges');
+  await client.query('ROLLBACK TO SAVEPOINT before_ranges; RELEASE SAVEPOINT before_ranges');
   return ranges;
 }
 
 async function lockAndMeasure(client: Client, table: RangedTable, parts: number): Promise<RowRanges> {
   const object = quoteQualified(table.schema, table.name);
+  await client.query(`SET LOCAL lock_timeout = ${LOCK_TIMEOUT}`);
   await client.query(`LOCK TABLE ONLY ${object} IN ACCESS SHARE MODE NOWAIT`);
   return await measure(client, object, await toastedColumns(client, table.oid), parts);
 }
@@ -47,7 +48,7 @@ async function measure(client: Client, object: string, columns: string[], parts:
   const sizes = columns.map((name) => `COALESCE(pg_catalog.pg_column_size(${quoteIdentifier(name)}), 0)`);
   const { rows } = await client.query<{ first: string; largest: string }>(
     `WITH sized AS (
-       SELECT ctid, (${['0', ...sizes].join(' + ')})::int8 AS bytes FROM ONLY ${object}),
+       SELECT ctid, ${['0::int8', ...sizes].join(' + ')} AS bytes FROM ONLY ${object}),
      placed AS (
        SELECT ctid, pg_catalog.sum(bytes) OVER (ORDER BY ctid) - bytes / 2 AS middle,
               pg_catalog.sum(bytes) OVER () AS total, pg_catalog.max(bytes) OVER () AS largest

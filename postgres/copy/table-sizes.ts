@@ -5,8 +5,7 @@ export interface TableSize extends SourceTable {
   /** With its TOAST. */
   bytes: number;
   rows: number;
-  /** Without its TOAST. */
-  ownBytes: number;
+  /** Of its own, without its TOAST. */
   pages: number;
   /** Stored in the heap access method: the only one known to have ctids that follow its pages. */
   heap: boolean;
@@ -15,7 +14,7 @@ export interface TableSize extends SourceTable {
 /** Of all tables that are copied, the largest first. */
 export async function tableSizes(client: Client): Promise<TableSize[]> {
   const { rows } = await client.query<
-    Record<'schema' | 'name' | 'bytes' | 'rows' | 'own_bytes' | 'pages', string> & {
+    Record<'schema' | 'name' | 'bytes' | 'rows' | 'pages', string> & {
       oid: number;
       condition: string | null;
       heap: boolean;
@@ -25,7 +24,6 @@ export async function tableSizes(client: Client): Promise<TableSize[]> {
     SELECT t.oid, t.schema, t.name, t.condition,
            COALESCE(pg_catalog.pg_table_size(t.oid), 0) AS bytes,
            GREATEST(c.reltuples, 0)::int8 AS rows,
-           COALESCE(pg_catalog.pg_relation_size(t.oid), 0) AS own_bytes,
            COALESCE(pg_catalog.pg_relation_size(t.oid), 0)
              / pg_catalog.current_setting('block_size')::int8 AS pages,
            COALESCE(am.amname, 'heap') = 'heap' AS heap
@@ -37,7 +35,6 @@ export async function tableSizes(client: Client): Promise<TableSize[]> {
     ...row,
     condition: row.condition ?? undefined,
     bytes: Number(row.bytes),
-    ownBytes: Number(row.own_bytes),
     rows: Number(row.rows),
     pages: Number(row.pages),
   }));

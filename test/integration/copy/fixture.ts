@@ -23,7 +23,12 @@ import {
 } from '../../support/servers';
 
 export const identity: LedgerIdentity = { migrationId: '0123456789ab', generation: 1 };
-export const LIMITS: LoadLimits = { partBytes: 1024 ** 3, groupBytes: 256 * 1024 ** 2, groupTables: 500 };
+export const LIMITS: LoadLimits = {
+  copiesAtOnce: 4,
+  partBytes: 1024 ** 3,
+  groupBytes: 256 * 1024 ** 2,
+  groupTables: 500,
+};
 export const never: AbortSignal = new AbortController().signal;
 
 /** A source and a target database on two servers, the target with a ledger. */

@@ -1,6 +1,6 @@
 import type { Client } from 'pg';
 import { serverVersion } from '../../../postgres/catalog';
-import { divideTable } from '../../../postgres/copy/divide-table';
+import { divideTable, type DivideTableArguments } from '../../../postgres/copy/divide-table';
 import { rowRanges } from '../../../postgres/copy/row-ranges';
 import { tableSizes, type TableSize } from '../../../postgres/copy/table-sizes';
 import { inSnapshot } from '../../../postgres/ledger';
@@ -81,36 +81,45 @@ describe.each<[Major, Major]>([
     expect(found.target).toEqual(found.source);
   });
 
-  test('two parts where it is much of its database, and no row so large that two would be too much', async () => {
+  test('two parts where it is copied longest, and no row so large that two would be too much', async () => {
     await pair.sql(
       'source',
       'CREATE TABLE docs (body text); ALTER TABLE docs ALTER body SET STORAGE EXTERNAL',
     );
     await pair.sql('source', `INSERT INTO docs SELECT repeat('x', 1000000) FROM generate_series(1, 4)`);
-    const parts = async (size: Partial<TableSize>, databaseBytes: number) =>
+    const parts = async (size: Partial<TableSize>, options: Partial<DivideTableArguments> = {}) =>
       await inSource(async (client) => {
         const [table] = await tableSizes(client);
         if (table === undefined) throw new Error('no table');
         const { major } = await serverVersion(client);
         const { ranges } = await divideTable({
-          ...{ source: client, major, databaseBytes, partBytes: 4_096 * MEGABYTE },
+          ...{ source: client, major, isLongest: true, partBytes: 4_096 * MEGABYTE },
+          ...options,
           table: { ...table, ...size },
         });
         return ranges.length;
       });
     const large = { bytes: 64 * MEGABYTE };
-    expect(await parts(large, 256 * MEGABYTE)).toBe(2);
-    expect(await parts(large, 257 * MEGABYTE)).toBe(1);
-    expect(await parts({ bytes: 63 * MEGABYTE }, 63 * MEGABYTE)).toBe(1);
-    expect(await parts({ ...large, ownBytes: 9 * MEGABYTE }, 64 * MEGABYTE)).toBe(1);
-    expect(await parts({ ...large, condition: '' }, 64 * MEGABYTE)).toBe(1);
-    expect(await parts({ ...large, heap: false }, 64 * MEGABYTE)).toBe(1);
+    expect(await parts(large)).toBe(2);
+    expect(await parts(large, { isLongest: false })).toBe(1);
+    expect(await parts({ bytes: 63 * MEGABYTE })).toBe(1);
+    expect(await parts({ ...large, pages: 1_025 })).toBe(1);
+    expect(await parts({ bytes: 1_024 * MEGABYTE, pages: 2_049 })).toBe(1);
+    expect(await parts({ ...large, condition: '' })).toBe(1);
+    expect(await parts({ ...large, heap: false })).toBe(1);
+    const inParts = { partBytes: 20 * MEGABYTE, isLongest: false };
+    expect(await parts(large, inParts)).toBe(4);
+    expect(await parts({ ...large, pages: 256 }, inParts)).toBe(4);
     await pair.sql('source', `INSERT INTO docs SELECT repeat('x', 257 * 1024 * 1024)`);
-    expect(await parts({}, 64 * MEGABYTE)).toBe(1);
+    expect(await parts({})).toBe(1);
+    expect(await parts({}, { partBytes: 100 * MEGABYTE })).toBe(1);
   });
 
-  test('nobody is waited for, and no lock is left', async () => {
-    await pair.sql('source', 'CREATE TABLE held (n int, body text); INSERT INTO held VALUES (1), (2)');
+  test('nobody is waited for long, and no lock is left', async () => {
+    await pair.sql(
+      'source',
+      'CREATE TABLE held (n int PRIMARY KEY, body text); INSERT INTO held VALUES (1), (2)',
+    );
     await pair.sql('source', `UPDATE held SET body = repeat('x', 100)`);
     await inSource(async (client) => {
       const [table] = await tableSizes(client);
@@ -119,6 +128,8 @@ describe.each<[Major, Major]>([
       const lock = `BEGIN; LOCK TABLE public.held IN ACCESS EXCLUSIVE MODE NOWAIT`;
       await pair.session('source', async (other) => {
         await other.query(lock);
+        expect(await rowRanges(client, held, 2)).toBeUndefined();
+        await other.query('COMMIT; BEGIN; REINDEX TABLE public.held');
         expect(await rowRanges(client, held, 2)).toBeUndefined();
         await other.query('COMMIT');
       });

@@ -41,13 +41,17 @@ export interface ArchiveRow {
   skipped_by: string | null;
 }
 
-/** What was decided for each entry: its statement, its phase, its table, the rule that leaves it out. */
+/**
+ * What was decided for each entry: its statement, its phase, its table, the rule that leaves it out.
+ *
+ * @returns each made as it is asked for, and to be gone through once: a large schema stands in memory but once
+ */
 export async function archiveRows({
   source,
   target,
   archive,
   options,
-}: ArchiveToStore): Promise<ArchiveRow[]> {
+}: ArchiveToStore): Promise<Iterable<ArchiveRow>> {
   const roles = await roleNames(target);
   const keepsOwner = (entry: ArchiveEntry) => !options.noOwner && !isProviders(entry.owner);
   const entries = archive.entries.map((entry) =>
@@ -58,7 +62,7 @@ export async function archiveRows({
   const tables = await tablesOfEntries(source, entries);
   const phases = entryPhases(entries, tables);
   const leftOut = leftOutEntries(entries, options);
-  return entries.map((entry, position) => {
+  const rowOf = (entry: ArchiveEntry, position: number): ArchiveRow => {
     const skippedBy = leftOut.get(entry.dumpId);
     const owner = keepsOwner(entry);
     const creator = skippedBy === undefined ? entryCreator(entry, { owner }) : undefined;
@@ -84,7 +88,15 @@ export async function archiveRows({
       creates_in: creator?.schema ?? null,
       skipped_by: skippedBy ?? null,
     };
-  });
+  };
+  return mapped(entries, rowOf);
+}
+
+function* mapped<Item, Result>(
+  items: Item[],
+  convert: (item: Item, index: number) => Result,
+): Generator<Result> {
+  for (const [index, item] of items.entries()) yield convert(item, index);
 }
 
 async function roleNames(target: Client): Promise<Set<string>> {
@@ -93,7 +105,7 @@ async function roleNames(target: Client): Promise<Set<string>> {
 }
 
 /** In the caller's ledger transaction. */
-export async function insertArchiveRows(target: Client, rows: ArchiveRow[]): Promise<void> {
+export async function insertArchiveRows(target: Client, rows: Iterable<ArchiveRow>): Promise<void> {
   for (const chunk of chunksAsJson(rows)) await target.query(INSERT_ENTRIES, [`[${chunk.join(',')}]`]);
 }
 
@@ -111,7 +123,7 @@ const INSERT_ENTRIES = `
               undo pg_catalog.text, creator pg_catalog.text, creates_in pg_catalog.text, skipped_by pg_catalog.text)`;
 
 /** One at a time: all of them together would stand in memory twice. */
-function* chunksAsJson(rows: ArchiveRow[]): Generator<string[]> {
+function* chunksAsJson(rows: Iterable<ArchiveRow>): Generator<string[]> {
   let chunk: string[] = [];
   let size = 0;
   for (const row of rows) {

@@ -14,7 +14,7 @@ export interface LateEntry {
 
 /** What of a new dump comes after the data. */
 export async function lateEntries(task: ArchiveToStore): Promise<LateEntry[]> {
-  const rows = (await archiveRows(task)).filter(
+  const rows = [...(await archiveRows(task))].filter(
     ({ phase, skipped_by }) => phase !== 'pre-data' && skipped_by === null,
   );
   const stages = entryStages(rows.map((row) => ({ ...row, dumpId: row.dump_id })));

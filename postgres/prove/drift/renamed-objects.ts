@@ -58,7 +58,10 @@ function group(identities: string[], key: (identity: string) => string | undefin
   const groups = new Map<string, string[]>();
   for (const identity of identities) {
     const name = key(identity);
-    if (name !== undefined) groups.set(name, [...(groups.get(name) ?? []), identity]);
+    if (name === undefined) continue;
+    const known = groups.get(name);
+    if (known === undefined) groups.set(name, [identity]);
+    else known.push(identity);
   }
   return groups;
 }

@@ -83,6 +83,9 @@ export interface TableReport {
 /** So many are listed at most: a history takes 2 MB at a time, and mending the first ones mends many of their kind. */
 export const MOST_DIFFERENCES = 500;
 
+/** Stopped tables, and drifts of the schema, that a status carries: it is told once a second. All are in the ledger. */
+export const MOST_IN_PROGRESS = 100;
+
 /** Names of what was not compared that a status carries. */
 export const MOST_NOT_COMPARED = 50;
 
@@ -139,9 +142,9 @@ export interface ReplicationProgress {
   retainedLimitBytes?: number;
   /** Until the limit is reached at the present rate; absent: never. */
   secondsToLimit?: number;
-  /** Tables whose changes are not applied. */
+  /** Tables whose changes are not applied; no more than {@link MOST_IN_PROGRESS}. */
   stoppedTables: StoppedTable[];
-  /** What changed in the source's schema since it was dumped. */
+  /** What changed in the source's schema since it was dumped; no more than {@link MOST_IN_PROGRESS}. */
   drift: Difference[];
   /** Tables proven equal while changes were applied. */
   proven: { tables: number; total: number };

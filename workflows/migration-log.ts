@@ -1,6 +1,7 @@
 import { setCurrentDetails, upsertSearchAttributes } from '@temporalio/workflow';
 import { defineSearchAttributeKey, SearchAttributeType } from '@temporalio/common';
 import {
+  MOST_DIFFERENCES,
   SEARCH_ATTRIBUTES,
   type CleanUpResult,
   type DatabaseStatus,
@@ -77,8 +78,13 @@ export class MigrationLog {
     const index = databases.findIndex((known) => known.database === status.database);
     // a late signal must not undo the result
     if (index < 0 || (databases[index]?.endedAt !== undefined && status.endedAt === undefined)) return;
-    const tablesKept = Math.floor(TABLES_IN_RESULT / databases.length);
-    databases[index] = { ...databases[index], ...status, tables: status.tables?.slice(0, tablesKept) };
+    const share = (most: number) => Math.floor(most / databases.length);
+    databases[index] = {
+      ...databases[index],
+      ...status,
+      tables: status.tables?.slice(0, share(TABLES_IN_RESULT)),
+      differences: status.differences.slice(0, share(MOST_DIFFERENCES)),
+    };
     if (status.cutover?.state === 'Running') this.onCutoverBegun(status.database);
     this.noteWaiting();
   }

@@ -1,4 +1,9 @@
-import type { ChangeCounts, Difference, ReplicationProgress } from '../../../contract';
+import {
+  MOST_IN_PROGRESS,
+  type ChangeCounts,
+  type Difference,
+  type ReplicationProgress,
+} from '../../../contract';
 import { formatLsn, type Lsn } from '../lsn';
 import { addCounts, type StreamRow } from './ledger-position';
 import type { SlotState } from './watched-slot';
@@ -90,8 +95,8 @@ export class ReplicationMeter {
       retainedBytes: this.slot?.retainedBytes ?? 0,
       retainedLimitBytes: this.slot?.retainedLimitBytes,
       secondsToLimit: this.secondsToLimit(),
-      stoppedTables: this.overview.stopped,
-      drift: this.drift,
+      stoppedTables: this.overview.stopped.slice(0, MOST_IN_PROGRESS),
+      drift: this.drift.slice(0, MOST_IN_PROGRESS),
       proven: this.overview.proven,
     };
   }

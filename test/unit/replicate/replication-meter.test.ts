@@ -65,3 +65,13 @@ describe('the time until the source gives the slot up', () => {
     expect(seen(200, 0)).toBeUndefined();
   });
 });
+
+it('names no more stopped tables and drifts than a heartbeat can carry', () => {
+  const failure = { code: 'DataRejected' as const, sentence: 'No.', remedy: 'None.' };
+  const stopped = Array.from({ length: 5_000 }, (_, index) => ({ table: `public.t${index}`, failure }));
+  meter.overview = { ...meter.overview, stopped };
+  meter.drift = stopped.map(({ table }) => ({ kind: 'catalog', object: table, message: 'It is new.' }));
+  const { stoppedTables, drift } = meter.progress();
+  expect([stoppedTables.length, drift.length]).toEqual([100, 100]);
+  expect(stoppedTables[0]).toEqual(stopped[0]);
+});

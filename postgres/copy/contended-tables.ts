@@ -2,7 +2,7 @@ import type { Client } from 'pg';
 import { quoteQualified } from '../connect';
 import { hasSourceChecksum, rowCondition, saveSourceChecksums, type LedgerIdentity } from '../ledger';
 import { copyPart } from './copy-part';
-import type { ChecksumTable } from './reconcile';
+import type { ChecksumTables } from './reconcile';
 import type { Scope } from './scope';
 import type { SourceTable } from './source-tables';
 
@@ -19,11 +19,11 @@ export async function copyContendedTables(args: {
   scope: Scope;
   tables: SourceTable[];
   /** Absent: the source's checksums are not wanted. */
-  checksumTable?: ChecksumTable;
+  checksumTables?: ChecksumTables;
   signal: AbortSignal;
   onProgress: (what: string) => void;
 }): Promise<void> {
-  const { source, target, identity, tables, checksumTable, signal, onProgress } = args;
+  const { source, target, identity, tables, checksumTables, signal, onProgress } = args;
   const scope = args.scope.scope;
   for (const table of tables) {
     const name = quoteQualified(table.schema, table.name);
@@ -31,14 +31,11 @@ export async function copyContendedTables(args: {
     for (const part of await partsLeft(target, table.oid)) {
       await copyPart({ source, target, identity, scope, table, part, signal });
     }
-    if (checksumTable === undefined || (await hasSourceChecksum(target, table.oid))) continue;
-    const checksum = await checksumTable({
-      client: source,
-      table,
-      condition: rowCondition(table.condition),
-      signal,
-    });
-    await saveSourceChecksums(target, identity, scope, [{ tableOid: table.oid, ...checksum }]);
+    if (checksumTables === undefined || (await hasSourceChecksum(target, table.oid))) continue;
+    const wanted = [{ ...table, condition: rowCondition(table.condition) }];
+    const found = await checksumTables({ client: source, tables: wanted, signal });
+    const checksums = found.map((checksum) => ({ tableOid: table.oid, ...checksum }));
+    await saveSourceChecksums(target, identity, scope, checksums);
   }
 }
 

@@ -14,8 +14,7 @@ import { largeObjectPropertiesChecksum, type PropertyChoice } from './large-obje
 import { largeObjectRangeChecksum } from './large-objects-checksum';
 import { witnessUnlogged } from './emptied-tables';
 import { onceInAttempt } from './late-step';
-import { hasMoved, lateTables, renewTable, type LateTable } from './late-tables';
-import type { ChecksumTable } from './reconcile';
+import { hasMoved, lateTables, renewTable, type ChecksumTable, type LateTable } from './late-tables';
 import { readSourceCounters, type SourceCounters } from './source-counters';
 
 /** From here on a session's counters are there for all as soon as it has ended. */

@@ -4,7 +4,7 @@ import { isLoadComplete, withLedger, type LedgerIdentity } from '../ledger';
 import { copyContendedTables } from './contended-tables';
 import { lockSourceTables } from './lock-tables';
 import { planLoad, type LoadLimits } from './plan-load';
-import { checkPlannedTables, reconcile, type ChecksumTable } from './reconcile';
+import { checkPlannedTables, reconcile, type ChecksumTables } from './reconcile';
 import { retireScope } from './retire-scope';
 import { exportSnapshot, snapshotLost, type Scope } from './scope';
 import { listSourceTables, sameTables, type SourceTable } from './source-tables';
@@ -25,7 +25,7 @@ export interface HoldSnapshotArguments {
   writersPrefix: string;
   /** How long one table is waited for before the next attempt at all of them, milliseconds. */
   lockTimeout: number;
-  checksumTable: ChecksumTable;
+  checksumTables: ChecksumTables;
   /** Whether the target's tables stand already. */
   canCopy: (target: Client) => Promise<boolean>;
   signal: AbortSignal;
@@ -118,20 +118,18 @@ async function settleScope(
     target,
     identity,
     snapshot,
-    checksumTable: checksumOnSource(attempt),
+    checksumTables: checksumsOnSource(attempt),
     signal,
     onProgress,
   });
 }
 
-function checksumOnSource({ checksumTable }: Attempt): ChecksumTable {
-  return (args) =>
-    atSide(
-      'source',
-      args.client,
-      () => checksumTable(args),
-      quoteQualified(args.table.schema, args.table.name),
-    );
+function checksumsOnSource({ checksumTables }: Attempt): ChecksumTables {
+  return (args) => {
+    const [only] = args.tables.length === 1 ? args.tables : [];
+    const object = only && quoteQualified(only.schema, only.name);
+    return atSide('source', args.client, () => checksumTables(args), object);
+  };
 }
 
 /** Of one table only: the snapshot is held for the others. */
@@ -154,7 +152,7 @@ async function copyContended(
       identity,
       scope,
       tables,
-      checksumTable: checksumOnSource(attempt),
+      checksumTables: checksumsOnSource(attempt),
       signal,
       onProgress,
     });

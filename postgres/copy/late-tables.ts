@@ -1,12 +1,20 @@
 import type { Client } from 'pg';
 import { atSide, quoteQualified } from '../connect';
-import { haveEqualRows, rowCondition, type LedgerIdentity } from '../ledger';
+import { haveEqualRows, rowCondition, type LedgerIdentity, type TableChecksum } from '../ledger';
 import { copyRows } from './copy-rows';
 import { keepCounters } from './exact-scope';
 import type { CopiedAmount } from './frame-relay';
 import { onceInAttempt } from './late-step';
-import type { ChecksumTable } from './reconcile';
 import type { SourceCounters } from './source-counters';
+
+/** Takes a table's checksum under the client's snapshot, if it has one. */
+export type ChecksumTable = (args: {
+  client: Client;
+  table: { schema: string; name: string };
+  /** Chooses the rows of an extension's configuration table; absent: all. */
+  condition?: string;
+  signal: AbortSignal;
+}) => Promise<TableChecksum>;
 
 export interface LateTable {
   oid: number;

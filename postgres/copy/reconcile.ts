@@ -14,6 +14,7 @@ import { refuseOpenScope, resetInBatches } from './reset-in-batches';
 import { resetLargeObjects } from './reset-tables';
 import { openScope, settledXmax, type Scope } from './scope';
 import { differingTables, type SourceTable } from './source-tables';
+import { tableBatches } from './table-batches';
 
 interface TableName {
   oid: number;
@@ -21,14 +22,13 @@ interface TableName {
   name: string;
 }
 
-/** Takes a table's checksum under the client's snapshot. */
-export type ChecksumTable = (args: {
+/** Takes the tables' checksums under the client's snapshot, in their order. */
+export type ChecksumTables = (args: {
   client: Client;
-  table: TableName;
-  /** Chooses the rows of an extension's configuration table; absent: all. */
-  condition?: string;
+  /** `condition` chooses the rows of an extension's configuration table; absent: all. */
+  tables: (TableName & { condition?: string })[];
   signal: AbortSignal;
-}) => Promise<TableChecksum>;
+}) => Promise<TableChecksum[]>;
 
 /** @throws FlexliftError SchemaDrift where the source's tables are no longer those the load was planned for */
 export async function checkPlannedTables(target: Client, tables: SourceTable[]): Promise<void> {
@@ -52,6 +52,8 @@ interface CopiedTable extends TableName {
   /** Its checksum was taken under the one scope that all its parts are copied under. */
   keepable: boolean;
   condition: string | null;
+  /** As planned. */
+  bytes: number;
   rows: string;
   checksum: string;
 }
@@ -69,7 +71,7 @@ export async function reconcile(args: {
   target: Client;
   identity: LedgerIdentity;
   snapshot: string;
-  checksumTable: ChecksumTable;
+  checksumTables: ChecksumTables;
   signal: AbortSignal;
   onProgress: (what: string) => void;
 }): Promise<Scope> {
@@ -94,6 +96,7 @@ async function copiedTables(target: Client): Promise<CopiedTable[]> {
   const { rows } = await target.query<CopiedTable>(
     `SELECT t.table_oid AS oid, t.schema_name AS schema, t.table_name AS name,
             t.source_rows AS rows, t.source_checksum AS checksum, t.copy_condition AS condition,
+            t.estimated_bytes::float8 AS bytes,
             t.source_checksum IS NOT NULL AND pg_catalog.bool_and(p.copied_at IS NOT NULL)
               AND pg_catalog.bool_and(p.scope IS NOT DISTINCT FROM t.source_scope)
               AND pg_catalog.sum(p.rows) = t.source_rows AS keepable
@@ -109,17 +112,20 @@ async function tablesToKeep(
   args: Parameters<typeof reconcile>[0],
   copied: CopiedTable[],
 ): Promise<Set<number>> {
-  const { source, signal, checksumTable, onProgress } = args;
+  const { source, signal, checksumTables, onProgress } = args;
   const kept = new Set<number>();
-  for (const { oid, schema, name, ...before } of copied.filter((table) => table.keepable)) {
-    onProgress(`comparing ${quoteQualified(schema, name)} with what was copied from the lost snapshot`);
-    const now = await checksumTable({
-      client: source,
-      table: { oid, schema, name },
-      condition: rowCondition(before.condition),
-      signal,
+  for (const batch of tableBatches(copied.filter((table) => table.keepable))) {
+    const names = batch.map((table) => quoteQualified(table.schema, table.name));
+    onProgress(`comparing ${enumerate(names)} with what was copied from the lost snapshot`);
+    const tables = batch.map(({ oid, schema, name, condition }) => ({
+      ...{ oid, schema, name },
+      condition: rowCondition(condition),
+    }));
+    const now = await checksumTables({ client: source, tables, signal });
+    batch.forEach((before, index) => {
+      const found = now[index];
+      if (found !== undefined && haveEqualRows(found, before)) kept.add(before.oid);
     });
-    if (haveEqualRows(now, before)) kept.add(oid);
   }
   return kept;
 }

@@ -76,7 +76,11 @@ function startKeeper(change: Partial<Parameters<typeof holdSnapshot>[0]> = {}): 
       predecessorPrefix: KEEPER,
       writersPrefix: 'flexlift:0123456789ab:copy',
       lockTimeout: 200,
-      checksumTable,
+      checksumTables: async ({ client, tables }) => {
+        const found: TableChecksum[] = [];
+        for (const table of tables) found.push(await checksumTable({ client, table }));
+        return found;
+      },
       canCopy: () => Promise.resolve(true),
       signal: controller.signal,
       onHeld: resolve,

@@ -29,7 +29,7 @@ async function load(): Promise<void> {
       predecessorPrefix: KEEPER,
       writersPrefix: 'flexlift:0123456789ab:copy',
       lockTimeout: 200,
-      checksumTable: () => Promise.resolve({ rows: '0', checksum: '0' }),
+      checksumTables: ({ tables }) => Promise.resolve(tables.map(() => ({ rows: '0', checksum: '0' }))),
       canCopy: () => Promise.resolve(true),
       signal: stop.signal,
       onHeld: resolve,

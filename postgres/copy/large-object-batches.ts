@@ -6,7 +6,11 @@ export interface LargeObjectRange {
   upTo?: number;
 }
 
-const OBJECTS_PER_BATCH = 1_000;
+/**
+ * Whoever gives an object its owner or its comment, or deletes it, locks it until the batch is committed: 16 copies at a time
+ * so have room beside each other where the target is set up for 6,400 locks, which is PostgreSQL's default.
+ */
+const OBJECTS_PER_BATCH = 250;
 
 /**
  * Ranges of OIDs with about as many objects each. Never none: together they cover every OID, so that objects made

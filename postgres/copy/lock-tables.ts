@@ -42,10 +42,9 @@ export interface LockTablesArguments {
  */
 export async function lockSourceTables(args: LockTablesArguments): Promise<SourceTable[]> {
   const { client, signal } = args;
-  const wanted = args.oids && new Set(args.oids);
   for (;;) {
     signal.throwIfAborted();
-    const tables = (await listSourceTables(client)).filter((table) => wanted?.has(table.oid) ?? true);
+    const tables = await listSourceTables(client, args.oids);
     args.onProgress(`locking ${tables.length} tables`);
     await client.query('BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY');
     try {

@@ -30,14 +30,18 @@ export const SOURCE_TABLES = `
        AND n.nspname NOT IN ('pg_catalog', 'information_schema', 'flexlift') AND ${isUsersSchema('n.nspname')}
        AND ${isNoExtensionsOwn('c')})`;
 
-/** All of them, by oid. */
-export async function listSourceTables(client: Client): Promise<SourceTable[]> {
+/** By oid. @param oids absent: all of them */
+export async function listSourceTables(client: Client, oids?: number[]): Promise<SourceTable[]> {
   const { rows } = await client.query<{
     oid: number;
     schema: string;
     name: string;
     condition: string | null;
-  }>(`WITH ${SOURCE_TABLES} SELECT oid, schema, name, condition FROM tables ORDER BY oid`);
+  }>(
+    `WITH ${SOURCE_TABLES} SELECT oid, schema, name, condition FROM tables
+      WHERE $1::oid[] IS NULL OR oid = ANY ($1) ORDER BY oid`,
+    [oids],
+  );
   return rows.map(({ condition, ...table }) => ({ ...table, condition: condition ?? undefined }));
 }
 

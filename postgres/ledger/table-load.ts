@@ -51,21 +51,26 @@ const INDEX_ENTRIES = `
   SELECT e.table_oid, e.dump_id, e.position, e.object, e.description <> 'INDEX' AS locks_table,
          e.key_index IS NOT NULL AS has_key_index ${UNBUILT}`;
 
+const TABLE_COLUMNS = 'table_oid, schema_name, table_name, copy_condition, estimated_bytes';
+
+// under OR it is looked up in a hash: nobody analyzes the ledger, and of a join the planner might make a nested loop
+const IS_WANTED = `($2::oid IS NULL AND $3::int4 IS NULL OR table_oid IN (SELECT table_oid FROM wanted))`;
+
 const TABLES_LEFT = `
   WITH wanted AS (
-    SELECT table_oid, schema_name, table_name, estimated_bytes, copy_condition, group_number, source_checksum
+    SELECT ${TABLE_COLUMNS}, group_number, source_checksum
       FROM flexlift.table_load
      WHERE ($2::oid IS NULL OR table_oid = $2) AND ($3::int4 IS NULL OR group_number = $3)),
   parts AS (
     SELECT table_oid, CASE WHEN pg_catalog.bool_or(copied_at IS NULL)
                            THEN pg_catalog.array_agg(part ORDER BY part) END AS parts_left
-      FROM flexlift.part WHERE table_oid IN (SELECT table_oid FROM wanted) GROUP BY table_oid),
+      FROM flexlift.part WHERE ${IS_WANTED} GROUP BY table_oid),
   indexes AS (
     SELECT table_oid, pg_catalog.jsonb_agg(pg_catalog.jsonb_build_object('dumpId', dump_id, 'name', object,
                                                                          'locksTable', locks_table,
                                                                          'hasKeyIndex', has_key_index)
                                            ORDER BY position) AS indexes_left
-      FROM (${INDEX_ENTRIES} AND e.table_oid IN (SELECT table_oid FROM wanted)) entries GROUP BY table_oid)
+      FROM (${INDEX_ENTRIES} AND ${IS_WANTED}) entries GROUP BY table_oid)
   SELECT t.table_oid AS table_oid, t.schema_name, t.table_name, t.estimated_bytes, t.copy_condition, t.group_number,
          COALESCE(parts_left, '{}') AS parts_left,
          $1 AND t.source_checksum IS NULL AS checksum_left,
@@ -189,8 +194,6 @@ export async function unfinishedTablesOfGroup(
     checksum: row.checksum_left,
   }));
 }
-
-const TABLE_COLUMNS = 'table_oid, schema_name, table_name, copy_condition, estimated_bytes';
 
 export async function tableLoad(client: Client, oid: number): Promise<SizedTable> {
   const { rows } = await client.query<TableRow>(

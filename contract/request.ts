@@ -54,8 +54,9 @@ export interface MigrationLimits extends Concurrency {
   /**
    * A table larger than this is copied in parts of about this size, bytes. Default 4 GiB: a part is what a crash costs, but
    * only a table in one part, of 128 kB or more, is copied frozen, and parts of one table wait for each other to extend it.
-   * A table of 64 MiB or more with most of it in TOAST is copied in two parts at least where it is more of its database than
-   * one of `copiesAtOnce`: one session reads or stores a value while the other waits for its own.
+   * A table of 64 MiB or more, most of it in TOAST, that is more of its database than one of `copiesAtOnce` is copied in two
+   * parts at least, for one session reads or stores a value while the other waits for its own; not where a row has more
+   * than 256 MiB.
    */
   partBytes: number;
   /** A group of small tables holds at most so many bytes. Default 256 MiB. */

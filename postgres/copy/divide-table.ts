@@ -12,7 +12,7 @@ const FIRST_MAJOR_WITH_RANGE_SCAN = 14;
 /** A table in TOAST has so many bytes for each of its own pages: to read those costs nothing beside the values. */
 const BYTES_PER_PAGE_IN_TOAST = 64 * 1024;
 
-/** More pages are not read to divide a table: whoever waits for one of the others' locks would wait for that, too. */
+/** More pages are not read to divide a table: locks are held meanwhile, and somebody may wait for them. */
 const MOST_PAGES_READ = 2_048;
 
 /** Pages divide a table well where each of its parts has as many as this, whatever rows lie in them. */
@@ -21,7 +21,10 @@ const MANY_PAGES_PER_PART = 64;
 /** A table in TOAST that is copied in two parts is not smaller: a part's steps would outweigh what it saves. Bytes. */
 const LEAST_IN_TWO_PARTS = 64 * 1024 ** 2;
 
-/** Larger rows go one at a time: each stands several times over in the memory of either server. Bytes, as stored. */
+/**
+ * Larger rows are not sent side by side for the sake of speed: each stands several times over in the memory of either
+ * server. Bytes, as stored.
+ */
 const LARGEST_ROW_BESIDE_ANOTHER = 256 * 1024 ** 2;
 
 export interface DivideTableArguments {
@@ -32,45 +35,40 @@ export interface DivideTableArguments {
   table: TableSize;
   /** Of about this size a part is. */
   partBytes: number;
-  /** It is so much of its database that copies would stand idle while the last one is still at it. */
-  isLongest: boolean;
+  /** It is more of its database than one of the copies that go on at a time. */
+  exceedsShare: boolean;
 }
 
 /**
- * A table in TOAST that is copied longest goes in two parts at least: one session reads or stores values while the other waits
- * for its own. bench/README.md has the figures.
+ * Parts of about the same size: by rows where pages would not do, else by pages, else by a key. A table in TOAST that is
+ * copied longer than others goes in two at least: one session reads or stores values while the other waits for its own;
+ * bench/README.md has the figures.
  *
  * @returns one range without bounds: the whole table
  */
 export async function divideTable(args: DivideTableArguments): Promise<TableRanges> {
   const { source, major, table, partBytes } = args;
-  const parts = Math.min(MOST_PARTS, Math.ceil(table.bytes / partBytes));
   const whole = { ranges: [{}] };
   if (table.condition !== undefined) return whole;
-  const byRows = await rangesOfToasted(args, parts);
-  if (byRows !== undefined) return byRows;
+  const least = Math.min(MOST_PARTS, Math.ceil(table.bytes / partBytes));
+  const parts = least < 2 && isFasterInTwo(args) ? 2 : least;
   if (parts < 2) return whole;
-  if (hasRangeScan(major, table)) return ctidRanges(table.pages, parts);
+  const hasRangeScan = major >= FIRST_MAJOR_WITH_RANGE_SCAN && table.heap;
+  const pagesDivideIt = hasRangeScan && table.pages >= parts * MANY_PAGES_PER_PART;
+  const isReadFast = isInToast(table) && table.pages <= MOST_PAGES_READ;
+  if (isReadFast && (least < 2 || !pagesDivideIt)) {
+    const measured = await rowRanges(source, table, parts);
+    if (measured !== undefined && measured.largestRow <= LARGEST_ROW_BESIDE_ANOTHER) return measured;
+    if (least < 2) return whole;
+  }
+  if (hasRangeScan) return ctidRanges(table.pages, parts);
   return await keyRanges(source, table, parts);
 }
 
-/** @returns `undefined` where it is divided as any other table, or not at all */
-async function rangesOfToasted(
-  { source, major, table, isLongest }: DivideTableArguments,
-  parts: number,
-): Promise<TableRanges | undefined> {
-  const { bytes, pages, heap } = table;
-  const isReadFast = heap && pages <= Math.min(bytes / BYTES_PER_PAGE_IN_TOAST, MOST_PAGES_READ);
-  const isWorthIt =
-    parts < 2
-      ? isLongest && bytes >= LEAST_IN_TWO_PARTS
-      : !hasRangeScan(major, table) || pages < parts * MANY_PAGES_PER_PART;
-  if (!isReadFast || !isWorthIt) return undefined;
-  const measured = await rowRanges(source, table, Math.max(2, parts));
-  if (measured === undefined || measured.largestRow > LARGEST_ROW_BESIDE_ANOTHER) return undefined;
-  return { ranges: measured.ranges };
+function isInToast({ heap, bytes, pages }: TableSize): boolean {
+  return heap && pages * BYTES_PER_PAGE_IN_TOAST <= bytes;
 }
 
-function hasRangeScan(major: number, table: TableSize): boolean {
-  return major >= FIRST_MAJOR_WITH_RANGE_SCAN && table.heap;
+function isFasterInTwo({ table, exceedsShare }: DivideTableArguments): boolean {
+  return exceedsShare && table.bytes >= LEAST_IN_TWO_PARTS && isInToast(table);
 }

@@ -1,6 +1,7 @@
 import type { Client } from 'pg';
 import { IS_GENERATED } from '../catalog';
 import { quoteIdentifier, quoteQualified } from '../connect';
+import { withoutWaiting } from './without-waiting';
 
 /** Inclusive `from`, exclusive `to`; absent is open-ended. A ctid, or the key as text. */
 export interface PartRange {
@@ -54,7 +55,9 @@ const KEYS_QUERY = `
 /**
  * Ranges of a unique single-column key that hold about the same number of rows, by the server's own histogram: an
  * outlier or a negative key makes no lopsided part. Integers without a histogram: equal ranges of values. The whole
- * table where neither is to be had.
+ * table where neither is to be had, or somebody has it locked.
+ *
+ * @param client in a transaction
  */
 export async function keyRanges(
   client: Client,
@@ -69,7 +72,8 @@ export async function keyRanges(
     return { column: key.name, ranges: rangesBetween(pickBounds(bounds, parts)) };
   }
   if (!INTEGERS.has(key.type)) return WHOLE;
-  return { column: key.name, ranges: rangesBetween(await integerBounds(client, table, key.name, parts)) };
+  const bounds = await withoutWaiting(client, () => integerBounds(client, table, key.name, parts));
+  return bounds === undefined ? WHOLE : { column: key.name, ranges: rangesBetween(bounds) };
 }
 
 /** `parts - 1` of the values, evenly spread over the list, without its ends. */

@@ -61,7 +61,7 @@ async function divide(source: Client, { copiesAtOnce, ...asked }: LoadLimits): P
     const { column, ranges } = await divideTable({
       ...{ source, major, table },
       partBytes: limits.partBytes,
-      isLongest: copiesAtOnce > 1 && table.bytes * copiesAtOnce > bytes,
+      exceedsShare: table.bytes * copiesAtOnce > bytes,
     });
     tables.push({ ...planned(table), rangeColumn: column, parts: ranges });
   }

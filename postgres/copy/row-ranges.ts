@@ -1,13 +1,9 @@
-import { DatabaseError, type Client } from 'pg';
+import type { Client } from 'pg';
 import { IS_GENERATED } from '../catalog';
 import { quoteIdentifier, quoteQualified } from '../connect';
 import { rangesBetween, type TableRanges } from './part-ranges';
 import type { SourceTable } from './source-tables';
-
-/** A REINDEX lets its table be locked, and its indexes be waited for. Milliseconds. */
-const LOCK_TIMEOUT = 1_000;
-
-type RangedTable = Pick<SourceTable, 'oid' | 'schema' | 'name'>;
+import { withoutWaiting } from './without-waiting';
 
 export interface RowRanges extends TableRanges {
   /** Of the values that one row holds, as they are stored, bytes. */
@@ -16,31 +12,21 @@ export interface RowRanges extends TableRanges {
 
 /**
  * Ranges of ctid that hold about the same number of bytes, TOAST counted, whatever pages their rows lie in: reads all of the
- * table's own pages, and no page of its TOAST. Leaves no lock.
+ * table's own pages, and no page of its TOAST.
  *
  * @param client in a transaction
- * @returns `undefined` where the server refuses it, most likely because somebody has the table locked: it can be divided
- * without
+ * @returns `undefined` where the server refuses it, most likely because somebody has the table locked
  */
 export async function rowRanges(
   client: Client,
-  table: RangedTable,
+  table: Pick<SourceTable, 'oid' | 'schema' | 'name'>,
   parts: number,
 ): Promise<RowRanges | undefined> {
-  await client.query('SAVEPOINT before_ranges');
-  const ranges = await lockAndMeasure(client, table, parts).catch((error: unknown) => {
-    if (error instanceof DatabaseError) return undefined;
-    throw error;
-  });
-  await client.query('ROLLBACK TO SAVEPOINT before_ranges; RELEASE SAVEPOINT before_ranges');
-  return ranges;
-}
-
-async function lockAndMeasure(client: Client, table: RangedTable, parts: number): Promise<RowRanges> {
   const object = quoteQualified(table.schema, table.name);
-  await client.query(`SET LOCAL lock_timeout = ${LOCK_TIMEOUT}`);
-  await client.query(`LOCK TABLE ONLY ${object} IN ACCESS SHARE MODE NOWAIT`);
-  return await measure(client, object, await toastedColumns(client, table.oid), parts);
+  return await withoutWaiting(client, async () => {
+    await client.query(`LOCK TABLE ONLY ${object} IN ACCESS SHARE MODE NOWAIT`);
+    return await measure(client, object, await toastedColumns(client, table.oid), parts);
+  });
 }
 
 /** A row belongs to the part that its middle byte lies in, so that one large row makes no part much larger than another. */

@@ -1,11 +1,12 @@
 import type { Client } from 'pg';
 import { serverVersion } from '../../../postgres/catalog';
+import { planLoad } from '../../../postgres/copy';
 import { divideTable, type DivideTableArguments } from '../../../postgres/copy/divide-table';
 import { rowRanges } from '../../../postgres/copy/row-ranges';
 import { tableSizes, type TableSize } from '../../../postgres/copy/table-sizes';
 import { inSnapshot } from '../../../postgres/ledger';
 import type { Major } from '../../support/servers';
-import { Pair, tableNamed } from './fixture';
+import { LIMITS, Pair, tableNamed } from './fixture';
 
 const MEGABYTE = 1024 ** 2;
 const NAME = `Docs. "of" 'É🐘`;
@@ -81,38 +82,59 @@ describe.each<[Major, Major]>([
     expect(found.target).toEqual(found.source);
   });
 
-  test('two parts where it is copied longest, and no row so large that two would be too much', async () => {
+  test('two parts where it is more than its share, and no row so large that two would be too much', async () => {
     await pair.sql(
       'source',
       'CREATE TABLE docs (body text); ALTER TABLE docs ALTER body SET STORAGE EXTERNAL',
     );
     await pair.sql('source', `INSERT INTO docs SELECT repeat('x', 1000000) FROM generate_series(1, 4)`);
-    const parts = async (size: Partial<TableSize>, options: Partial<DivideTableArguments> = {}) =>
+    const divided = async (size: Partial<TableSize>, options: Partial<DivideTableArguments> = {}) =>
       await inSource(async (client) => {
         const [table] = await tableSizes(client);
         if (table === undefined) throw new Error('no table');
         const { major } = await serverVersion(client);
         const { ranges } = await divideTable({
-          ...{ source: client, major, isLongest: true, partBytes: 4_096 * MEGABYTE },
+          ...{ source: client, major, exceedsShare: true, partBytes: 4_096 * MEGABYTE },
           ...options,
           table: { ...table, ...size },
         });
-        return ranges.length;
+        return ranges;
       });
+    const parts = async (...args: Parameters<typeof divided>) => (await divided(...args)).length;
     const large = { bytes: 64 * MEGABYTE };
     expect(await parts(large)).toBe(2);
-    expect(await parts(large, { isLongest: false })).toBe(1);
+    expect(await parts(large, { exceedsShare: false })).toBe(1);
     expect(await parts({ bytes: 63 * MEGABYTE })).toBe(1);
     expect(await parts({ ...large, pages: 1_025 })).toBe(1);
-    expect(await parts({ bytes: 1_024 * MEGABYTE, pages: 2_049 })).toBe(1);
     expect(await parts({ ...large, condition: '' })).toBe(1);
     expect(await parts({ ...large, heap: false })).toBe(1);
-    const inParts = { partBytes: 20 * MEGABYTE, isLongest: false };
+    const byPages = source < 14 ? [{}] : [{ to: '(1024,0)' }, { from: '(1024,0)' }];
+    expect(await divided({ bytes: 1_024 * MEGABYTE, pages: 2_049 })).toEqual(byPages);
+    const inParts = { partBytes: 20 * MEGABYTE, exceedsShare: false };
     expect(await parts(large, inParts)).toBe(4);
-    expect(await parts({ ...large, pages: 256 }, inParts)).toBe(4);
+    const manyPages = await divided({ ...large, pages: 256 }, inParts);
+    expect(manyPages[1]?.from).toBe(source < 14 ? '(0,2)' : '(64,0)');
     await pair.sql('source', `INSERT INTO docs SELECT repeat('x', 257 * 1024 * 1024)`);
     expect(await parts({})).toBe(1);
     expect(await parts({}, { partBytes: 100 * MEGABYTE })).toBe(1);
+  });
+
+  test('the share that a table exceeds is that of one copy', async () => {
+    await pair.sql(
+      'source',
+      'CREATE TABLE docs (body text); ALTER TABLE docs ALTER body SET STORAGE EXTERNAL',
+    );
+    await pair.sql('source', `INSERT INTO docs SELECT repeat('x', 1000000) FROM generate_series(1, 70)`);
+    const partsOf = async (copiesAtOnce: number) =>
+      await inSource(async (client) => {
+        const { tables } = await planLoad({ source: client, limits: { ...LIMITS, copiesAtOnce } });
+        return tables.map(({ parts }) => parts.length);
+      });
+    expect(await partsOf(1)).toEqual([1]);
+    expect(await partsOf(2)).toEqual([2]);
+    await pair.sql('source', 'CREATE TABLE more (LIKE docs INCLUDING ALL); INSERT INTO more TABLE docs');
+    expect(await partsOf(2)).toEqual([1, 1]);
+    expect(await partsOf(3)).toEqual([2, 2]);
   });
 
   test('nobody is waited for long, and no lock is left', async () => {

@@ -1,6 +1,6 @@
 import type { Client } from 'pg';
 import type { Amounts, GroupStep, LargeObjectStep, PartResult, PartStep, TableStep } from '../contract';
-import { checksumTables, describeTables } from '../postgres/compare';
+import { describeAndChecksum } from '../postgres/compare';
 import {
   copyGroupOnline,
   copyLargeObjects,
@@ -168,8 +168,7 @@ async function takeSourceChecksums(
 ): Promise<void> {
   const { identity, signal } = run;
   for (const batch of tableBatches(tables)) {
-    const described = await describeTables(source, batch);
-    const found = await checksumTables({ client: source, tables: described, signal });
+    const found = await describeAndChecksum({ client: source, tables: batch, signal });
     const checksums = found.map((checksum, index) => ({ tableOid: batch[index]?.oid ?? 0, ...checksum }));
     await saveSourceChecksums(target, identity, scope.scope, checksums);
   }

@@ -1,5 +1,5 @@
 import type { DatabaseStep } from '../contract';
-import { checksumTables, describeTables } from '../postgres/compare';
+import { describeAndChecksum } from '../postgres/compare';
 import { migrationPrefix } from '../postgres/connect';
 import { holdSnapshot } from '../postgres/copy';
 import { isPreDataDone } from '../postgres/schema';
@@ -19,8 +19,7 @@ export async function holdSnapshotStep({ database }: DatabaseStep, run: Run): Pr
     predecessorPrefix: run.workPrefix,
     writersPrefix: `${migrationPrefix(run.request.migrationId)}${WRITERS}`,
     lockTimeout: run.request.timeouts.lock,
-    checksumTables: async ({ client, tables, signal }) =>
-      checksumTables({ client, tables: await describeTables(client, tables), signal }),
+    checksumTables: describeAndChecksum,
     canCopy: isPreDataDone,
     signal: run.signal,
     onProgress: (what) => run.progress({ what }),

@@ -2,7 +2,13 @@ import type { Client } from 'pg';
 import { queryAll, quoteQualified } from '../connect';
 import type { TableChecksum } from '../ledger';
 import { hashExpression } from './row-hash';
-import { describeTable, type ColumnDescription, type Described, type TableName } from './table-description';
+import {
+  describeTable,
+  describeTables,
+  type ColumnDescription,
+  type Described,
+  type TableName,
+} from './table-description';
 
 export interface ChecksumRequest {
   /** In any transaction or none; what its snapshot sees is what is summed. */
@@ -57,6 +63,13 @@ export async function checksumTables({ client, tables, signal }: ChecksumsReques
   }
   await flush();
   return found;
+}
+
+/** {@link checksumTables} by this side's own columns. */
+export async function describeAndChecksum(
+  args: Omit<ChecksumsRequest, 'tables'> & { tables: (TableName & { condition?: string })[] },
+): Promise<TableChecksum[]> {
+  return await checksumTables({ ...args, tables: await describeTables(args.client, args.tables) });
 }
 
 function ownRowsOf({ schema, name }: TableName): string {

@@ -117,10 +117,7 @@ async function tablesToKeep(
   for (const batch of tableBatches(copied.filter((table) => table.keepable))) {
     const names = batch.map((table) => quoteQualified(table.schema, table.name));
     onProgress(`comparing ${enumerate(names)} with what was copied from the lost snapshot`);
-    const tables = batch.map(({ oid, schema, name, condition }) => ({
-      ...{ oid, schema, name },
-      condition: rowCondition(condition),
-    }));
+    const tables = batch.map((table) => ({ ...table, condition: rowCondition(table.condition) }));
     const now = await checksumTables({ client: source, tables, signal });
     batch.forEach((before, index) => {
       const found = now[index];
